@@ -1,0 +1,39 @@
+# Antiphon: `make stage` plays, `make test` tests; each sets up all it needs.
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup stage test check bench clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $(STAMP)
+
+setup: $(STAMP) ## Virtual environment, packages, and system packages where allowed
+	@sh launch/system_packages.sh
+
+stage: $(STAMP) ## Play the rehearsal: a replayed guide in, the accompaniment out
+	$(BIN)/python -m launch.stage
+
+test: setup ## Run the tests
+	$(BIN)/python -m pytest
+
+check: $(STAMP) ## Format, lint, types, import directions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup ## Measure; prints tables
+	$(BIN)/python -m tests.benchmarks
+
+clean: ## Remove the environment, caches and runs
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info runs

@@ -1,0 +1,1 @@
+"""The machinery: clock, scheduler, streams, Ray hosts, supervisor, devices, journal."""

@@ -1,0 +1,1 @@
+"""Where sound and control enter and leave: sound cards, WAV replay, OSC."""

@@ -1,0 +1,1 @@
+"""The musicianship: plain classes that are told the time, given messages, and return messages."""

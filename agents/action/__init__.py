@@ -1,0 +1,1 @@
+"""Action: the plan becomes sound, cut from a memory of recorded segments."""

@@ -1,0 +1,1 @@
+"""Perception: the sound of the window that just ended becomes one label."""

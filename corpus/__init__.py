@@ -1,0 +1,1 @@
+"""What we learn from and play from: audio files, stems, segments, stores."""

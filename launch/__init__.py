@@ -1,0 +1,1 @@
+"""Entry points: read a config, build, run. The only place that parses arguments."""

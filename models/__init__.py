@@ -1,0 +1,1 @@
+"""Networks, sampling, training loops, metrics: numbers in, numbers out; no time, no devices."""
