@@ -20,7 +20,7 @@ $(STAMP): pyproject.toml constraints.txt
 setup: $(STAMP) ## Virtual environment, packages, and system packages where allowed
 	@sh launch/system_packages.sh
 
-stage: $(STAMP) ## Play the rehearsal: a replayed guide in, the accompaniment out
+stage: setup ## Play the rehearsal: a replayed guide in, the accompaniment out
 	$(BIN)/python -m launch.stage
 
 test: setup ## Run the tests
