@@ -1,0 +1,66 @@
+"""Everything that a stage needs to know, checked as a whole before anything starts."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, field_validator
+
+from actors.devices.audio import AudioDeviceConfig
+from agents.action.agent import ActionConfig
+from agents.decision.agent import DecisionConfig
+from corpus.segmentation import WindowGrid, exact_seconds
+
+
+class TempoConfig(BaseModel, frozen=True, extra="forbid"):
+    """A fixed tempo; beats count from the first sample."""
+
+    bpm: float = Field(120.0, ge=20, le=400)  # beats per minute
+    beats_per_bar: int = Field(4, ge=1, le=32)
+
+
+class StreamsConfig(BaseModel, frozen=True, extra="forbid"):
+    """Where the broker listens."""
+
+    host: str = "127.0.0.1"  # loopback; anything else needs CURVE keys
+    publish_port: int = Field(47321, ge=1024, le=65535)  # publishers connect here
+    subscribe_port: int = Field(47322, ge=1024, le=65535)  # subscribers connect here
+
+
+class OscConfig(BaseModel, frozen=True, extra="forbid"):
+    """Control from outside: pedals, phones, other programs."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: int = Field(9000, ge=1024, le=65535)  # UDP
+
+
+class StageConfig(BaseModel, frozen=True, extra="forbid"):
+    """One situation: what is heard, what answers, with which sounds, how fast, and where it goes."""
+
+    replay: Path | None = None  # the guide, an audio file; none: the sound card's input
+    memory: tuple[Path, ...] = Field(min_length=1)  # the sounds to answer with
+    bundle: Path  # what was learned
+    window: float = Field(0.25, ge=0.125, le=1.0)  # Δ, seconds
+    pace: Literal["real", "fast"] = "real"
+    seed: int = Field(0, ge=0, lt=2**32)
+    seconds: float | None = Field(None, gt=0)  # how long to play; none: until the guide ends
+    out: Path | None = None  # the run's folder; none: runs/STAMP-CONFIG
+    cache: Path = Path(".cache")  # labelled memories, by content
+    tempo: TempoConfig = TempoConfig()
+    audio: AudioDeviceConfig = AudioDeviceConfig()
+    decision: DecisionConfig = DecisionConfig()
+    action: ActionConfig = ActionConfig()
+    streams: StreamsConfig = StreamsConfig()
+    osc: OscConfig = OscConfig()
+
+    @field_validator("window")
+    @classmethod
+    def _window_is_exact(cls, seconds: float) -> float:
+        if exact_seconds(seconds).denominator > 10_000:
+            raise ValueError("must be a short decimal such as 0.25 or 0.35")
+        return seconds
+
+    @property
+    def grid(self) -> WindowGrid:
+        """The window grid on the device's sample clock."""
+        return WindowGrid(self.audio.sample_rate, exact_seconds(self.window))
