@@ -1,7 +1,8 @@
 """Notes to sound: one part at a time through FluidSynth and a General MIDI sound font.
 
 Offline and dry (no reverb, no chorus): the same notes give the same samples. Every onset falls on
-floor(beats · 60 / tempo · rate), so the stems of a piece share one sample clock.
+floor(beats · 60 / tempo · rate), so the stems of a piece share one sample clock; FluidSynth works
+in blocks of 64 samples, so a note speaks up to 1.5 ms later.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.score import Note
+from corpus.notation import Note
 
 INSTRUMENTS: Final = {
     "piano": 0,
@@ -38,7 +39,7 @@ INSTALL_HINT: Final = (
     "apt-get install fluidsynth fluid-soundfont-gm && pip install pyfluidsynth"
 )
 _GAIN: Final = 0.6  # leaves room: a loud eight-note chord peaks below full scale
-_BLOCK: Final = 44_100
+_BLOCK_SAMPLES: Final = 44_100
 
 
 class SynthesizerMissingError(RuntimeError):
@@ -137,6 +138,6 @@ def _events(
 
 def _pull(synth: Any, n_samples: int) -> Iterator[NDArray[np.float32]]:  # noqa: ANN401  untyped
     """The next `n_samples` of sound, both channels averaged, in blocks."""
-    for start in range(0, n_samples, _BLOCK):
-        stereo = synth.get_samples(min(_BLOCK, n_samples - start)).reshape(-1, 2)
+    for start in range(0, n_samples, _BLOCK_SAMPLES):
+        stereo = synth.get_samples(min(_BLOCK_SAMPLES, n_samples - start)).reshape(-1, 2)
         yield stereo.astype(np.float32).mean(axis=1) / np.float32(32768.0)
