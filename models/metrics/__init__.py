@@ -1,0 +1,1 @@
+"""Metrics: each module validates, measures, evaluates; every formula is cited."""
