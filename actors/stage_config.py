@@ -5,7 +5,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, field_validator
 
+from actors.audio_engine import AudioEngineConfig
 from actors.devices.audio import AudioDeviceConfig
+from actors.endpoints import StreamsConfig
 from agents.action.agent import ActionConfig
 from agents.decision.agent import DecisionConfig
 from corpus.segmentation import WindowGrid, exact_seconds
@@ -16,14 +18,6 @@ class TempoConfig(BaseModel, frozen=True, extra="forbid"):
 
     bpm: float = Field(120.0, ge=20, le=400)  # beats per minute
     beats_per_bar: int = Field(4, ge=1, le=32)
-
-
-class StreamsConfig(BaseModel, frozen=True, extra="forbid"):
-    """Where the broker listens."""
-
-    host: str = "127.0.0.1"  # loopback; anything else needs CURVE keys
-    publish_port: int = Field(47321, ge=1024, le=65535)  # publishers connect here
-    subscribe_port: int = Field(47322, ge=1024, le=65535)  # subscribers connect here
 
 
 class OscConfig(BaseModel, frozen=True, extra="forbid"):
@@ -48,6 +42,7 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     cache: Path = Path(".cache")  # labelled memories, by content
     tempo: TempoConfig = TempoConfig()
     audio: AudioDeviceConfig = AudioDeviceConfig()
+    engine: AudioEngineConfig = AudioEngineConfig()
     decision: DecisionConfig = DecisionConfig()
     action: ActionConfig = ActionConfig()
     streams: StreamsConfig = StreamsConfig()

@@ -1,0 +1,170 @@
+"""The audio process: the device's blocks through the engine, its messages on the streams.
+
+The loop follows the device and waits for nothing else. On stage a listener thread, with streams
+of its own, takes fragments and controls off the wire as they arrive and stamps them; the next
+block empties its queue. In the fast twin the loop reads its streams itself.
+"""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from actors.audio_engine import AudioEngine
+from actors.codec import Envelope
+from actors.devices.audio import AudioDevice
+from actors.devices.recorder import Recorder
+from actors.streams import Streams
+from agents.messages import Audio, Control, Feedback, Fragment, Metric
+
+HEARS = (Fragment.TOPIC, Feedback.TOPIC, Control.TOPIC)
+"""Topics of the audio process."""
+MAX_WAITING = 1024
+"""Bound of the queue between listener and loop; the oldest are dropped."""
+DEVICE_PATIENCE_SECONDS = 2.0
+"""A device that gives no block for this long is gone."""
+LISTEN_SECONDS = 0.1
+"""How long the listener waits before it looks whether it shall stop."""
+FADE_OUT_SECONDS = 0.3
+"""How long the end is played on after the order to stop, so that it fades."""
+
+
+class Listener:
+    """Takes what arrives off the streams, in a thread of its own.
+
+    Args:
+        connect: makes the streams, in that thread, subscribed and ready.
+    """
+
+    def __init__(self, connect: Callable[[], Streams]) -> None:
+        self._connect = connect
+        self._arrived: deque[Envelope] = deque(maxlen=MAX_WAITING)
+        self._connected = threading.Event()
+        self._ended = threading.Event()
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._listen, name="listener", daemon=True)
+
+    def start(self) -> None:
+        """Return when nothing that is said from now on will be missed.
+
+        Raises:
+            TimeoutError: the broker does not answer.
+        """
+        self._thread.start()
+        self._connected.wait()
+        if self._failure is not None:
+            raise self._failure
+
+    def take(self) -> Iterable[Envelope]:
+        """What has arrived since the last call, oldest first; does not block."""
+        while self._arrived:
+            yield self._arrived.popleft()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._ended.set()
+        self._thread.join(timeout=10 * LISTEN_SECONDS)
+
+    def _listen(self) -> None:
+        try:
+            streams = self._connect()
+        except TimeoutError as error:
+            self._failure = error
+            return
+        finally:
+            self._connected.set()
+        try:
+            while not self._ended.is_set():
+                self._arrived.extend(streams.receive(LISTEN_SECONDS))
+        finally:
+            streams.close()
+
+
+class AudioHost:
+    """Drives one device and one engine until the device ends or it is told to stop.
+
+    Args:
+        engine: cuts, renders, accounts.
+        device: opened, not started.
+        recorder: takes every block heard and played; None records nothing.
+        streams: where to publish.
+        take: what has arrived since the last call.
+        after_block: called after each block; the fast twin plays the band here.
+    """
+
+    def __init__(
+        self,
+        engine: AudioEngine,
+        device: AudioDevice,
+        recorder: Recorder | None,
+        streams: Streams,
+        take: Callable[[], Iterable[Envelope]],
+        after_block: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._engine = engine
+        self._device = device
+        self._recorder = recorder
+        self._streams = streams
+        self._take = take
+        self._after_block = after_block
+
+    def run(self, stop: threading.Event) -> None:
+        """Play until the device ends; after `stop` is set, fade out first.
+
+        Raises:
+            DeviceError: the device is gone.
+        """
+        try:
+            for block in self._engine.prime():
+                self._give(block)
+            self._device.start()
+            while (block := self._device.read(DEVICE_PATIENCE_SECONDS)) is not None:
+                if stop.is_set():
+                    self._fade_out(block)
+                    return
+                self._play(block)
+        finally:
+            self._device.stop()
+            if self._recorder is not None:
+                self._recorder.close()
+
+    def _play(self, block: Audio) -> None:
+        self._take_in()
+        out = self._engine.process(block, self._device.block_time, self._device.underruns)
+        if self._recorder is not None:
+            self._recorder.heard(block)
+        self._give(out)
+        for message in self._engine.messages():
+            self._streams.publish(message)
+        self._after_block()
+
+    def _give(self, block: Audio) -> None:
+        self._device.write(block)
+        if self._recorder is not None:
+            self._recorder.played(block)
+
+    def _fade_out(self, block: Audio) -> None:
+        self._engine.panic()
+        played, rate = 0, self._engine.sample_rate
+        last: Audio | None = block
+        while last is not None and played < FADE_OUT_SECONDS * rate:
+            self._play(last)
+            played += len(last)
+            last = self._device.read(DEVICE_PATIENCE_SECONDS)
+
+    def _take_in(self) -> None:
+        for envelope in self._take():
+            match envelope.message:
+                case Fragment() as fragment:
+                    self._engine.accept(fragment, envelope.received)
+                    self._tell_hop(fragment, envelope)
+                case Feedback(verdict="panic"):
+                    self._engine.panic()
+                case Feedback(verdict="resume"):
+                    self._engine.resume()
+                case _:
+                    pass
+
+    def _tell_hop(self, fragment: Fragment, envelope: Envelope) -> None:
+        if fragment.window == fragment.plan_window:
+            hop_ms = (envelope.received - envelope.time) * 1e3
+            self._streams.publish(Metric(fragment.window, "audio.hop_ms", hop_ms))
