@@ -89,7 +89,7 @@ def write_wav(path: str | Path, samples: Samples, sample_rate: int) -> None:
             written.
     """
     path = Path(path)
-    frames = samples.reshape(len(samples), -1)
+    frames = samples[:, None] if samples.ndim == 1 else samples
     if frames.size * PCM_BYTES > LARGEST_WAV_BYTES:
         raise AudioFileError(
             f"{path} must be at most 4 GiB, as WAV can hold no more, got "

@@ -194,6 +194,12 @@ def test_what_is_written_is_read_back(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["a.wav"]
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 2)])
+def test_a_recording_of_no_length_is_a_whole_wav_of_no_samples(tmp_path, shape):
+    write_wav(tmp_path / "a.wav", np.zeros(shape, np.float32), 8000)
+    assert soundfile.info(tmp_path / "a.wav").frames == 0
+
+
 def test_the_same_samples_give_the_same_bytes(tmp_path):
     for name in ("a.wav", "b.wav"):
         write_wav(tmp_path / name, sine(1, 8000), 8000)

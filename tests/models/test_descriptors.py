@@ -91,6 +91,7 @@ def test_a_fast_length_is_at_least_as_long_and_has_small_factors_only(n):
     assert n <= length < 2 * n + 1
 
 
+@pytest.mark.filterwarnings("ignore:n_fft=:UserWarning")
 def test_the_chroma_agrees_with_a_constant_q_transform_and_is_sparser(play):
     librosa = pytest.importorskip("librosa")
     sound = play([[48, 55, 64, 71]], 1.0, RATE)

@@ -1,4 +1,7 @@
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -215,3 +218,13 @@ def test_a_codebook_of_another_encoder_is_refused():
 def test_an_encoder_that_does_not_exist_is_refused():
     with pytest.raises(ValueError, match="descriptors"):
         EarConfig(encoder="wav2vec")
+
+
+def test_labelling_waits_for_none_of_the_heavy_libraries():
+    code = "import sys, models.labeller; print(*sys.modules)"
+    root = Path(__file__).parents[2]
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, check=True, text=True
+    )
+    heavy = {"librosa", "numba", "sklearn", "torch", "scipy"}
+    assert not heavy & set(loaded.stdout.split())
