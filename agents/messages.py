@@ -165,7 +165,7 @@ class Played:
 
 @dataclass(frozen=True)
 class Feedback:
-    """A verdict (like, dislike, approve, back, change, panic) on a clip or on what sounds now."""
+    """A verdict on a clip or on what sounds now: like, dislike, approve, back, change, panic, resume."""
 
     TOPIC: ClassVar[str] = "feedback"
     window: int
