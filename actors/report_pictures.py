@@ -62,6 +62,7 @@ _ROW_INCHES: Final = 10.4
 _POINTS_PER_DIGIT: Final = 4.6
 _MAX_POINTS_DRAWN_AS_SHAPES: Final = 3000
 _MAX_BLOCKS_DRAWN_AS_SHAPES: Final = 320
+_MAX_SOURCES_NAMED: Final = 10
 _MAX_CLASSES_SHOWN: Final = 24
 
 
@@ -180,14 +181,23 @@ def segment_map(summary: Mapping[str, Any]) -> str:
                       mew=0, rasterized=as_pixels)  # fmt: skip
         lost = np.isin(reasons, ["missed", "unreported"])
         floor = -0.03 * max(1, int(segments.max(initial=1)))
-        axes.plot(seconds[lost], np.full(int(lost.sum()), floor), "x", color=WARN, ms=4, mew=1.2)
-        for source in summary.get("memory", [])[1:]:
-            axes.axhline(source["first_segment"] - 0.5, color=GRID, lw=0.8)
+        axes.plot(seconds[lost], np.full(int(lost.sum()), floor), "x", ms=4, mew=1.2,
+                  color=reason_colour("missed"))  # fmt: skip
+        _name_sources(axes, summary["memory"])
         axes.set(xlim=(0, max(len(segments), 1) * delta), ylabel="memory segment")
         axes.grid(axis="y", color=GRID, lw=0.4)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: clock(value)))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         return _svg(figure, dpi=200)
+
+
+def _name_sources(axes: Axes, memory: Sequence[Mapping[str, Any]]) -> None:
+    """A line and a name at the first segment of each file, if there are few enough to read."""
+    for source in memory if 1 < len(memory) <= _MAX_SOURCES_NAMED else ():
+        axes.axhline(source["first_segment"] - 0.5, color=FAINT, lw=0.5, ls=(0, (2, 3)), zorder=0)
+        axes.text(0.998, source["first_segment"], source["name"], color=FAINT, ha="right",
+                  va="bottom", size=7.5, transform=axes.get_yaxis_transform(),
+                  parse_math=False)  # fmt: skip
 
 
 def _join_continuations(axes: Axes, seconds: Any, segments: Any) -> None:  # noqa: ANN401
