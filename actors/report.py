@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from actors.machinery_messages import Fault
 from agents.messages import SILENCE, Fragment, HeardLabel, Metric, Played
 from models.metrics import timing
 
@@ -29,16 +30,6 @@ UNREPORTED: Final = "unreported"
 
 _AUDIBLE_REDUCTION_DB: Final = 0.1
 AUDIO_NAMES: Final = ("input", "accompaniment", "mix")
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something went wrong with `role` in `window`: event in a word, detail in a sentence."""
-
-    window: int
-    role: str
-    event: str
-    detail: str
 
 
 @dataclass(frozen=True)

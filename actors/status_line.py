@@ -1,35 +1,29 @@
-"""What the performer sees in the terminal: how starting goes on, and how the band is doing.
+"""How the band is doing, in a few lines of a terminal: plain, told of messages, it renders.
 
-`StatusLine` and `StartUp` are plain: told of messages and steps, they render; they own no thread
-and no clock of their own. `Display` puts either on a terminal, or writes a line now and then where
-the output is a file or a pipe.
+It owns no thread and no clock; `actors.display.Display` puts it on the terminal.
 """
 
 import math
 from bisect import insort
-from collections.abc import Callable
-from dataclasses import dataclass
-from time import perf_counter
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
-from rich.console import Console, Group, RenderableType
-from rich.live import Live
+from rich.console import Group, RenderableType
 from rich.text import Text
 
-from actors.palette import label_colour, reason_colour
-from agents.messages import AudioOut, HeardLabel, Heartbeat, Message, Played, Tick
+from actors.machinery_messages import Fault
+from actors.palette import INK_ON_LABEL, label_colour, reason_colour
+from agents.messages import AudioOut, HeardLabel, Message, Played, Tick
 
 _METER_FLOOR_DB: Final = -60.0
-_METER_CELLS: Final = 12
+_METER_CELLS: Final = 8
 _BUDGET_CELLS: Final = 16
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 KEYS: Final = "p panic · q quit"
 
 
 class StatusLine:
-    """The state of a running performance in three lines, told message by message.
+    """The state of a running performance in a few lines, told message by message.
 
     Args:
         window_seconds: Δ, > 0.
@@ -52,9 +46,9 @@ class StatusLine:
         self._played: Played | None = None
         self._out_db = -math.inf
         self._reactions: list[float] = []  # seconds, ascending
-        self._processes: dict[str, int] = {}
+        self._fault: Fault | None = None
 
-    def take(self, message: Message) -> None:
+    def take(self, message: Message | Fault) -> None:
         """Let one message change what is shown; kinds that show nothing are ignored."""
         match message:
             case Tick():
@@ -63,10 +57,9 @@ class StatusLine:
                 self._heard = message
             case AudioOut():
                 self._out_db = _level_db(message)
-            case Heartbeat():
-                known = self._processes.get(message.role, message.process_id)
-                self.restarts += known != message.process_id
-                self._processes[message.role] = message.process_id
+            case Fault():
+                self._fault = message
+                self.restarts += message.event == "restart"
             case Played():
                 self._take_played(message)
             case _:
@@ -88,8 +81,11 @@ class StatusLine:
         return self._reactions[math.ceil(0.99 * len(self._reactions)) - 1]
 
     def render(self) -> RenderableType:
-        """Three lines of at most 80 columns: the music, the timing, the levels."""
-        return Group(self._music(), self._timing(), self._levels())
+        """Lines of at most 80 columns: the music, the timing, the levels, the last fault."""
+        lines = [self._music(), self._timing(), self._levels()]
+        if self._fault is not None:
+            lines.append(_fault_line(self._fault))
+        return Group(*lines)
 
     def line(self) -> str:
         """The same in one line of plain text, for a log."""
@@ -108,14 +104,14 @@ class StatusLine:
     def _music(self) -> Text:
         text = _row()
         text.append(f"{_clock(self.window * self.window_seconds):>8}  ", style="bold")
-        text.append(f"window {self._position():<12}")
-        text.append("heard ", style="dim").append_text(_label(self._heard))
+        text.append(f"window {self._position()}")
+        text.append("  heard ", style="dim").append_text(_label(self._heard))
         text.append(" → played ", style="dim").append_text(_label(self._played))
         if self._played is not None:
             reason = self._played.reason
-            text.append(f"  {reason:<12}", style=reason_colour(reason))
+            text.append(f"  {reason}", style=reason_colour(reason))
             if self._played.segment >= 0:
-                text.append(f" segment {self._played.segment}", style="dim")
+                text.append(f" #{self._played.segment}", style="dim")
         return text
 
     def _timing(self) -> Text:
@@ -123,16 +119,9 @@ class StatusLine:
         text = _row("reaction")
         text.append(f"{_ms(last):>9} ").append_text(self._budget_bar(last))
         text.append("  p99 ", style="dim").append(
-            f"{_ms(self.reaction_p99_seconds):<9}", style=self._colour(self.reaction_p99_seconds)
+            f"{_ms(self.reaction_p99_seconds):<8}", style=self._colour(self.reaction_p99_seconds)
         )
-        for name, count in (
-            ("missed", self.misses),
-            ("underruns", self.underruns),
-            ("restarts", self.restarts),
-        ):
-            text.append(f"  {name} ", style="dim")
-            text.append(str(count), style="bold red" if count else "green")
-        return text
+        return _counts(text, ("missed", self.misses), ("underruns", self.underruns))
 
     def _budget_bar(self, seconds: float | None) -> Text:
         """A bar that ends at Δ/2 and has the budget Δ/4 marked at its middle."""
@@ -159,173 +148,28 @@ class StatusLine:
             share = (max(level, _METER_FLOOR_DB) - _METER_FLOOR_DB) / -_METER_FLOOR_DB
             text.append(f" {name} ", style="dim")
             text.append(_bar(min(share, 1.0), _METER_CELLS), style="red" if level > -3 else "cyan")
-            text.append(f"{level:5.0f} dB " if level > _METER_FLOOR_DB else "    – dB ")
-        text.append(f"   {KEYS}", style="dim")
-        return text
-
-
-@dataclass
-class Step:
-    """One step of starting up; `seconds` is None while it runs."""
-
-    name: str
-    started: float
-    seconds: float | None = None
-    detail: str = ""
-    failed: bool = False
-
-
-class StartUp:
-    """The steps from the command to the first sound, each with the seconds it took.
-
-    Args:
-        clock: gives monotonic seconds.
-    """
-
-    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
-        self.steps: list[Step] = []
-        self._clock = clock
-        self._began = clock()
-
-    @property
-    def seconds(self) -> float:
-        """Since the start until now, or until the last step ended."""
-        if self.steps and self.steps[-1].seconds is not None:
-            return self.steps[-1].started + self.steps[-1].seconds - self._began
-        return self._clock() - self._began
-
-    def begin(self, name: str) -> None:
-        """End the running step, if any, and begin the next ("loading bundle")."""
-        self.done()
-        self.steps.append(Step(name, self._clock()))
-
-    def tell(self, detail: str) -> None:
-        """Say how far the running step is ("34 of 120 files").
-
-        Raises:
-            RuntimeError: if no step is running.
-        """
-        self._running().detail = detail
-
-    def done(self) -> None:
-        """End the running step; nothing happens if none runs."""
-        if self.steps and self.steps[-1].seconds is None:
-            self.steps[-1].seconds = self._clock() - self.steps[-1].started
-
-    def fail(self, detail: str) -> None:
-        """End the running step as failed.
-
-        Raises:
-            RuntimeError: if no step is running.
-        """
-        step = self._running()
-        step.failed, step.detail = True, detail
-        self.done()
-
-    def _running(self) -> Step:
-        if not self.steps or self.steps[-1].seconds is not None:
-            raise RuntimeError("a step must be running: call begin(name) first")
-        return self.steps[-1]
-
-    def render(self) -> RenderableType:
-        """One line per step: a sign, the name, the seconds, the detail."""
-        return Group(*(self._step_line(step) for step in self.steps))
-
-    def _step_line(self, step: Step) -> Text:
-        seconds = self._clock() - step.started if step.seconds is None else step.seconds
-        if step.failed:
-            sign, style = "✗", "bold red"
-        elif step.seconds is None:
-            sign, style = "…", "yellow"
-        else:
-            sign, style = "✓", "green"
-        text = _row().append(f"{sign} ", style=style).append(f"{step.name:<30}")
-        return text.append(f"{seconds:6.1f} s  ", style="dim").append(step.detail, style="dim")
-
-    def line(self) -> str:
-        """The last step in one line of plain text, for a log."""
-        if not self.steps:
-            return ""
-        step = self.steps[-1]
-        state = "failed" if step.failed else "…" if step.seconds is None else "done"
-        took = "" if step.seconds is None else f" in {step.seconds:.1f} s"
-        return f"{step.name}: {state}{took} {step.detail}".rstrip()
-
-
-class Display:
-    """Shows a `StatusLine` or a `StartUp`: in place on a terminal, else as lines now and then.
-
-    Call `refresh` in the thread that tells the shown object its news; it draws at most
-    `per_second` times a second, or a plain line every `line_seconds`.
-
-    Args:
-        shown: what to show.
-        console: where; standard error by default, so that standard output stays free.
-        per_second: drawings per second on a terminal, > 0.
-        line_seconds: seconds between plain lines elsewhere, > 0.
-        clock: gives monotonic seconds.
-
-    Raises:
-        ValueError: if per_second or line_seconds is not above 0.
-    """
-
-    def __init__(
-        self,
-        shown: StatusLine | StartUp,
-        *,
-        console: Console | None = None,
-        per_second: float = 8.0,
-        line_seconds: float = 10.0,
-        clock: Callable[[], float] = perf_counter,
-    ) -> None:
-        if not per_second > 0 or not line_seconds > 0:
-            raise ValueError(
-                f"per_second and line_seconds must be above 0, got {per_second}, {line_seconds}"
-            )
-        self.console = console or Console(stderr=True)
-        self._shown = shown
-        self._clock = clock
-        self._interval = 1.0 / per_second if self.console.is_terminal else line_seconds
-        self._drawn = -math.inf
-        self._live = (
-            Live(console=self.console, auto_refresh=False, get_renderable=shown.render)
-            if self.console.is_terminal
-            else None
-        )
-
-    def __enter__(self) -> Self:
-        """Start showing."""
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Show the last state and leave the terminal as it was."""
-        self.refresh(now=True)
-        if self._live:
-            self._live.stop()
-
-    def refresh(self, *, now: bool = False) -> None:
-        """Draw, unless it was done a moment ago; `now` draws in any case."""
-        seconds = self._clock()
-        if not now and seconds - self._drawn < self._interval:
-            return
-        self._drawn = seconds
-        if self._live:
-            self._live.refresh()
-        elif line := self._shown.line():
-            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            text.append(f"{level:4.0f} dB" if level > _METER_FLOOR_DB else "   – dB")
+        return _counts(text, ("restarts", self.restarts)).append(f"  {KEYS}", style="dim")
 
 
 def _row(name: str | None = None) -> Text:
     """An empty line that is cut off, never wrapped, at the edge of the terminal."""
     text = Text(no_wrap=True, overflow="crop")
     return text if name is None else text.append(f"{name:>8} ", style="dim")
+
+
+def _counts(text: Text, *counts: tuple[str, int]) -> Text:
+    """`text` with names and counts after it, green while a count is 0."""
+    for name, count in counts:
+        text.append(f"  {name} ", style="dim")
+        text.append(str(count), style="bold red" if count else "green")
+    return text
+
+
+def _fault_line(fault: Fault) -> Text:
+    """Who, what and when, in the words of the supervisor."""
+    text = _row(fault.event).append(fault.role, style="bold red")
+    return text.append(f" in window {fault.window}: {fault.detail}")
 
 
 def _bar(share: float, cells: int) -> str:
@@ -340,7 +184,7 @@ def _label(message: HeardLabel | Played | None) -> Text:
     name = f"{_name(message):^5}"
     if message is None or message.label < 0:
         return Text(name, style="dim")
-    return Text(name, style=f"black on {label_colour(message.label)}")
+    return Text(name, style=f"{INK_ON_LABEL} on {label_colour(message.label)}")
 
 
 def _name(message: HeardLabel | Played | None) -> str:
