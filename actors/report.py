@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from actors.machinery_messages import Fault
 from agents.messages import SILENCE, Fragment, HeardLabel, Metric, Played
 from models.metrics import timing
 
@@ -27,17 +28,8 @@ MISSED: Final = "missed"
 UNREPORTED: Final = "unreported"
 """Reason of a window about which no `Played` came: it counts as missed."""
 
+_AUDIBLE_REDUCTION_DB: Final = 0.1
 AUDIO_NAMES: Final = ("input", "accompaniment", "mix")
-
-
-@dataclass(frozen=True)
-class Fault:
-    """Something went wrong with `role` in `window`: event in a word, detail in a sentence."""
-
-    window: int
-    role: str
-    event: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -75,7 +67,8 @@ def summarize(
     Args:
         played: what sounded; the run is as long as its last window says.
         heard: what perception made of each window.
-        metrics: "ROLE.step_ms" feed `stages_ms`, "NAME.hop_ms" feed `stream_ms`.
+        metrics: "ROLE.step_ms" feed `stages_ms`, "NAME.hop_ms" feed `stream_ms`,
+            "audio.limiter_db" (dB, ≥ 0) feeds `limiter_share`.
         fragments: all that action cut, the foreseen ones included; their samples are not used.
         window_seconds: Δ, > 0.
         pace: real or fast.
@@ -85,7 +78,7 @@ def summarize(
         memory: the files that the memory was cut from, in the order of their segments.
         faults: what went wrong.
         extra: more entries, which must not hide a figure. The page shows startup_seconds,
-            peak_memory_mb, limiter_share, peak_dbfs (a table), config, bundle, machine and
+            peak_memory_mb, peak_dbfs (a table), config, bundle, machine and
             settings (a table).
 
     Raises:
@@ -108,6 +101,7 @@ def summarize(
         "faults": [vars(fault) for fault in faults],
         "stages_ms": {stage: _metric_ms(metrics, f"{stage}.step_ms") for stage in STAGES},
         "stream_ms": _metric_ms(metrics, ".hop_ms"),
+        "limiter_share": _limiter_share(metrics),
         "fragments": len(fragments),
         "reason_counts": dict(sorted(Counter(windows["reasons"]).items())),
         "memory": [vars(source) for source in memory],
@@ -167,6 +161,14 @@ def _timing_figures(windows: Mapping[str, list[Any]]) -> Summary:
 def _metric_ms(metrics: Sequence[Metric], ending: str) -> dict[str, float | None]:
     """p50 and p99 of all metrics whose name ends so."""
     return timing.quantiles([m.value for m in metrics if m.name.endswith(ending)], ("p50", "p99"))
+
+
+def _limiter_share(metrics: Sequence[Metric]) -> float | None:
+    """Share of the windows in which the limiter took away more than can be heard."""
+    reductions = [metric.value for metric in metrics if metric.name == "audio.limiter_db"]
+    if not reductions:
+        return None
+    return sum(value > _AUDIBLE_REDUCTION_DB for value in reductions) / len(reductions)
 
 
 def _milliseconds(seconds: float | None) -> float | None:

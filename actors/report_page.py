@@ -196,16 +196,16 @@ def _reasons(summary: Mapping[str, Any]) -> list[tuple[str, str, str, int, str]]
     ]
 
 
-def _transitions(summary: Mapping[str, Any]) -> list[tuple[str, Markup]]:
+def _transitions(summary: Mapping[str, Any]) -> list[tuple[str, Markup | None]]:
     """Two pictures: what was played on what was heard, and what was played next."""
     heard, played = summary["labels_in"], summary["labels_out"]
+    answered = pictures.transition_map(heard[:-1], played[1:], "then played", "heard")
+    followed = pictures.transition_map(played[:-1], played[1:], "played next", "played")
+    captions = (
+        "What was heard, and what was played in the window after it",
+        "What was played, and what was played next",
+    )
     return [
-        (
-            "What was heard, and what was played in the window after it",
-            Markup(pictures.transition_map(heard[:-1], played[1:], "then played", "heard")),
-        ),
-        (
-            "What was played, and what was played next",
-            Markup(pictures.transition_map(played[:-1], played[1:], "played next", "played")),
-        ),
+        (caption, None if picture is None else Markup(picture))
+        for caption, picture in zip(captions, (answered, followed), strict=True)
     ]

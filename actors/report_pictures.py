@@ -59,9 +59,10 @@ _MARKERS: Final = {"jump": "D", "nearest": "v", "suffix": "^", "scenario": "s"}
 _ROW_STEPS: Final = (10, 15, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600)
 _MAX_ROWS: Final = 36
 _ROW_INCHES: Final = 10.4
-_POINTS_PER_DIGIT: Final = 4.6
+_ID_SIZES: Final = (7.5, 6.0)  # of class ids, points: the larger that fits
 _MAX_POINTS_DRAWN_AS_SHAPES: Final = 3000
 _MAX_BLOCKS_DRAWN_AS_SHAPES: Final = 320
+_MAX_SOURCES_NAMED: Final = 10
 _MAX_CLASSES_SHOWN: Final = 24
 
 
@@ -148,9 +149,10 @@ def _draw_labels(
     axes.broken_barh(spans, (centre - 0.3, 0.6), facecolors=colours, edgecolor="none")
     for (label, _, _), (left, width) in zip(blocks, spans, strict=True):
         points = width / span * _ROW_INCHES * 72 * 0.946
-        if points >= _POINTS_PER_DIGIT * len(str(label)) + 2:
+        size = next((s for s in _ID_SIZES if points >= 0.65 * s * len(str(label)) + 1), None)
+        if size:
             axes.text(left + width / 2, centre - 0.02, str(label), color=INK_ON_LABEL,
-                      ha="center", va="center_baseline", size=7.5)  # fmt: skip
+                      ha="center", va="center_baseline", size=size)  # fmt: skip
 
 
 def _mark_missed(axes: Axes, reasons: Sequence[str], first: int, delta: float) -> None:
@@ -179,15 +181,25 @@ def segment_map(summary: Mapping[str, Any]) -> str:
                       color=reason_colour(reason), ms=2.6 if reason == "continuation" else 4.2,
                       mew=0, rasterized=as_pixels)  # fmt: skip
         lost = np.isin(reasons, ["missed", "unreported"])
-        floor = -0.03 * max(1, int(segments.max(initial=1)))
-        axes.plot(seconds[lost], np.full(int(lost.sum()), floor), "x", color=WARN, ms=4, mew=1.2)
-        for source in summary.get("memory", [])[1:]:
-            axes.axhline(source["first_segment"] - 0.5, color=GRID, lw=0.8)
-        axes.set(xlim=(0, max(len(segments), 1) * delta), ylabel="memory segment")
+        top = max(1, int(segments.max(initial=1)))
+        axes.plot(seconds[lost], np.full(int(lost.sum()), -0.03 * top), "x", ms=4, mew=1.2,
+                  color=reason_colour("missed"))  # fmt: skip
+        _name_sources(axes, summary["memory"])
+        axes.set(xlim=(0, max(len(segments), 1) * delta), ylim=(-0.07 * top, 1.05 * top),
+                 ylabel="memory segment")  # fmt: skip
         axes.grid(axis="y", color=GRID, lw=0.4)
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: clock(value)))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         return _svg(figure, dpi=200)
+
+
+def _name_sources(axes: Axes, memory: Sequence[Mapping[str, Any]]) -> None:
+    """A line and a name at the first segment of each file, if there are few enough to read."""
+    for source in memory if 1 < len(memory) <= _MAX_SOURCES_NAMED else ():
+        axes.axhline(source["first_segment"] - 0.5, color=FAINT, lw=0.5, ls=(0, (2, 3)), zorder=0)
+        axes.text(0.998, source["first_segment"], source["name"], color=FAINT, ha="right",
+                  va="bottom", size=7.5, transform=axes.get_yaxis_transform(),
+                  parse_math=False)  # fmt: skip
 
 
 def _join_continuations(axes: Axes, seconds: Any, segments: Any) -> None:  # noqa: ANN401
@@ -237,17 +249,19 @@ def reaction_histogram(summary: Mapping[str, Any]) -> str:
 
 def transition_map(
     sources: Sequence[int | None], targets: Sequence[int | None], xlabel: str, ylabel: str
-) -> str:
+) -> str | None:
     """How often class `targets[i]` came on `sources[i]`: darker is more often in its row.
 
     Pairs with silence or nothing on either side are left out; of many classes the most frequent
-    are shown.
+    are shown. None if no pair is left.
     """
     pairs = Counter(
         (source, target)
         for source, target in zip(sources, targets, strict=True)
         if source is not None and target is not None and source >= 0 and target >= 0
     )
+    if not pairs:
+        return None
     rows, columns = _most_frequent(pairs, 0), _most_frequent(pairs, 1)
     with _picture(5.2, 4.4, f"{ylabel} to {xlabel}") as (figure, axes):
         figure.subplots_adjust(left=0.11, right=0.985, top=0.985, bottom=0.11)
@@ -258,14 +272,11 @@ def transition_map(
             shades = [to_rgba(ANSWER, 0.12 + 0.88 * count / total) for _, count in cells]
             axes.broken_barh([(x - 0.46, 0.92) for x, _ in cells], (y - 0.46, 0.92),
                              facecolors=shades, lw=0)  # fmt: skip
-        axes.set(xlim=(-0.6, max(len(columns), 1) - 0.4), ylim=(max(len(rows), 1) - 0.4, -0.6))
+        axes.set(xlim=(-0.6, len(columns) - 0.4), ylim=(len(rows) - 0.4, -0.6))
         axes.set_xticks(range(len(columns)), [str(label) for label in columns])
         axes.set_yticks(range(len(rows)), [str(label) for label in rows])
         axes.tick_params(length=0, labelsize=8.5 if max(len(rows), len(columns)) <= 16 else 6.5)
         axes.set(xlabel=xlabel, ylabel=ylabel)
-        if not pairs:
-            axes.text(0.5, 0.5, "no such pair", color=FAINT, ha="center", va="center",
-                      transform=axes.transAxes)  # fmt: skip
         return _svg(figure)
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from actors.report import Fault, MemorySource, strict_json, summarize, write_report
+from actors.machinery_messages import Fault
+from actors.report import MemorySource, strict_json, summarize, write_report
 from agents.messages import SILENCE, Fragment, HeardLabel, Metric, Played
 
 RATE = 8000
@@ -78,6 +79,7 @@ def performance(n_windows, seed=1):
             )  # fmt: skip
         for role, centre in (("perception", 4.0), ("decision", 6.0), ("action", 1.5)):
             metrics.append(Metric(k, f"{role}.step_ms", float(rng.lognormal(np.log(centre), 0.2))))
+        metrics.append(Metric(k, "audio.limiter_db", 2.5 if k % 200 == 0 else 0.0))
         metrics.append(Metric(k, "label.hop_ms", float(rng.lognormal(np.log(0.4), 0.3))))
     return played, heard, metrics
 
@@ -165,6 +167,12 @@ def test_times_come_from_the_metrics_of_their_name():
     assert summary["stream_ms"]["p50"] == 2.0
 
 
+def test_limiter_share_is_the_share_of_windows_in_which_it_was_heard():
+    metrics = [Metric(k, "audio.limiter_db", value) for k, value in enumerate([0, 0.05, 3, 0])]
+    assert summary_of([played_window(0)], metrics=metrics)["limiter_share"] == 0.25
+    assert summary_of([played_window(0)])["limiter_share"] is None
+
+
 def test_lists_per_window_are_all_as_long_as_the_run():
     summary = summary_of(*performance(33))
     per_window = [value for name, value in summary.items()
@@ -212,10 +220,10 @@ def test_impossible_settings_are_refused(changes, match):
 
 def test_json_never_holds_nan_or_infinity():
     heard = [heard_label(0, SILENCE, energy_db=-np.inf)]
-    extra = {"limiter_share": float("nan"), "settings": {"x": np.float32(2.0)}}
+    extra = {"startup_seconds": float("nan"), "settings": {"x": np.float32(2.0)}}
     figures = json.loads(strict_json(summary_of([missed_window(0)], heard, extra=extra)))
     assert figures["energy_db"] == [None]
-    assert figures["limiter_share"] is None
+    assert figures["startup_seconds"] is None
     assert figures["settings"]["x"] == 2.0
 
 
@@ -227,7 +235,7 @@ def test_page_of_a_whole_run_needs_no_network_and_no_script(tmp_path):
     summary = summary_of(
         played, heard, metrics, [fragment(0, 7)], restarts=1, faults=faults,
         memory=[MemorySource("cello.wav", 0), MemorySource("voice.wav", 400)],
-        extra={"startup_seconds": 7.4, "peak_memory_mb": 2310.0, "limiter_share": 0.0},
+        extra={"startup_seconds": 7.4, "peak_memory_mb": 2310.0},
     )  # fmt: skip
     figures, text, page = written(tmp_path, summary)
     assert not page.open
