@@ -16,6 +16,7 @@ from zmq.utils import z85
 from actors.endpoints import CurveKeys, StreamsConfig, bound_queues
 
 _SUBSCRIBE_ALL = b"\x01"
+_DOORKEEPER_SECONDS = 5.0
 _ZAP_ADDRESS = "inproc://zeromq.zap.01"
 
 
@@ -37,17 +38,19 @@ class Broker:
         Raises:
             OSError: an endpoint is taken or cannot be bound.
         """
-        with contextlib.ExitStack() as open_things:
+        try:
             if self._keys is not None:
                 _Doorkeeper(self._context, self._keys).start()
-            inlet = open_things.enter_context(self._bound(zmq.XSUB, self._config.publish_address))
-            outlet = open_things.enter_context(
-                self._bound(zmq.XPUB, self._config.subscribe_address)
-            )
-            inlet.send(_SUBSCRIBE_ALL)
-            on_bound()
-            with contextlib.suppress(zmq.ContextTerminated):
+            with (
+                self._bound(zmq.XSUB, self._config.publish_address) as inlet,
+                self._bound(zmq.XPUB, self._config.subscribe_address) as outlet,
+            ):
+                inlet.send(_SUBSCRIBE_ALL)
+                on_bound()
                 zmq.proxy(inlet, outlet)
+        except zmq.ZMQError:
+            if not self._stopped.is_set():  # `stop` ends the context under our feet, by design
+                raise
 
     def stop(self) -> None:
         """End `run`; from any thread, any number of times. A stopped broker cannot run again."""
@@ -65,6 +68,8 @@ class Broker:
             socket.bind(address)
         except zmq.ZMQError as error:
             socket.close()
+            if self._stopped.is_set():
+                raise
             raise _bind_failure(address, error) from error
         return socket
 
@@ -106,17 +111,24 @@ class _Doorkeeper:
         self._bound = threading.Event()
 
     def start(self) -> None:
-        """Stand at the door before anybody can knock."""
+        """Stand at the door before anybody can knock; without one libzmq lets in anybody.
+
+        Raises:
+            RuntimeError: the doorkeeper did not come.
+        """
         threading.Thread(target=self._answer, name="doorkeeper", daemon=True).start()
-        self._bound.wait()
+        if not self._bound.wait(_DOORKEEPER_SECONDS) and not self._context.closed:
+            raise RuntimeError(
+                f"the doorkeeper must stand within {_DOORKEEPER_SECONDS} s, but did not: the "
+                "broker stays shut; start it again"
+            )
 
     def _answer(self) -> None:
-        with self._context.socket(zmq.REP) as socket:
+        with contextlib.suppress(zmq.ZMQError), self._context.socket(zmq.REP) as socket:
             socket.linger = 0
             socket.bind(_ZAP_ADDRESS)
             self._bound.set()
-            with contextlib.suppress(zmq.ContextTerminated):
-                while True:
-                    version, request, *_, key = socket.recv_multipart()
-                    status = (b"200", b"OK") if key == self._band_key else (b"400", b"other key")
-                    socket.send_multipart([version, request, *status, b"", b""])
+            while True:
+                version, request, *_, key = socket.recv_multipart()
+                status = (b"200", b"OK") if key == self._band_key else (b"400", b"other key")
+                socket.send_multipart([version, request, *status, b"", b""])

@@ -44,13 +44,12 @@ class Recall:
 
 @dataclass(frozen=True)
 class Recalled:
-    """The journal's answer to `asker`: one header and one payload per message, oldest first."""
+    """The journal's answer to `asker`: three frames per message, oldest message first."""
 
     TOPIC: ClassVar[str] = "recalled"
     asker: str
     request: int
-    headers: tuple[bytes, ...]
-    payloads: tuple[bytes, ...]
+    frames: tuple[bytes, ...]
 
 
 @dataclass(frozen=True)

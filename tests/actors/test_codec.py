@@ -83,7 +83,7 @@ MESSAGES: dict[type, st.SearchStrategy[StreamMessage]] = {
     CallRoll: st.builds(CallRoll, int64),
     Ready: st.builds(Ready, text, int64),
     Recall: st.builds(Recall, int64, st.lists(text).map(tuple), int64),
-    Recalled: st.builds(Recalled, text, int64, several_bytes, several_bytes),
+    Recalled: st.builds(Recalled, text, int64, several_bytes),
     Fault: st.builds(Fault, int64, text, text, text),
 }
 any_message = st.one_of(*MESSAGES.values())
