@@ -8,7 +8,7 @@ import math
 from typing import Final
 
 REASON_COLOURS: Final = {
-    "continuation": "#0072b2",
+    "continuation": "#2b87c0",
     "scenario": "#009e73",
     "suffix": "#56b4e9",
     "jump": "#e69f00",
@@ -17,7 +17,8 @@ REASON_COLOURS: Final = {
     "missed": "#d55e00",
     "unreported": "#a0522d",
 }
-"""After Okabe and Ito (2008): told apart with all common kinds of colour vision."""
+"""After Okabe and Ito (2008): told apart with all common kinds of colour vision; their blue is
+lightened to hold on a dark ground too."""
 
 OTHER_REASON_COLOUR: Final = "#8c8c8c"
 INK_ON_LABEL: Final = "#101418"

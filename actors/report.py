@@ -9,14 +9,15 @@ nothing was measured for is null.
 import json
 import math
 import os
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from actors.journal import JournalReader
 from actors.machinery_messages import Fault
 from agents.messages import SILENCE, Fragment, HeardLabel, Metric, Played
 from models.metrics import timing
@@ -28,6 +29,11 @@ MISSED: Final = "missed"
 UNREPORTED: Final = "unreported"
 """Reason of a window about which no `Played` came: it counts as missed."""
 
+_REPORTED_TOPICS: Final = tuple(
+    kind.TOPIC for kind in (Played, HeardLabel, Metric, Fragment, Fault)
+)
+_SETUP: Final[tuple[str, ...]] = ("config", "bundle", "machine", "settings")
+_ONLY_LIVE: Final[tuple[str, ...]] = ("startup_seconds", "peak_memory_mb")
 _AUDIBLE_REDUCTION_DB: Final = 0.1
 AUDIO_NAMES: Final = ("input", "accompaniment", "mix")
 
@@ -209,6 +215,71 @@ def write_report(
     _write_whole(json_path, strict_json(whole))
     _write_whole(html_path, draw_page(run_dir.resolve().name, _plain(whole), paths, envelopes))
     return json_path, html_path
+
+
+def report_from_run(
+    run_dir: Path, *, finished: bool | None = None, extra: Mapping[str, Any] | None = None
+) -> tuple[Path, Path]:
+    """Write the report of a run from its journal; a run that crashed has one up to its last window.
+
+    The journal's metadata must name window_seconds, pace and seed; memory (a list of tables as
+    `MemorySource`), config, bundle, machine and settings are shown if named. Restarts are the
+    faults whose event is "restart". What only the living run knew (whether it finished, seconds
+    to start, memory) is taken over from a report.json that is there already.
+
+    Args:
+        run_dir: the run's folder, with journal.sqlite and the WAV files.
+        finished: whether the run reached its end; None: as said before, or else not.
+        extra: more entries, as for `summarize`; they win over those known before.
+
+    Returns:
+        The paths of report.json and report.html.
+
+    Raises:
+        OSError: the journal is missing, or the folder cannot be written.
+        ValueError: the journal is none, is damaged, or lacks what it must name.
+    """
+    before = _earlier_report(run_dir / "report.json")
+    with JournalReader(run_dir / "journal.sqlite") as journal:
+        known = journal.metadata
+        lacking = sorted({"window_seconds", "pace", "seed"} - known.keys())
+        if lacking:
+            raise ValueError(f"the journal of {run_dir} must name {lacking}: it has {[*known]}")
+        said = _by_kind(envelope.message for envelope in journal.read(_REPORTED_TOPICS))
+    entries = {name: known[name] for name in _SETUP if name in known}
+    entries |= {name: before[name] for name in (*_SETUP, *_ONLY_LIVE) if before.get(name)}
+    summary = summarize(
+        said[Played],
+        said[HeardLabel],
+        said[Metric],
+        said[Fragment],
+        window_seconds=known["window_seconds"],
+        pace=known["pace"],
+        seed=known["seed"],
+        restarts=sum(fault.event == "restart" for fault in said[Fault]),
+        finished=bool(before.get("finished", False)) if finished is None else finished,
+        memory=[MemorySource(**source) for source in known.get("memory", ())],
+        faults=said[Fault],
+        extra={**entries, **(extra or {})},
+    )
+    return write_report(run_dir, summary)
+
+
+def _earlier_report(path: Path) -> Summary:
+    """What a report.json says; nothing if there is none or it cannot be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _by_kind(messages: Iterable[Any]) -> defaultdict[type, list[Any]]:
+    """The messages by their class, in order."""
+    kinds: defaultdict[type, list[Any]] = defaultdict(list)
+    for message in messages:
+        kinds[type(message)].append(message)
+    return kinds
 
 
 def _decibels(amplitude: float) -> float | None:
