@@ -19,7 +19,9 @@ DEPTH = 32
 BREAK = -1
 """Stands between passages that do not follow each other; matches nothing."""
 
-_SYMBOL_BYTES = 2
+SYMBOL_BYTES = 2
+"""Bytes per label in a pattern."""
+
 _LARGEST_LABEL = 2**16 - 2
 
 
@@ -48,10 +50,10 @@ class SuffixArray:
                 f"labels must be in 0..{_LARGEST_LABEL} or {BREAK}, "
                 f"got {labels.min()}..{labels.max()}; use a smaller alphabet"
             )
-        self._text = (labels + 1).astype(">u2").tobytes() + bytes(_SYMBOL_BYTES * DEPTH)
+        self._text = (labels + 1).astype(">u2").tobytes() + bytes(SYMBOL_BYTES * DEPTH)
         order = np.argsort(_ranks(labels), kind="stable")
         order = order[labels[order] != BREAK].astype(np.int32)
-        self._positions = array("i", order.tobytes())
+        self._positions: array[int] = array("i", order.tobytes())
 
     def __len__(self) -> int:
         return len(self._positions)
@@ -59,7 +61,7 @@ class SuffixArray:
     @staticmethod
     def encode(labels: Iterable[int]) -> bytes:
         """A pattern for the other methods; at most DEPTH labels, each ≥ 0."""
-        return b"".join((label + 1).to_bytes(_SYMBOL_BYTES, "big") for label in labels)
+        return b"".join((label + 1).to_bytes(SYMBOL_BYTES, "big") for label in labels)
 
     def position(self, place: int) -> int:
         """The position that stands at `place` of the array, 0 ≤ place < len."""
@@ -67,23 +69,23 @@ class SuffixArray:
 
     def match(self, position: int, pattern: bytes) -> int:
         """How many labels of `pattern` follow from `position` on, 0..its length."""
-        start, size = _SYMBOL_BYTES * position, len(pattern)
+        start, size = SYMBOL_BYTES * position, len(pattern)
         difference = int.from_bytes(self._text[start : start + size], "big") ^ int.from_bytes(
             pattern, "big"
         )
-        return (8 * size - difference.bit_length()) // (8 * _SYMBOL_BYTES)
+        return (8 * size - difference.bit_length()) // (8 * SYMBOL_BYTES)
 
     def occurrences(self, pattern: bytes) -> Occurrences:
         """All positions from which the whole pattern follows; perhaps none."""
         text, size = self._text, len(pattern)
 
         def following(position: int) -> bytes:
-            start = _SYMBOL_BYTES * position
+            start = SYMBOL_BYTES * position
             return text[start : start + size]
 
         first = bisect_left(self._positions, pattern, key=following)
         last = bisect_right(self._positions, pattern, lo=first, key=following)
-        return Occurrences(size // _SYMBOL_BYTES, first, last)
+        return Occurrences(size // SYMBOL_BYTES, first, last)
 
     def longest(self, pattern: bytes) -> Occurrences:
         """The positions that match the longest prefix of `pattern` (length 0: all positions)."""
@@ -92,11 +94,7 @@ class SuffixArray:
             return found
         neighbours = self._positions[max(0, found.first - 1) : found.first + 1]
         length = max((self.match(position, pattern) for position in neighbours), default=0)
-        return self.occurrences(pattern[: _SYMBOL_BYTES * length])
-
-    def shorter(self, pattern: bytes, length: int) -> Occurrences:
-        """The positions that match the first `length` labels of `pattern`."""
-        return self.occurrences(pattern[: _SYMBOL_BYTES * length])
+        return self.occurrences(pattern[: SYMBOL_BYTES * length])
 
 
 def _ranks(labels: NDArray[np.int64]) -> NDArray[np.int64]:
