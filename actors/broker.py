@@ -30,7 +30,7 @@ class Broker:
         self._stopped = threading.Event()
 
     def run(self, on_bound: Callable[[], None] = lambda: None) -> None:
-        """Forward until `stop`; the sockets live in the calling thread.
+        """Forward until `stop`, once; the sockets live in the calling thread.
 
         Args:
             on_bound: called once both endpoints are open.
@@ -51,6 +51,8 @@ class Broker:
         except zmq.ZMQError:
             if not self._stopped.is_set():  # `stop` ends the context under our feet, by design
                 raise
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """End `run`; from any thread, any number of times. A stopped broker cannot run again."""

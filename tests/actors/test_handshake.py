@@ -38,6 +38,13 @@ class Band:
     def start_broker(self):
         self.broker_thread.start()
 
+    def replace_broker(self):
+        self.broker.stop()
+        self.broker_thread.join(LONG)
+        self.broker = Broker(self.config)
+        self.broker_thread = threading.Thread(target=self.broker.run)
+        self.start_broker()
+
     def start_conductor(self):
         self._start(conduct, self.config, ROLES)
 
@@ -103,6 +110,16 @@ def test_nobody_misses_the_first_message_whoever_starts_when(band, order):
         starters[who]() if who in starters else band.start_role(who)
     band.play_to_the_end()
     assert band.heard == {role: [0, 1, 2] for role in ROLES}
+
+
+def test_the_roll_call_survives_a_broker_that_is_replaced(band):
+    band.start_broker()
+    band.start_role("decision")
+    with ZmqStreams(band.config, "conductor", []) as conductor:
+        conductor.wait_until_ready(LONG)
+        RollCall(conductor, {"decision"}).wait(LONG)
+        band.replace_broker()
+        RollCall(conductor, {"decision"}).wait(LONG)
 
 
 def test_a_conductor_that_starts_anew_calls_the_same_band(band):
