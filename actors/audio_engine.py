@@ -75,7 +75,7 @@ class AudioEngine:
         self.concatenator = Concatenator(grid, device.channels, self.config.concatenator)
         self.limiter = Limiter(grid.sample_rate, device.channels, self.config.limiter)
         self.input_sanitised = 0
-        self._grid = grid
+        self.grid = grid
         self._tempo = tempo
         self._device = device
         self._book = AnswerBook()
@@ -148,11 +148,11 @@ class AudioEngine:
     def _close(self, window: int, samples: Audio, now: float, underruns: int) -> None:
         """`window` has been heard and played; the next one starts."""
         coming = window + 1
-        lag = (self._heard.position - self._grid.boundary(coming)) / self._grid.sample_rate
+        lag = (self._heard.position - self.grid.boundary(coming)) / self.grid.sample_rate
         standing = self.concatenator.sounded(coming)
         self._book.reach(coming, now - lag, standing.segment if standing else None)
-        moment = self._tempo.moment(coming, float(coming * self._grid.window_seconds))
-        deadline = self.config.deadline_share * float(self._grid.window_seconds)
+        moment = self._tempo.moment(coming, float(coming * self.grid.window_seconds))
+        deadline = self.config.deadline_share * float(self.grid.window_seconds)
         sounded = self.concatenator.sounded(window)
         levels = self.limiter.take_levels()
         self._outbox += [
@@ -175,7 +175,7 @@ class WindowCutter:
 
     def __init__(self, grid: WindowGrid, channels: int) -> None:
         self.position = 0
-        self._grid = grid
+        self.grid = grid
         self._window = 0
         self._filled = 0
         self._samples: Audio = np.zeros((grid.longest_window_samples, channels), dtype=np.float32)
@@ -188,7 +188,7 @@ class WindowCutter:
         self.position += len(block)
         done = 0
         while done < len(block):
-            begin, end = self._grid.boundary(self._window), self._grid.boundary(self._window + 1)
+            begin, end = self.grid.boundary(self._window), self.grid.boundary(self._window + 1)
             n = min(end - begin - self._filled, len(block) - done)
             self._samples[self._filled : self._filled + n] = block[done : done + n]
             self._filled += n

@@ -114,14 +114,14 @@ class AudioHost:
             DeviceError: the device is gone.
         """
         try:
-            for block in self._engine.prime():
-                self._give(block)
+            for ahead in self._engine.prime():
+                self._give(ahead)
             self._device.start()
             while (block := self._device.read(DEVICE_PATIENCE_SECONDS)) is not None:
-                if stop.is_set():
-                    self._fade_out(block)
-                    return
                 self._play(block)
+                if stop.is_set():
+                    self._fade_out()
+                    return
         finally:
             self._device.stop()
             if self._recorder is not None:
@@ -131,7 +131,7 @@ class AudioHost:
         self._take_in()
         out = self._engine.process(block, self._device.block_time, self._device.underruns)
         if self._recorder is not None:
-            self._recorder.heard(block)
+            self._recorder.record_input(block)
         self._give(out)
         for message in self._engine.messages():
             self._streams.publish(message)
@@ -140,16 +140,14 @@ class AudioHost:
     def _give(self, block: Audio) -> None:
         self._device.write(block)
         if self._recorder is not None:
-            self._recorder.played(block)
+            self._recorder.record_output(block)
 
-    def _fade_out(self, block: Audio) -> None:
+    def _fade_out(self) -> None:
         self._engine.panic()
-        played, rate = 0, self._engine.sample_rate
-        last: Audio | None = block
-        while last is not None and played < FADE_OUT_SECONDS * rate:
-            self._play(last)
-            played += len(last)
-            last = self._device.read(DEVICE_PATIENCE_SECONDS)
+        n_left = round(FADE_OUT_SECONDS * self._engine.grid.sample_rate)
+        while n_left > 0 and (block := self._device.read(DEVICE_PATIENCE_SECONDS)) is not None:
+            self._play(block)
+            n_left -= len(block)
 
     def _take_in(self) -> None:
         for envelope in self._take():

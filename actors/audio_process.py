@@ -93,7 +93,5 @@ def open_stage_device(config: StageConfig, clock: Clock) -> AudioDevice:
     """
     guide = None
     if config.replay is not None:
-        guide = read_audio(config.replay, config.audio.sample_rate, config.audio.channels)
-    return open_device(
-        config.audio, clock, guide=guide, pace=config.pace, seconds=config.seconds
-    )
+        guide = read_audio(config.replay, config.audio.sample_rate, config.n_channels)
+    return open_device(config.audio, clock, guide=guide, pace=config.pace, seconds=config.seconds)

@@ -88,7 +88,7 @@ class Host:
     def _step(self, inbox: list[Message], window: int) -> Sequence[StreamMessage]:
         try:
             return self._agent.step(self._moment, inbox)
-        except Exception as error:  # noqa: BLE001 the one place: a stumble is told, not fatal
+        except Exception as error:
             log.exception("%s failed on window %d", self.role, window)
             detail = f"{self.role} failed on window {window}: {error}"
             return [Fault(window, self.role, "stumble", detail[:500])]

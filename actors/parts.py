@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from actors.clock import SystemClock
 from actors.stage_config import BandConfig, StageConfig
 from agents.action.memory import Memory
 from agents.agent import Agent
@@ -44,24 +45,25 @@ def build_labeller(config: StageConfig) -> Labeller:
 
 
 def build_stage_memory(
-    config: StageConfig, progress: Callable[[str], None] = lambda _: None
+    config: StageConfig, labeller: Labeller, progress: Callable[[str], None] = lambda _: None
 ) -> Memory:
     """The stage's memory, from the cache if it was labelled before.
 
     Args:
-        config: files, bundle, grid.
+        config: files, grid, cache.
+        labeller: the bundle's, at the stage's rate and window.
         progress: told a few words before each file.
 
     Raises:
-        ValueError: a file, or the bundle, cannot be used.
+        ValueError: a file cannot be used.
     """
     from agents.action.memory import build_memory
 
     return build_memory(
         config.memory,
-        build_labeller(config),
+        labeller,
         config.grid,
-        1 if config.audio.channels == 1 else 2,
+        config.n_channels,
         cache_dir=config.cache,
         progress=lambda path, index, count: progress(f"{path.name} ({index + 1} of {count})"),
     )
@@ -82,9 +84,15 @@ def _build_decision(config: BandConfig) -> Agent:
 
 
 def _build_action(config: BandConfig) -> Agent:
-    from agents.action.agent import build
+    from agents.action.agent import ActionAgent
+    from agents.action.navigation import Navigator
+    from agents.action.passages import Passages
 
-    return build(config.action, build_stage_memory(config), seed=config.seed)
+    labeller = build_labeller(config)
+    memory = build_stage_memory(config, labeller)
+    passages = Passages(memory.labels, memory.starts, labeller.codebook.distances_between())
+    navigator = Navigator(passages, config.action, seed=config.seed, now=SystemClock().now)
+    return ActionAgent(memory, navigator, config.action)
 
 
 PARTS: Mapping[str, Part] = MappingProxyType(

@@ -13,7 +13,7 @@ import traceback
 import ray
 
 from actors.roster import ROSTER
-from actors.stage_config import StageConfig
+from actors.stage_config import BandConfig
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ class RoleProcess:
     def __init__(self, role: str, config_json: str) -> None:
         faulthandler.enable()
         self.role = role
-        self._config = StageConfig.model_validate_json(config_json)
+        self._config = BandConfig.model_validate_json(config_json)
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._begin = threading.Event()
@@ -66,7 +66,7 @@ class RoleProcess:
 
     def _play(self) -> None:
         try:
-            player = ROSTER[self.role].prepare(self._config, restarted=self._restarted)
+            player = ROSTER[self.role].prepare(self._config, self._restarted)
             self._ready.set()
             if ROSTER[self.role].waits_for_the_band:
                 self._begin.wait()

@@ -67,7 +67,7 @@ def _prepare_journal(config: BandConfig, restarted: bool) -> Player:  # noqa: AR
     from actors.journal_recorder import JOURNAL_TOPICS, JournalRecorder
 
     streams = connect(config, "journal", tuple(JOURNAL_TOPICS))
-    journal = Journal(config.out / "journal.sqlite", config.model_dump(mode="json"))
+    journal = Journal(config.out / "journal.sqlite", config.metadata())
     return _JournalPlayer(JournalRecorder(streams, journal))
 
 

@@ -1,7 +1,9 @@
 """Everything that a stage needs to know, checked as a whole before anything starts."""
 
+import os
+import platform
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
@@ -24,7 +26,7 @@ class TempoConfig(BaseModel, frozen=True, extra="forbid"):
 
 
 class StageConfig(BaseModel, frozen=True, extra="forbid"):
-    """One situation: what is heard, what answers, with which sounds, how fast, and where it goes."""
+    """One situation: what is heard, what answers with which sounds, how fast, where it goes."""
 
     replay: Path | None = None  # the guide, an audio file; none: the sound card's input
     memory: tuple[Path, ...] = Field(min_length=1)  # the sounds to answer with
@@ -57,6 +59,11 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
         return WindowGrid(self.audio.sample_rate, exact_seconds(self.window))
 
     @property
+    def n_channels(self) -> Literal[1, 2]:
+        """Channels of files that are read for the stage; a wider device repeats them."""
+        return 1 if self.audio.channels == 1 else 2
+
+    @property
     def tempo_map(self) -> TempoMap:
         """Beats on the sample clock."""
         return TempoMap(self.tempo.bpm, self.tempo.beats_per_bar)
@@ -67,4 +74,19 @@ class BandConfig(StageConfig, frozen=True, extra="forbid"):
 
     out: Path  # the run's folder; exists
     playable: tuple[int, ...]  # class ids that the memory holds
-    run_name: str = ""  # for the journal's metadata
+    first_segments: tuple[int, ...]  # of each memory file
+
+    def metadata(self) -> dict[str, Any]:
+        """What the journal says about the run; the report reads it back."""
+        return {
+            "window_seconds": self.window,
+            "pace": self.pace,
+            "seed": self.seed,
+            "bundle": str(self.bundle),
+            "memory": [
+                {"name": path.name, "first_segment": first}
+                for path, first in zip(self.memory, self.first_segments, strict=True)
+            ],
+            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+            "settings": self.model_dump(mode="json"),
+        }

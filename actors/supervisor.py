@@ -15,7 +15,7 @@ from typing import Any
 
 from actors.clock import Clock
 from actors.roster import ROSTER
-from actors.stage_config import StageConfig
+from actors.stage_config import BandConfig
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Supervisor:
         tell: called with one short line per step of the start.
     """
 
-    def __init__(self, config: StageConfig, clock: Clock, tell: Callable[[str], None]) -> None:
+    def __init__(self, config: BandConfig, clock: Clock, tell: Callable[[str], None]) -> None:
         self._config = config
         self._clock = clock
         self._tell = tell
@@ -110,7 +110,7 @@ class Supervisor:
         """End every role, the journal last but the broker, then Ray."""
         import ray
 
-        for name in reversed(ROSTER):
+        for name in reversed(list(ROSTER)):
             actor = self._actors.get(name)
             if actor is None:
                 continue

@@ -168,7 +168,7 @@ class Played:
 
 @dataclass(frozen=True)
 class Feedback:
-    """A verdict on a clip or on what sounds now: like, dislike, approve, back, change, panic, resume."""
+    """A verdict: like, dislike, approve, back, change, panic or resume, and on what."""
 
     TOPIC: ClassVar[str] = "feedback"
     window: int
