@@ -165,7 +165,7 @@ class Played:
 
 @dataclass(frozen=True)
 class Feedback:
-    """A verdict (like, dislike, approve, back, change, panic) on a clip or on what sounds now."""
+    """A verdict (like, dislike, approve, back, change, panic, resume) on a clip or on the sound."""
 
     TOPIC: ClassVar[str] = "feedback"
     window: int
