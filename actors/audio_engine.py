@@ -123,7 +123,10 @@ class AudioEngine:
         return outbox
 
     def panic(self) -> None:
-        """Silence everything that is rendered from now on, within one block; until `resume`."""
+        """Silence everything that is rendered from now on, within one block; until `resume`.
+
+        What is on its way to the loudspeaker already is the device's to `mute`.
+        """
         self.concatenator.panic()
 
     def resume(self) -> None:

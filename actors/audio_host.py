@@ -157,8 +157,10 @@ class AudioHost:
                     self._tell_hop(fragment, envelope)
                 case Feedback(verdict="panic"):
                     self._engine.panic()
+                    self._device.mute(muted=True)  # what is queued ahead falls silent too
                 case Feedback(verdict="resume"):
                     self._engine.resume()
+                    self._device.mute(muted=False)
                 case _:
                     pass
 

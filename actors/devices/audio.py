@@ -39,7 +39,7 @@ class AudioDeviceConfig(BaseModel, frozen=True, extra="forbid"):
     sample_rate: int = Field(default=44_100, ge=8_000, le=192_000)  # Hz
     block_frames: int = Field(default=256, ge=16, le=8_192)  # frames per block
     channels: int = Field(default=2, ge=1, le=8)  # of input and output alike
-    lead_blocks: int = Field(default=2, ge=1, le=64)  # output prepared ahead of input, blocks
+    lead_blocks: int = Field(default=4, ge=1, le=64)  # output prepared ahead of input, blocks
     input: str = ""  # name or index of the device listened to; empty: the system's default
     output: str | None = ""  # name or index of the device played on; empty: default; null: none
     buffer_seconds: float = Field(default=1.0, gt=0.05, le=30)  # bound of both rings, seconds
@@ -83,6 +83,10 @@ class AudioDevice(Protocol):
 
     def write(self, block: Audio) -> None:
         """Append the next output block, shape (block_frames, channels)."""
+        ...
+
+    def mute(self, *, muted: bool) -> None:
+        """Silence the output within one block, what is written already included; or end that."""
         ...
 
     def alive(self, now: float) -> bool:

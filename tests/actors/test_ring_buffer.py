@@ -134,6 +134,21 @@ def test_an_underrun_fades_instead_of_clicking():
     assert duplex.underruns == 2
 
 
+def test_mute_silences_what_is_written_already_within_a_block_without_a_click():
+    duplex = Duplex(CONFIG)
+    for _ in range(6):
+        duplex.write(ones())
+    played = [exchange(duplex, 2)]
+    duplex.mute(muted=True)
+    played.append(exchange(duplex, 2, first=2))
+    duplex.mute(muted=False)
+    played.append(exchange(duplex, 2, first=4))
+    whole = np.concatenate(played)
+    assert not whole[47:64].any()
+    assert (whole[80:] == 1).all()
+    assert np.abs(np.diff(whole[16:])).max() < 1.2 / 15
+
+
 def test_a_slow_reader_gets_silence_for_what_was_lost_and_stays_on_the_clock():
     duplex = Duplex(CONFIG)  # bounded to 30 blocks
     exchange(duplex, 33)
