@@ -9,6 +9,7 @@ import hashlib
 import math
 import os
 import struct
+import wave
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final, Literal
@@ -25,6 +26,8 @@ Samples = NDArray[np.float32]
 LOWEST_RATE: Final = 8000
 HIGHEST_RATE: Final = 384_000
 CHUNK_FRAMES: Final = 1 << 16
+PCM_BYTES: Final = 3
+LARGEST_WAV_BYTES: Final = 0xFFFFFFFF - 64
 LOUDEST: Final = 16.0
 UNKNOWN_SIZES: Final = (0, 0xFFFFFFFF, 0x7FFFF000, 0x7FFFFFFF, 0x80000000)
 
@@ -82,26 +85,40 @@ def write_wav(path: str | Path, samples: Samples, sample_rate: int) -> None:
         sample_rate: samples per second.
 
     Raises:
-        AudioFileError: samples that are not finite, or a place that cannot be written.
+        AudioFileError: samples that are not finite or above 4 GiB, or a place that cannot be
+            written.
     """
     path = Path(path)
-    if not np.isfinite(samples).all():
+    frames = samples[:, None] if samples.ndim == 1 else samples
+    if frames.size * PCM_BYTES > LARGEST_WAV_BYTES:
+        raise AudioFileError(
+            f"{path} must be at most 4 GiB, as WAV can hold no more, got "
+            f"{frames.size * PCM_BYTES} bytes; write shorter parts"
+        )
+    if not np.isfinite(frames).all():
         raise AudioFileError(
             f"samples for {path} must be finite, got NaN or infinity; nothing was written"
         )
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
-            soundfile.write(
-                file, np.clip(samples, -1.0, 1.0), sample_rate, format="WAV", subtype="PCM_24"
-            )
+        _write_pcm(part, frames, sample_rate)
         os.replace(part, path)
-    except (OSError, soundfile.SoundFileError) as error:
+    except OSError as error:
         part.unlink(missing_ok=True)
         raise AudioFileError(
             f"{path} must be in a folder that can be written, with room left, but writing failed "
             f"({_reason(error)}); choose another folder or free some space"
         ) from error
+
+
+def _write_pcm(path: Path, frames: Samples, sample_rate: int) -> None:
+    """24-bit PCM by the standard library: unlike libsndfile's, its errors on a full disk arrive."""
+    with path.open("wb") as file, wave.open(file, "wb") as wav:
+        wav.setparams((frames.shape[1], PCM_BYTES, sample_rate, len(frames), "NONE", ""))
+        for start in range(0, len(frames), CHUNK_FRAMES):
+            block = np.clip(frames[start : start + CHUNK_FRAMES], -1.0, 1.0).astype(np.float64)
+            whole = np.minimum(np.rint(block * 2**23), 2**23 - 1).astype("<i4")
+            wav.writeframesraw(whole.reshape(-1, 1).view(np.uint8)[:, :PCM_BYTES].tobytes())
 
 
 def is_silent(samples: Samples, floor_db: float = -60.0) -> bool:

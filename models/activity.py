@@ -12,14 +12,17 @@ HOP_SECONDS: Final = 0.01
 N_BANDS: Final = 32
 LOWEST_HZ: Final = 60.0
 HIGHEST_HZ: Final = 8000.0
+LAG_FRAMES: Final = 2
 COMPRESSION: Final = 1000.0
 
 
 class OnsetStrength:
-    """Mean half-wave rectified log-spectral flux over a window (Böck and Widmer 2013, eq. 1-3).
+    """Mean half-wave rectified log-spectral flux over a window.
 
-    Frames of 23 ms, 10 ms apart, in bands of equal width in log-frequency: a held note gives
-    near 0, an attack out of silence about 0.3 for a window of 0.25 s.
+    Frames of 23 ms, 10 ms apart, in bands of equal width in log-frequency, each compared with the
+    strongest of its neighbours two frames before, so that beats and vibrato do not count (Böck
+    and Widmer 2013, SuperFlux). For a window of 0.25 s a held chord gives about 0.015, an attack
+    out of silence about 0.14.
 
     Args:
         sample_rate: samples per second, ≥ 4000.
@@ -29,7 +32,7 @@ class OnsetStrength:
     def __init__(self, sample_rate: int, window_seconds: float) -> None:
         frame_samples = round(FRAME_SECONDS * sample_rate)
         self._indices = frame_indices(
-            frame_samples, HOP_SECONDS, sample_rate, window_seconds, before=1
+            frame_samples, HOP_SECONDS, sample_rate, window_seconds, before=LAG_FRAMES
         )
         self._n_fft = fast_length(frame_samples)
         self._taper = amplitude_taper(frame_samples)
@@ -49,7 +52,10 @@ class OnsetStrength:
         frames = history[self._indices] * self._taper
         spectrum = np.abs(np.fft.rfft(frames, self._n_fft, axis=1))[:, : self._bands.shape[0]]
         bands = np.log1p(COMPRESSION * (spectrum @ self._bands))
-        return float(np.maximum(np.diff(bands, axis=0), 0.0).mean())
+        before = bands[:-LAG_FRAMES].copy()
+        before[:, 1:] = np.maximum(before[:, 1:], bands[:-LAG_FRAMES, :-1])
+        before[:, :-1] = np.maximum(before[:, :-1], bands[:-LAG_FRAMES, 1:])
+        return float(np.maximum(bands[LAG_FRAMES:] - before, 0.0).mean())
 
 
 def _band_filters(sample_rate: int, n_fft: int) -> NDArray[np.float32]:

