@@ -111,7 +111,8 @@ def main() -> None:
             cell = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
             print(
                 f"| {size} | {kind} | {cell['median_ms']:.3f} / {cell['worst_ms']:.3f} "
-                f"| {cell['worst_busy_ms']:.3f} | {cell['live_median_ms']:.3f} / {cell['live_worst_ms']:.3f} "
+                f"| {cell['worst_busy_ms']:.3f} "
+                f"| {cell['live_median_ms']:.3f} / {cell['live_worst_ms']:.3f} "
                 f"| {cell['learn_s']:.3f} ({cell['oracle_s']:.3f}) | {cell['peak_mib']:.0f} "
                 f"| {cell['over_budget']:.0f} | {PUBLISHED.get((size, kind), '')} |",
                 flush=True,
