@@ -58,7 +58,7 @@ class Display:
         self._interval = 1.0 / per_second if self.console.is_terminal else line_seconds
         self._drawn = -math.inf
         self._live = (
-            Live(console=self.console, auto_refresh=False, get_renderable=shown.render)
+            Live(console=self.console, auto_refresh=False, get_renderable=self._render)
             if self.console.is_terminal
             else None
         )
@@ -79,6 +79,17 @@ class Display:
         self.refresh(now=True)
         if self._live:
             self._live.stop()
+
+    def show(self, shown: Shown) -> None:
+        """Leave what is shown as it stands, and show something else below it."""
+        self.refresh(now=True)
+        if self._live:
+            self.console.print(self._shown.render())
+        self._shown = shown
+        self._drawn = -math.inf
+
+    def _render(self) -> RenderableType:
+        return self._shown.render()
 
     def refresh(self, *, now: bool = False) -> None:
         """Draw, unless it was done a moment ago; `now` draws in any case."""

@@ -75,6 +75,7 @@ class BandConfig(StageConfig, frozen=True, extra="forbid"):
     out: Path  # the run's folder; exists
     playable: tuple[int, ...]  # class ids that the memory holds
     first_segments: tuple[int, ...]  # of each memory file
+    n_windows: int | None = None  # how many there will be; none: an open end
 
     def metadata(self) -> dict[str, Any]:
         """What the journal says about the run; the report reads it back."""
