@@ -138,7 +138,7 @@ def train(
         settings: what to make.
         pairs: two files, or a folder.
         out: folder of the bundle; must not exist, or is replaced.
-        checkpoint: file to resume from if it exists, and to save to.
+        checkpoint: file to resume from if it exists, and to save to; removed when all is done.
         console: where progress is shown.
 
     Raises:
@@ -171,8 +171,8 @@ def train(
     _bundle(settings, material, counts, state, report).save(
         out, {"training.html": html_page(report).encode(), "training.json": json_page(report)}
     )
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
+    if checkpoint is not None and state.stopped in ("patience", "steps"):
+        checkpoint.unlink(missing_ok=True)  # otherwise there is more to take up again
     return report
 
 

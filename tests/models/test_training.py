@@ -113,6 +113,16 @@ def test_interrupted_training_keeps_the_best_so_far(make_song):
     LiveTransformer(TINY, K, H, state.best)
 
 
+def test_training_interrupted_before_any_gain_keeps_nothing(make_song):
+    split = split_songs([make_song(n_windows=200)], TINY.context, 0)
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(start(TINY, QUICK, K, H, split.train), QUICK, split.train, (), on_step=interrupt)
+
+
 def test_training_stops_when_validation_stops_gaining(make_song):
     config = QUICK.model_copy(update={"patience": 1, "max_steps": 2000})
     _, state = trained(make_song(n_windows=200, related=False), config)
