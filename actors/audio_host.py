@@ -10,13 +10,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from actors.audio_engine import AudioEngine
-from actors.codec import Envelope
 from actors.devices.audio import AudioDevice
 from actors.devices.recorder import Recorder
-from actors.streams import Streams
+from actors.streams.codec import Envelope
+from actors.streams.handshake import answer_roll_call
+from actors.streams.machinery_messages import CallRoll
+from actors.streams.streams import Streams
 from agents.messages import Audio, Control, Feedback, Fragment, Metric
 
-HEARS = (Fragment.TOPIC, Feedback.TOPIC, Control.TOPIC)
+HEARS = (Fragment.TOPIC, Feedback.TOPIC, Control.TOPIC, CallRoll.TOPIC)
 """Topics of the audio process."""
 MAX_WAITING = 1024
 """Bound of the queue between listener and loop; the oldest are dropped."""
@@ -74,7 +76,8 @@ class Listener:
             self._connected.set()
         try:
             while not self._ended.is_set():
-                self._arrived.extend(streams.receive(LISTEN_SECONDS))
+                arrived = streams.receive(LISTEN_SECONDS)
+                self._arrived.extend(answer_roll_call(streams, "audio", arrived))
         finally:
             streams.close()
 

@@ -8,9 +8,9 @@ from actors.audio_host import HEARS, AudioHost, Listener
 from actors.clock import Clock, SystemClock
 from actors.devices.audio import AudioDevice, open_device
 from actors.devices.recorder import Recorder, RecorderConfig
-from actors.machinery_messages import Fault
 from actors.stage_config import BandConfig, StageConfig
-from actors.streams import Streams
+from actors.streams.machinery_messages import Fault
+from actors.streams.streams import Streams
 from corpus.audio_file import read_audio
 
 

@@ -11,11 +11,11 @@ from actors.audio_host import HEARS, AudioHost
 from actors.audio_process import build_engine, build_recorder, open_stage_device
 from actors.clock import SystemClock
 from actors.host import Host
-from actors.in_process_streams import InProcessHub, InProcessStreams
 from actors.journal import Journal
 from actors.journal_recorder import JOURNAL_TOPICS, JournalRecorder
 from actors.parts import PARTS
 from actors.stage_config import BandConfig
+from actors.streams.in_process_streams import InProcessHub, InProcessStreams
 from agents.agent import Agent
 
 

@@ -11,9 +11,10 @@ import threading
 from collections.abc import Sequence
 
 from actors.clock import Clock
-from actors.codec import Envelope, StreamMessage
-from actors.machinery_messages import Fault
-from actors.streams import Streams
+from actors.streams.codec import Envelope, StreamMessage
+from actors.streams.handshake import answer_roll_call
+from actors.streams.machinery_messages import Fault
+from actors.streams.streams import Streams
 from agents.agent import Agent
 from agents.messages import Heartbeat, Message, Metric, Tick
 from agents.musical_time import Moment
@@ -58,8 +59,8 @@ class Host:
         Args:
             timeout_seconds: how long to wait for a first message, ≥ 0.
         """
-        envelopes = self._streams.receive(timeout_seconds)
-        inbox = self._follow_time(envelopes)
+        arrived = self._streams.receive(timeout_seconds)
+        inbox = self._follow_time(answer_roll_call(self._streams, self.role, arrived))
         if inbox:
             self._answer(inbox)
         self._beat_heart()

@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from actors.clock import ManualClock, SystemClock
 from actors.stage_config import BandConfig, StageConfig
+from actors.streams.machinery_messages import CallRoll
 from agents.action.memory import Memory
 from agents.agent import Agent
 from agents.messages import AudioIn, Control, Feedback, Fragment, HeardLabel, Plan, Played, Tick
@@ -33,8 +34,8 @@ class Part:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """What a host subscribes to: what wakes the agent, and the time."""
-        return (Tick.TOPIC, *self.hears)
+        """What a host subscribes to: what wakes the agent, the time, and the roll call."""
+        return (Tick.TOPIC, CallRoll.TOPIC, *self.hears)
 
 
 def build_labeller(config: StageConfig) -> Labeller:

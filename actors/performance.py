@@ -17,12 +17,14 @@ import psutil
 
 from actors.clock import Clock
 from actors.devices.osc import OscInput
-from actors.machinery_messages import Fault
+from actors.parts import PARTS
 from actors.roster import connect
 from actors.stage_config import BandConfig
-from actors.status_line import StatusLine
-from actors.streams import Streams
+from actors.streams.handshake import RollCall
+from actors.streams.machinery_messages import Fault
+from actors.streams.streams import Streams
 from actors.supervisor import Supervisor
+from actors.terminal.status_line import StatusLine
 from agents.messages import Control, Feedback, HeardLabel, Played, Tick
 
 WATCHED = (Tick.TOPIC, HeardLabel.TOPIC, Played.TOPIC, Fault.TOPIC)
@@ -31,6 +33,8 @@ LOOK_SECONDS = 0.01
 """How long it waits for news before it looks at fingers and processes."""
 END_SECONDS = 10.0
 """How long the audio process may take to fade out and close its files."""
+ROLL_CALL_SECONDS = 20.0
+"""How long the band may take to say that it hears."""
 MEMORY_SECONDS = 1.0
 """How often the band's memory is measured."""
 
@@ -95,6 +99,8 @@ class Performance:
         try:
             supervisor.start()
             streams = connect(self._config, "stage", WATCHED)
+            tell("calling the roll")
+            RollCall(streams, ("journal", "audio", *PARTS)).wait(ROLL_CALL_SECONDS)
             with self._listening_to_people():
                 tell("playing")
                 supervisor.begin()

@@ -9,7 +9,7 @@ from typing import Protocol
 from actors.clock import SystemClock
 from actors.parts import PARTS
 from actors.stage_config import BandConfig
-from actors.streams import ZmqStreams
+from actors.streams.streams import ZmqStreams
 
 CONNECT_SECONDS = 20.0
 """How long a role looks for the broker before it gives up."""
@@ -57,7 +57,7 @@ def connect(config: BandConfig, name: str, topics: tuple[str, ...]) -> ZmqStream
 
 
 def _prepare_broker(config: BandConfig, restarted: bool) -> Player:  # noqa: ARG001
-    from actors.broker import Broker
+    from actors.streams.broker import Broker
 
     return _BrokerPlayer(Broker(config.streams))
 

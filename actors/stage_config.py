@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from actors.audio_engine import AudioEngineConfig
 from actors.devices.audio import AudioDeviceConfig
 from actors.devices.osc import OscConfig
-from actors.endpoints import StreamsConfig
+from actors.streams.endpoints import StreamsConfig
 from agents.action.agent import ActionConfig
 from agents.decision.agent import DecisionConfig
 from agents.musical_time import TempoMap

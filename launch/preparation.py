@@ -8,11 +8,11 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from actors.broker import check_endpoints_are_free
 from actors.devices.audio import DeviceError
 from actors.devices.sound_card import choose
 from actors.parts import build_labeller, build_stage_memory
 from actors.stage_config import BandConfig, StageConfig
+from actors.streams.broker import check_endpoints_are_free
 from corpus.audio_file import AudioFileError, is_silent, read_audio
 from launch.config import PROJECT_ROOT, ConfigError, resolve
 from models.bundle import Bundle

@@ -23,14 +23,14 @@ from rich.console import Console
 
 from actors.clock import SystemClock
 from actors.devices.sound_card import list_devices
-from actors.display import Display
 from actors.fast_band import FastBand
 from actors.performance import Outcome, Performance
-from actors.report import report_from_run
+from actors.report.report import report_from_run
 from actors.stage_config import BandConfig, StageConfig
-from actors.start_up import StartUp
-from actors.status_line import StatusLine
 from actors.supervisor import StartError
+from actors.terminal.display import Display
+from actors.terminal.start_up import StartUp
+from actors.terminal.status_line import StatusLine
 from launch.config import PROJECT_ROOT, load_config, resolve
 from launch.preparation import prepare
 
@@ -137,11 +137,16 @@ def _conclude(band: BandConfig, outcome: Outcome, seconds: float, console: Conso
 def _summary(summary: dict[str, Any]) -> str:
     reaction = summary["reaction_ms"]
     return (
-        f"{summary['windows']} windows, ISRw {summary['isrw']}, misses {summary['misses']}, "
-        f"underruns {summary['underruns']}, anticipation {summary['anticipation']}, "
-        f"reaction p50 {reaction['p50']} ms, p99 {reaction['p99']} ms, "
+        f"{summary['windows']} windows, ISRw {_figure(summary['isrw'], 4)}, "
+        f"misses {summary['misses']}, underruns {summary['underruns']}, "
+        f"anticipation {_figure(summary['anticipation'], 2)}, "
+        f"reaction p50 {_figure(reaction['p50'], 1)} ms, p99 {_figure(reaction['p99'], 1)} ms, "
         f"restarts {summary['restarts']}"
     )
+
+
+def _figure(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
 
 
 def _list_devices() -> int:

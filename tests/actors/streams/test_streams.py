@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import zmq
 
-from actors.broker import Broker
-from actors.codec import encode
-from actors.endpoints import CurveKeys, StreamsConfig
-from actors.in_process_streams import InProcessHub
-from actors.streams import Intake, StreamCounters, ZmqStreams
+from actors.streams.broker import Broker
+from actors.streams.codec import encode
+from actors.streams.endpoints import CurveKeys, StreamsConfig
+from actors.streams.in_process_streams import InProcessHub
+from actors.streams.streams import Intake, StreamCounters, ZmqStreams
 from agents.messages import AudioIn, Metric, Plan
 
 LONG = 10.0  # seconds; only ever waited for when something is broken

@@ -3,12 +3,12 @@ import threading
 
 import pytest
 
-from actors.broker import Broker
-from actors.endpoints import StreamsConfig
-from actors.handshake import RollCall, answer_roll_call
-from actors.in_process_streams import InProcessHub
-from actors.machinery_messages import CallRoll
-from actors.streams import ZmqStreams
+from actors.streams.broker import Broker
+from actors.streams.endpoints import StreamsConfig
+from actors.streams.handshake import RollCall, answer_roll_call
+from actors.streams.in_process_streams import InProcessHub
+from actors.streams.machinery_messages import CallRoll
+from actors.streams.streams import ZmqStreams
 from agents.messages import Metric
 
 ROLES = frozenset({"decision", "action"})

@@ -12,8 +12,8 @@ from typing import Any, get_args
 
 import msgpack
 
-from actors.fields import record_codec
-from actors.machinery_messages import MachineryMessage
+from actors.streams.fields import record_codec
+from actors.streams.machinery_messages import MachineryMessage
 from agents.messages import Message
 
 StreamMessage = Message | MachineryMessage

@@ -2,7 +2,7 @@
 
 import pytest
 
-from actors.palette import INK_ON_LABEL, REASON_COLOURS, label_colour, reason_colour
+from actors.report.palette import INK_ON_LABEL, REASON_COLOURS, label_colour, reason_colour
 
 
 def luminance(colour):

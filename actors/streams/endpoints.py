@@ -14,7 +14,7 @@ from pathlib import Path
 import zmq
 from pydantic import BaseModel, Field, model_validator
 
-from actors.codec import MAX_FRAME_BYTES
+from actors.streams.codec import MAX_FRAME_BYTES
 
 
 class StreamsConfig(BaseModel, frozen=True, extra="forbid"):

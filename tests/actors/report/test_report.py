@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from actors.machinery_messages import Fault
-from actors.report import MemorySource, strict_json, summarize, write_report
+from actors.report.report import MemorySource, strict_json, summarize, write_report
+from actors.streams.machinery_messages import Fault
 from agents.messages import SILENCE, Fragment, HeardLabel, Metric, Played
 
 RATE = 8000

@@ -1,6 +1,6 @@
 """How the band is doing, in a few lines of a terminal: plain, told of messages, it renders.
 
-It owns no thread and no clock; `actors.display.Display` puts it on the terminal.
+It owns no thread and no clock; `actors.terminal.display.Display` puts it on the terminal.
 """
 
 import math
@@ -11,8 +11,8 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from actors.machinery_messages import Fault
-from actors.palette import INK_ON_LABEL, label_colour, reason_colour
+from actors.report.palette import INK_ON_LABEL, label_colour, reason_colour
+from actors.streams.machinery_messages import Fault
 from agents.messages import AudioOut, HeardLabel, Message, Played, Tick
 
 _METER_FLOOR_DB: Final = -60.0

@@ -10,9 +10,9 @@ import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from actors.codec import Envelope
-from actors.machinery_messages import CallRoll, Ready
-from actors.streams import Streams
+from actors.streams.codec import Envelope
+from actors.streams.machinery_messages import CallRoll, Ready
+from actors.streams.streams import Streams
 
 CALL_SECONDS = 0.05
 """Pause between two calls."""

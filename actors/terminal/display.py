@@ -56,6 +56,7 @@ class Display:
         self._shown = shown
         self._clock = clock
         self._interval = 1.0 / per_second if self.console.is_terminal else line_seconds
+        self._line = ""
         self._drawn = -math.inf
         self._live = (
             Live(console=self.console, auto_refresh=False, get_renderable=self._render)
@@ -80,11 +81,18 @@ class Display:
         if self._live:
             self._live.stop()
 
-    def show(self, shown: Shown) -> None:
-        """Leave what is shown as it stands, and show something else below it."""
+    def show(self, shown: Shown, *, line_seconds: float = 10.0) -> None:
+        """Leave what is shown as it stands, and show something else below it.
+
+        Args:
+            shown: what to show from now on.
+            line_seconds: seconds between plain lines where there is no terminal, > 0.
+        """
         self.refresh(now=True)
         if self._live:
             self.console.print(self._shown.render())
+        else:
+            self._interval = line_seconds
         self._shown = shown
         self._drawn = -math.inf
 
@@ -99,7 +107,8 @@ class Display:
         self._drawn = seconds
         if self._live:
             self._live.refresh()
-        elif line := self._shown.line():
+        elif (line := self._shown.line()) and line != self._line:
+            self._line = line
             encoding = self.console.encoding  # a pipe on Windows may not know arrows
             line = line.encode(encoding, "replace").decode(encoding)
             self.console.print(line, markup=False, highlight=False, soft_wrap=True)

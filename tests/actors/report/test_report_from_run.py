@@ -6,10 +6,10 @@ import sqlite3
 import numpy as np
 import pytest
 
-from actors.codec import NO_WINDOW, Envelope, topic_of
 from actors.journal import Journal
-from actors.machinery_messages import Fault
-from actors.report import report_from_run
+from actors.report.report import report_from_run
+from actors.streams.codec import NO_WINDOW, Envelope, topic_of
+from actors.streams.machinery_messages import Fault
 from agents.messages import Fragment, HeardLabel, Metric, Played, Tick
 from agents.musical_time import Moment
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from actors.display import Display
-from actors.machinery_messages import Fault
-from actors.start_up import StartUp
-from actors.status_line import StatusLine
+from actors.streams.machinery_messages import Fault
+from actors.terminal.display import Display
+from actors.terminal.start_up import StartUp
+from actors.terminal.status_line import StatusLine
 from agents.messages import SILENCE, AudioOut, Control, HeardLabel, Played, Tick
 from agents.musical_time import Moment
 

@@ -18,9 +18,9 @@ from typing import Protocol, Self
 
 import zmq
 
-from actors.codec import Envelope, MalformedFrame, StreamMessage, decode, encode
-from actors.endpoints import StreamsConfig, bound_queues
-from actors.machinery_messages import Probe
+from actors.streams.codec import Envelope, MalformedFrame, StreamMessage, decode, encode
+from actors.streams.endpoints import StreamsConfig, bound_queues
+from actors.streams.machinery_messages import Probe
 
 _log = logging.getLogger(__name__)
 

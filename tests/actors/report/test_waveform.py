@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from actors.envelope import read_envelope
+from actors.report.waveform import read_envelope
 
 
 def test_columns_hold_the_lowest_and_highest_sample_of_all_channels(tmp_path):

@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from actors.broker import Broker, check_endpoints_are_free
-from actors.endpoints import CurveKeys, StreamsConfig
-from actors.streams import ZmqStreams
+from actors.streams.broker import Broker, check_endpoints_are_free
+from actors.streams.endpoints import CurveKeys, StreamsConfig
+from actors.streams.streams import ZmqStreams
 from agents.messages import Metric
 
 LONG = 10.0  # seconds; only ever waited for when something is broken
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RUN_BROKER = """
 import sys
-from actors.broker import Broker
-from actors.endpoints import StreamsConfig
+from actors.streams.broker import Broker
+from actors.streams.endpoints import StreamsConfig
 config = StreamsConfig.model_validate_json(sys.argv[1])
 Broker(config).run(lambda: print("bound", flush=True))
 """

@@ -8,9 +8,9 @@ from typing import Any, Final
 import jinja2
 from markupsafe import Markup
 
-from actors import report_pictures as pictures
-from actors.envelope import Envelope, read_envelope
-from actors.palette import REASON_COLOURS, reason_colour
+from actors.report import pictures
+from actors.report.palette import REASON_COLOURS, reason_colour
+from actors.report.waveform import Envelope, read_envelope
 
 _COLUMNS_PER_ROW: Final = 900
 _GOOD_ISRW: Final = 0.995
@@ -70,7 +70,7 @@ def draw_page(
         lstrip_blocks=True,
     )
     rows = pictures.Rows.of(summary["windows"] * summary["window_seconds"])
-    return environment.get_template("report_template.html.j2").render(
+    return environment.get_template("page.html.j2").render(
         title=title,
         summary=summary,
         duration=pictures.clock(summary["windows"] * summary["window_seconds"]),

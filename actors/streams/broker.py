@@ -13,7 +13,7 @@ from collections.abc import Callable
 import zmq
 from zmq.utils import z85
 
-from actors.endpoints import CurveKeys, StreamsConfig, bound_queues
+from actors.streams.endpoints import CurveKeys, StreamsConfig, bound_queues
 
 _SUBSCRIBE_ALL = b"\x01"
 _DOORKEEPER_SECONDS = 5.0

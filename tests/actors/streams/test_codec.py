@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from actors.codec import (
+from actors.streams.codec import (
     MAX_FRAME_BYTES,
     NO_WINDOW,
     TOPICS,
@@ -20,8 +20,8 @@ from actors.codec import (
     decode,
     encode,
 )
-from actors.fields import AUDIO_DTYPE, field_codec
-from actors.machinery_messages import (
+from actors.streams.fields import AUDIO_DTYPE, field_codec
+from actors.streams.machinery_messages import (
     CallRoll,
     Fault,
     MachineryMessage,

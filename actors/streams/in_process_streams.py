@@ -8,8 +8,8 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 
-from actors.codec import Envelope, StreamMessage, encode
-from actors.streams import Intake, StreamCounters
+from actors.streams.codec import Envelope, StreamMessage, encode
+from actors.streams.streams import Intake, StreamCounters
 
 
 class InProcessHub:

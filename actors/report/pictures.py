@@ -23,8 +23,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
-from actors.envelope import Envelope
-from actors.palette import INK_ON_LABEL, label_colour, reason_colour
+from actors.report.palette import INK_ON_LABEL, label_colour, reason_colour
+from actors.report.waveform import Envelope
 
 INK, FAINT, GRID, HEARD, ANSWER, WARN = (f"#0{n}0{n}0{n}" for n in range(1, 7))
 _THEME: Final = {

@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from actors.journal import JournalReader
-from actors.machinery_messages import Fault
+from actors.streams.machinery_messages import Fault
 from agents.messages import SILENCE, Fragment, HeardLabel, Metric, Played
 from models.metrics import timing
 
@@ -205,7 +205,7 @@ def write_report(
     Raises:
         OSError: if the folder cannot be written.
     """
-    from actors.report_page import draw_page, read_envelopes  # matplotlib: only when drawing
+    from actors.report.page import draw_page, read_envelopes  # matplotlib: only when drawing
 
     paths = dict(audio) if audio else {name: run_dir / f"{name}.wav" for name in AUDIO_NAMES}
     envelopes = read_envelopes(paths, summary)
