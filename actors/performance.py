@@ -29,8 +29,8 @@ from agents.messages import Control, Feedback, HeardLabel, Played, Tick
 
 WATCHED = (Tick.TOPIC, HeardLabel.TOPIC, Played.TOPIC, Fault.TOPIC)
 """What the person's process listens to."""
-LOOK_SECONDS = 0.01
-"""How long it waits for news before it looks at fingers and processes."""
+LOOK_SECONDS = 0.05
+"""How often it looks at news and processes."""
 END_SECONDS = 10.0
 """How long the audio process may take to fade out and close its files."""
 ROLL_CALL_SECONDS = 20.0
@@ -115,10 +115,10 @@ class Performance:
     def _watch(self, supervisor: Supervisor, streams: Streams, showing: Showing) -> str:
         n_faults, give_up = 0, None
         while not supervisor.finished():
-            for envelope in streams.receive(LOOK_SECONDS):
+            with contextlib.suppress(queue.Empty):  # an order wakes us, news does not
+                streams.publish(self._orders.get(timeout=LOOK_SECONDS))
+            for envelope in streams.receive(0.0):
                 self._take(envelope.message)
-            while not self._orders.empty():
-                streams.publish(self._orders.get())
             supervisor.look()
             for role, event, sentence in supervisor.faults[n_faults:]:
                 fault = Fault(self._status.window, role, event, sentence)

@@ -12,6 +12,7 @@ import traceback
 
 import ray
 
+from actors.priority import ask_for_real_time
 from actors.roster import ROSTER
 from actors.stage_config import BandConfig
 
@@ -65,6 +66,7 @@ class RoleProcess:
         return os.getpid()
 
     def _play(self) -> None:
+        ask_for_real_time(ROSTER[self.role].priority)
         try:
             player = ROSTER[self.role].prepare(self._config, self._restarted)
             self._ready.set()
