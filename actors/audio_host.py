@@ -139,6 +139,7 @@ class AudioHost:
         for message in self._engine.messages():
             self._streams.publish(message)
         self._after_block()
+        self._take_in()
 
     def _give(self, block: Audio) -> None:
         self._device.write(block)

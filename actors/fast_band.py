@@ -32,7 +32,9 @@ class FastBand:
 
     def __init__(self, config: BandConfig, agents: Mapping[str, Agent] | None = None) -> None:
         device = open_stage_device(config, SystemClock())
-        hub = InProcessHub(now=lambda: device.block_time)
+        clock = SystemClock()
+        now = clock.now if config.pace == "real" else lambda: device.block_time
+        hub = InProcessHub(now=now)
         made = agents or {name: part.build(config) for name, part in PARTS.items()}
         self._hosts = [
             Host(name, agent, hub.join(name, PARTS[name].topics), SystemClock())
