@@ -33,7 +33,7 @@ check: $(STAMP) ## Format, lint, types, import directions
 	$(BIN)/lint-imports
 
 bench: setup ## Measure; prints tables
-	$(BIN)/python -m tests.benchmarks
+	for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean: ## Remove the environment, caches and runs
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info runs
