@@ -5,15 +5,16 @@ it was after loading. The protocol is JSON lines, described in runtime.rb. A ser
 falls silent is replaced, and the program that did it gets an error.
 """
 
+import contextlib
 import json
 import queue
 import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from pydantic import BaseModel, Field
 
@@ -27,14 +28,19 @@ _FOLDER = Path(__file__).resolve().parent
 _BOOT_SECONDS = 60.0
 _GRACE_SECONDS = 5.0
 _LINE_SLACK_BYTES = 1 << 20
+_REFUSAL = " (programs may not start processes, open sockets, write files or signal others)"
 _STACK_BYTES = str(512 * 1024)
 
 
 class ProgramLimits(BaseModel, frozen=True, extra="forbid"):
-    """What one program may use. Processes, sockets and files to write: none, by any setting."""
+    """What one program may use; processes, sockets and files to write are none by any setting.
 
-    cpu_seconds: int = Field(5, ge=1, description="processor time, s, for runs of up to a minute")
-    wall_seconds: float = Field(8.0, gt=0, description="real time, s, for runs of up to a minute")
+    With the synthesis limits the defaults end any run of up to 30 s of music within ten seconds;
+    on a busy machine, raise the real-time limits rather than lose good programs.
+    """
+
+    cpu_seconds: int = Field(4, ge=1, description="processor time, s, for runs of up to a minute")
+    wall_seconds: float = Field(5.5, gt=0, description="real time, s, for runs of up to a minute")
     memory_bytes: int = Field(2 << 30, ge=1 << 28, description="address space, bytes")
     log_lines: int = Field(10_000, ge=0, description="lines a program may write to its log")
     log_bytes: int = Field(1_000_000, ge=0, description="bytes a program may write to its log")
@@ -74,7 +80,7 @@ class ForkServer:
 
     Args:
         installation: where everything is.
-        sandbox: how to shut the server off; its own files are added to what the sandbox shows.
+        sandbox: how to shut the server off; it is shown the files of this folder besides.
         limits: what each program may use.
     """
 
@@ -83,7 +89,7 @@ class ForkServer:
     ) -> None:
         self._installation = installation
         self._limits = limits or ProgramLimits()
-        self._sandbox = Sandbox(sandbox.bubblewrap, (*sandbox.readable, _FOLDER))
+        self._sandbox = replace(sandbox, disguised=_FOLDER)
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._complaints: IO[bytes] | None = None
@@ -113,11 +119,11 @@ class ForkServer:
         settings = {"server_folder": str(self._installation.server_folder)}
         command = [
             str(self._installation.ruby),
-            str(_FOLDER / "runtime.rb"),
+            self._sandbox.shown("runtime.rb"),
             json.dumps(settings),
         ]
         environment = {
-            "HOME": "/nonexistent",
+            "HOME": "/dev/null",
             "RUBY_THREAD_VM_STACK_SIZE": _STACK_BYTES,
             "RUBY_THREAD_MACHINE_STACK_SIZE": _STACK_BYTES,
             "MALLOC_ARENA_MAX": "2",
@@ -212,10 +218,8 @@ def _forward(
 
 
 def _close_quietly(stream: IO[bytes]) -> None:
-    try:
+    with contextlib.suppress(OSError):  # what was buffered for a dead server
         stream.close()
-    except OSError:  # what was buffered for a dead server
-        pass
 
 
 def _ended(message: str) -> Recording:
@@ -236,7 +240,7 @@ def _verdict(end: str, limits: Mapping[str, float]) -> ProgramError:
         case _:
             return ProgramError(
                 "ended",
-                "the program ended its own process or ran out of memory before it could be heard",
+                "the program ended its own process, or it ran out of memory or processor time",
             )
     return ProgramError("limit", message)
 
@@ -255,13 +259,13 @@ def _recording(answer: object) -> Recording:
             return _ended("the program forged the answer of its own run")
 
 
-def _error(fields: Any) -> ProgramError:
+def _error(fields: object) -> ProgramError:
     match fields:
         case {"kind": ("syntax" | "runtime") as kind, "message": str(text), **rest}:
             line, thread = rest.get("line"), rest.get("thread")
             return ProgramError(
                 kind,
-                text,
+                text + _REFUSAL if "Errno::EPERM" in text else text,
                 line if isinstance(line, int) else None,
                 thread if isinstance(thread, str) else None,
             )

@@ -225,6 +225,25 @@ module Antiphon
     end
   end
 
+  # Chance that the language does not manage comes from fixed seeds as well.
+  module FixedChance
+    @drawn = 0
+
+    def self.next_seed
+      @drawn += 1
+    end
+
+    def new(seed = FixedChance.next_seed)
+      super
+    end
+
+    def self.install
+      srand(0)
+      Random.singleton_class.prepend(self)
+      SecureRandom.define_singleton_method(:gen_random) { |count| Random.bytes(count) }
+    end
+  end
+
   # One program, from its text to its messages.
   module Performance
     # Gives the recording as a hash: messages (times in nanoseconds from the start of the program),
@@ -232,6 +251,7 @@ module Antiphon
     def self.of(code, seconds, limits)
       transcript = Transcript.new(limits["log_lines"], limits["log_bytes"])
       recording = SonicPi::SCSynthExternal.recording = Recording.new(limits["messages"])
+      FixedChance.install
       Scheduler.start
       language = Language.new(transcript)
       start = Scheduler.now

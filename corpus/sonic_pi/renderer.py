@@ -4,7 +4,8 @@
 ...     rendering = renderer.render("play 60", 2.0)
 
 The same program gives the same bytes. Nothing that a program does raises here: its failures are
-data. What raises is what the caller must change: a missing installation, no sandbox, wrong arguments.
+data. What raises is what the caller must change: a missing installation, no sandbox, wrong
+arguments.
 """
 
 import math
@@ -31,6 +32,8 @@ from corpus.sonic_pi.synthesis import SAMPLE_RATE, SynthesisError, SynthesisLimi
 __all__ = ["EventList", "Renderer", "RendererConfig", "Rendering"]
 
 _LONGEST_SECONDS = 3600.0
+_LIMITER_SECONDS = 0.02  # the mixer's limiter looks ahead: sound leaves it so much later
+_LEAD_SECONDS = SCHEDULE_AHEAD_SECONDS + _LIMITER_SECONDS
 
 
 class RendererConfig(BaseModel, frozen=True, extra="forbid"):
@@ -40,7 +43,8 @@ class RendererConfig(BaseModel, frozen=True, extra="forbid"):
     program: ProgramLimits = Field(ProgramLimits(), description="what one program may use")
     synthesis: SynthesisLimits = Field(SynthesisLimits(), description="what its synthesis may use")
     allow_unsandboxed: bool = Field(
-        False, description="run without bubblewrap where it is missing: programs can read every file"
+        False,
+        description="run without bubblewrap where it is missing: programs can read every file",
     )
 
 
@@ -66,7 +70,8 @@ class Rendering(EventList):
     """What a program plays, and its sound.
 
     Args:
-        audio: shape (frames, 2), exactly `seconds` long; zeros if nothing could be heard.
+        audio: shape (frames, 2), exactly `seconds` long; zeros if nothing could be heard. Sounds
+            begin at the times of their events, to the synthesis block of 1.5 ms.
         sample_rate: 44 100 Hz.
     """
 
@@ -88,8 +93,8 @@ class Renderer:
         config: where Sonic Pi is, limits, sandbox policy.
 
     Raises:
-        SonicPiMissing: if something is not installed.
-        SandboxMissing: if there is no sandbox and the config does not allow going without.
+        SonicPiMissingError: if something is not installed.
+        SandboxMissingError: if there is no sandbox and the config does not allow going without.
     """
 
     def __init__(self, config: RendererConfig | None = None) -> None:
@@ -177,10 +182,9 @@ class Renderer:
     def _synthesize(
         self, messages: Sequence[Message], seconds: float
     ) -> tuple[NDArray[np.float32], tuple[ProgramError, ...]]:
-        bundles = score(
-            messages, self._installation.synthdef_folder, seconds + SCHEDULE_AHEAD_SECONDS
-        )
-        audio = self._synthesizer.render(bundles, seconds, SCHEDULE_AHEAD_SECONDS)
+        length = _LEAD_SECONDS + seconds
+        bundles = score(messages, self._installation.synthdef_folder, length)
+        audio = self._synthesizer.render(bundles, seconds, _LEAD_SECONDS)
         if np.isfinite(audio).all():
             return audio, ()
         fault = ProgramError("sound", "some samples were not finite and are silent now")

@@ -1,8 +1,9 @@
 """Sound from a score: `scsynth` without real time, in a sandbox, with a frozen clock.
 
-The clock seeds scsynth's noise generators; frozen at one date, the same score gives the same bytes.
-Sonic Pi's synth definitions have filters above 16 kHz and saturate at low sampling rates: render at
-44.1 kHz and resample afterwards. Blocks of 64 samples, as the real server uses: others change levels.
+The clock seeds scsynth's noise generators; frozen at one date, the same score gives the same
+bytes. Sonic Pi's synth definitions have filters above 16 kHz and saturate at low sampling rates:
+render at 44.1 kHz and resample afterwards. Blocks are of 64 samples, as in the real server: other
+sizes change levels.
 """
 
 import subprocess
@@ -28,8 +29,8 @@ _HEADER_BYTES = 1 << 16
 class SynthesisLimits(BaseModel, frozen=True, extra="forbid"):
     """What the synthesis of one program may use."""
 
-    cpu_seconds: int = Field(4, ge=1, description="processor time, s, for sounds of up to 30 s")
-    wall_seconds: float = Field(8.0, gt=0, description="real time, s, for sounds of up to 30 s")
+    cpu_seconds: int = Field(3, ge=1, description="processor time, s, for sounds of up to 30 s")
+    wall_seconds: float = Field(4.0, gt=0, description="real time, s, for sounds of up to 30 s")
     memory_bytes: int = Field(2 << 30, ge=1 << 28, description="address space, bytes")
 
 
@@ -74,7 +75,7 @@ class Synthesizer:
             file_bytes=round((seconds + 2) * SAMPLE_RATE) * _BYTES_PER_FRAME + _HEADER_BYTES,
         )
         environment = {
-            "HOME": "/nonexistent",
+            "HOME": "/dev/null",
             "LD_PRELOAD": str(self._installation.faketime_library),
             "FAKETIME": _FROZEN_CLOCK,
             "FAKETIME_DISABLE_SHM": "1",
