@@ -55,7 +55,7 @@ def read_annotations(folder: Path) -> Annotations:
     )
 
 
-def chord_classes(chords: tuple[Span, ...], moments: NDArray[np.float64]) -> NDArray[np.int64]:
+def chord_classes(chords: tuple[Span, ...], moments: NDArray[np.floating]) -> NDArray[np.int64]:
     """The chord at each moment as root · 5 + family, NO_CLASS where there is none.
 
     Families: 0 major and dominant, 1 minor, 2 diminished, 3 augmented, 4 suspended; inversions

@@ -178,7 +178,8 @@ def _in_room(dry: NDArray[np.float32], voice: Voice, sample_rate: int) -> NDArra
     )
     room *= 10.0 ** (voice.reverb_db / 20) / np.linalg.norm(room)
     wet = oaconvolve(dry, room.astype(np.float32))[: len(dry)]
-    return (dry + wet).astype(np.float32)
+    whole: NDArray[np.float32] = (dry + wet).astype(np.float32)
+    return whole
 
 
 def _levelled(sound: NDArray[np.float32], gain_db: float) -> NDArray[np.float32]:

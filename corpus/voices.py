@@ -106,7 +106,7 @@ def name_seed(name: str) -> int:
 
 
 def _draw(palette: Sequence[int], rng: np.random.Generator) -> int:
-    return int(palette[rng.integers(len(palette))])
+    return int(palette[int(rng.integers(len(palette)))])
 
 
 def _palette(config: VoiceConfig, part: MidiPart, whole: MidiSong) -> Sequence[int]:
