@@ -13,7 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-__all__ = ["NO_CLASS", "Annotations", "Span", "chord_classes", "key_of", "read_annotations"]
+__all__ = [
+    "NO_CLASS",
+    "Annotations",
+    "Span",
+    "chord_classes",
+    "key_of",
+    "keys_at",
+    "read_annotations",
+]
 
 NO_CLASS: Final = -1
 """No chord, or no annotation, at a moment."""
@@ -82,6 +90,21 @@ def key_of(name: str) -> int | None:
     if match is None:
         return None
     return _root(match) + (12 if (match[3] or "maj").startswith("min") else 0)
+
+
+def keys_at(keys: tuple[Span, ...], moments: NDArray[np.floating]) -> NDArray[np.int64]:
+    """The key at each moment, NO_CLASS where none is known.
+
+    Args:
+        keys: in order.
+        moments: seconds, shape (n,).
+    """
+    found = np.full(len(moments), NO_CLASS, dtype=np.int64)
+    for span in keys:
+        key = key_of(span.name)
+        if key is not None:
+            found[(moments >= span.start) & (moments < span.end)] = key
+    return found
 
 
 def _root(match: re.Match[str]) -> int:

@@ -30,10 +30,12 @@ LENGTH_TOLERANCE_SECONDS: Final = 1.0
 """Stems that differ in length by more than this are trimmed with a notice."""
 
 AUDIO_SUFFIXES: Final = frozenset({".wav", ".flac", ".ogg"})
+EFFECT_WORDS: Final = frozenset({"fx", "sfx", "effect", "effects", "noise", "ambience"})
+"""Words that name sound effects; in MIDI the program tells them, as "Crystal FX" is a pad."""
 WITHOUT_HARMONY: Final = frozenset(
     {"drum", "drums", "drumkit", "kick", "snare", "hat", "hats", "hihat", "cymbal", "cymbals"}
     | {"toms", "clap", "claps", "perc", "percs", "percussion", "shaker", "tambourine"}
-    | {"fx", "sfx", "effect", "effects", "noise", "ambience"}
+    | EFFECT_WORDS
 )
 WHOLE_MIXES: Final = frozenset({"mix", "mixture", "mixdown", "master", "fullmix"})
 

@@ -17,7 +17,7 @@ from corpus.audio_file import AudioFileError, is_silent, read_audio
 from corpus.doubling import are_doubled_notes, are_doubled_samples
 from corpus.manifest import Dropped, ImportSettings, PartRecord
 from corpus.midi_song import MidiNote, MidiPart, MidiSong, read_midi_song
-from corpus.pairs import LENGTH_TOLERANCE_SECONDS, unusable_words
+from corpus.pairs import EFFECT_WORDS, LENGTH_TOLERANCE_SECONDS, unusable_words
 from corpus.rendering import RING_SECONDS, Renderer
 from corpus.song_sources import SongSource
 from corpus.voices import Voice, draw_voice, reason_to_exclude
@@ -165,7 +165,7 @@ def _reason_to_drop(part: MidiPart, settings: ImportSettings, seconds: float) ->
     """Why a MIDI part is not kept, in words; empty if it is."""
     reason = reason_to_exclude(part)
     if not reason:
-        words = sorted(unusable_words(Path(part.name)))
+        words = sorted(unusable_words(Path(part.name)) - EFFECT_WORDS)
         reason = f"its name says {', '.join(words)}" if words else ""
     if not reason and len(part.notes) < settings.fewest_notes:
         reason = f"near-empty: {len(part.notes)} notes"

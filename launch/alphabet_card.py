@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from corpus.annotations import chord_classes
+from corpus.annotations import chord_classes, keys_at
 from corpus.manifest import (
     ManifestError,
     SongRecord,
@@ -34,6 +34,10 @@ from corpus.manifest import (
 from launch.alphabet_card_page import card_table, write_cards
 from models.alphabet import SILENCE
 from models.alphabet_card import AlphabetCard, CardPart, CardSong, measure_card
+from models.descriptors import N_CHROMA
+from models.key import KeyConfig, RunningKey
+from models.metrics.key import KeyFigures
+from models.metrics.key import evaluate as evaluate_key
 from models.vector_quantizer import Codebook
 
 MOST_WINDOWS = 60_000
@@ -86,6 +90,7 @@ def measure(arguments: argparse.Namespace) -> tuple[list[AlphabetCard], list[str
     for window in arguments.window or [0.5]:
         sounding = _sounding(fit_on, fit_songs, window, arguments.seed)
         heard = [load_features(arguments.corpus, song, window) for song in songs]
+        notices += key_notices(arguments.corpus, songs, heard, window)
         for n_classes in arguments.classes or [64]:
             codebook = Codebook.fit(sounding, n_classes, arguments.seed)
             labelled = [
@@ -124,6 +129,36 @@ def card_song(
     moments = (np.arange(n_windows, dtype=np.float64) + 0.5) * np.float64(window_seconds)
     classes = chord_classes(chords, moments) if chords else None
     return CardSong(song.name, parts, song.pairs, classes)
+
+
+def key_notices(
+    corpus: Path,
+    songs: Sequence[SongRecord],
+    heard: Sequence[dict[str, dict[str, NDArray[np.generic]]]],
+    window_seconds: float,
+) -> list[str]:
+    """How often the running key of each usual part is right, where keys are annotated."""
+    figures: dict[str, list[KeyFigures]] = {}
+    for song, parts in zip(songs, heard, strict=True):
+        keys = load_annotations(corpus, song).keys
+        for part in song.parts:
+            if keys and part.twin_of is None:
+                features = np.asarray(parts[part.name]["features"], dtype=np.float32)
+                silent = np.asarray(parts[part.name]["silent"], dtype=np.bool_)
+                moments = (np.arange(len(silent), dtype=np.float64) + 0.5) * window_seconds
+                running = RunningKey(KeyConfig(), window_seconds)
+                told = running.follow(features[:, :N_CHROMA], silent)
+                found = evaluate_key(keys_at(keys, moments), told)
+                if found.n_windows:
+                    figures.setdefault(part.name, []).append(found)
+    return [
+        f"Running key of {name} ({window_seconds:g} s windows, past only, {len(found)} songs): "
+        f"right {np.mean([one.right for one in found]):.1%}, signature "
+        f"{np.mean([one.signature for one in found]):.1%}, within a fifth "
+        f"{np.mean([one.within_fifth for one in found]):.1%} of the windows."
+        for name, found in figures.items()
+        if len(found) >= len(songs) / 2
+    ]
 
 
 def _sounding(

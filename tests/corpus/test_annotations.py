@@ -1,7 +1,15 @@
 import numpy as np
 import pytest
 
-from corpus.annotations import NO_CLASS, Annotations, Span, chord_classes, key_of, read_annotations
+from corpus.annotations import (
+    NO_CLASS,
+    Annotations,
+    Span,
+    chord_classes,
+    key_of,
+    keys_at,
+    read_annotations,
+)
 
 
 def test_the_text_files_of_a_song_are_read(tmp_path):
@@ -50,3 +58,9 @@ def test_no_chord_is_no_class():
 )
 def test_a_key_is_its_tonic_and_twelve_more_for_minor(name, key):
     assert key_of(name) == key
+
+
+def test_keys_hold_from_their_start_to_their_end():
+    keys = (Span(start=1, end=2, name="G:maj"), Span(start=2, end=3, name="A:min"))
+    found = keys_at(keys, np.array([0.5, 1.0, 2.0, 3.0]))
+    assert found.tolist() == [NO_CLASS, 7, 21, NO_CLASS]

@@ -143,6 +143,19 @@ def test_midi_parts_are_rendered_and_everything_left_out_has_a_reason(midi_folde
 
 
 @pytest.mark.usefixtures("needs_synthesizer")
+def test_a_midi_pad_called_fx_is_kept_and_a_part_called_drums_is_not(tmp_path, write_midi, line):
+    tracks = [
+        ("Crystal FX", 0, 98, line(HIGH)),
+        ("A", 1, 0, line(LOW)),
+        ("My drums", 2, 0, line(LOW)),
+    ]
+    write_midi(tmp_path / "in/a.mid", *tracks)
+    (record,) = run(tmp_path / "in", tmp_path / "out")
+    assert [part.name for part in record.parts] == ["Crystal FX", "A"]
+    assert reasons(record) == {"My drums": "its name says drums"}
+
+
+@pytest.mark.usefixtures("needs_synthesizer")
 def test_an_import_killed_in_the_middle_goes_on_and_ends_with_the_same_bytes(midi_folder, tmp_path):
     def fails_at_the_second_song(samples):
         if (tmp_path / "cut/songs/001.json").exists():
