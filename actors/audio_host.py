@@ -112,9 +112,7 @@ class AudioHost:
         self._last_sample: int | None = None
         if n_windows is not None:
             self._fade_out.end_at(engine.grid.boundary(n_windows))
-            # a device that does not end by itself is left before one window more is whole
-            spare = 2 * device.config.block_frames
-            self._last_sample = engine.grid.boundary(n_windows + 1) - spare
+            self._last_sample = engine.grid.boundary(n_windows + 1) - 1
         self._engine = engine
         self._device = device
         self._recorder = recorder
@@ -137,9 +135,9 @@ class AudioHost:
                 self._play(block)
                 heard += len(block)
                 if stop.is_set() and not stopping:
-                    last, stopping = self._fade_out.begin(), True
-                if last is not None and heard >= last:
-                    return
+                    last, stopping = self._fade_out.begin() + len(block), True
+                if last is not None and heard + len(block) > last:
+                    return  # one block more would be too much
         finally:
             self._device.stop()
             self._receipts.close()

@@ -11,7 +11,7 @@ from scipy.ndimage import maximum_filter1d
 from actors.fast_band import FastBand
 from actors.journal import JournalReader
 from actors.report.report import report_from_run
-from agents.messages import SILENCE, Heartbeat, Played, Plan, Tick
+from agents.messages import SILENCE, Heartbeat, Plan, Played, Tick
 
 WAVS = ("input.wav", "accompaniment.wav", "mix.wav")
 SECONDS, WINDOWS = 12.0, 48
