@@ -93,7 +93,7 @@ class AudioHost:
         recorder: takes every block heard and played; None records nothing.
         streams: where to publish.
         take: what has arrived since the last call.
-        after_block: called after each block; the fast twin plays the band here.
+        after_window: called when a window was published; the fast twin plays the band here.
         n_windows: how many windows are played, the last of them faded out; None for an open end.
     """
 
@@ -104,7 +104,7 @@ class AudioHost:
         recorder: Recorder | None,
         streams: Streams,
         take: Callable[[], Iterable[Envelope]],
-        after_block: Callable[[], None] = lambda: None,
+        after_window: Callable[[], None] = lambda: None,
         n_windows: int | None = None,
     ) -> None:
         self._receipts = Receipts(streams)
@@ -118,7 +118,7 @@ class AudioHost:
         self._recorder = recorder
         self._streams = streams
         self._take = take
-        self._after_block = after_block
+        self._after_window = after_window
 
     def run(self, stop: threading.Event) -> None:
         """Play until the device or the windows end; after `stop` is set, fade out first.
@@ -150,10 +150,12 @@ class AudioHost:
         if self._recorder is not None:
             self._recorder.record_input(block)
         self._give(out)
-        for message in self._engine.messages():
+        messages = self._engine.messages()
+        for message in messages:
             self._receipts.publish(message)
-        self._after_block()
-        self._take_in()
+        if messages:
+            self._after_window()
+            self._take_in()
 
     def _give(self, block: Audio) -> None:
         block = self._fade_out.faded(block)

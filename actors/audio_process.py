@@ -6,7 +6,8 @@ from collections.abc import Callable
 from actors.audio_engine import AudioEngine
 from actors.audio_host import HEARS, AudioHost, Listener
 from actors.clock import Clock, SystemClock
-from actors.devices.audio import AudioDevice, open_device
+from actors.devices.audio import AudioDevice
+from actors.devices.opening import open_device
 from actors.devices.recorder import Recorder, RecorderConfig
 from actors.stage_config import BandConfig, StageConfig
 from actors.streams.machinery_messages import Fault

@@ -50,7 +50,7 @@ class FastBand:
             build_recorder(config, self._audio_streams),
             self._audio_streams,
             take=lambda: self._audio_streams.receive(0.0),
-            after_block=self._play_band,
+            after_window=self._play_band,
             n_windows=config.n_windows,
         )
         self.watchers = hub

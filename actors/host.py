@@ -82,6 +82,8 @@ class Host:
         step_ms = (self._clock.now() - started) * 1e3
         for message in outbox:
             self._say(message, window)
+        if not outbox:
+            return  # it only took note: no stage of the answer, and no traffic beside one
         hop_ms = (inbox[-1].received - inbox[-1].time) * 1e3
         self._streams.publish(Metric(window, f"{self.role}.step_ms", step_ms))
         self._streams.publish(Metric(window, f"{self.role}.hop_ms", hop_ms))

@@ -120,10 +120,10 @@ class Performance:
         chronicle = Chronicle(streams, self._clock)
         n_faults, give_up = 0, None
         while not supervisor.finished():
-            for envelope in chronicle.hear(streams.receive(LOOK_SECONDS)):
+            with contextlib.suppress(queue.Empty):  # an order wakes us, news does not
+                streams.publish(self._orders.get(timeout=LOOK_SECONDS))
+            for envelope in chronicle.hear(streams.receive(0.0)):
                 self._take(envelope.message, supervisor)
-            while not self._orders.empty():
-                streams.publish(self._orders.get())
             supervisor.look()
             for role, event, sentence in supervisor.faults[n_faults:]:
                 fault = Fault(self._status.window, role, event, sentence)

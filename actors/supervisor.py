@@ -241,7 +241,7 @@ def start_ray() -> None:
     import ray
 
     try:
-        with _own_signal_handlers():
+        with signals_wait():
             ray.init(
                 num_cpus=max(2, os.cpu_count() or 2),
                 include_dashboard=False,
@@ -259,11 +259,23 @@ def start_ray() -> None:
 
 
 @contextlib.contextmanager
-def _own_signal_handlers() -> Iterator[None]:
-    """Ray takes SIGTERM for itself; whoever called us had a plan for it."""
-    before = signal.getsignal(signal.SIGTERM)
+def signals_wait() -> Iterator[None]:
+    """Ctrl-C and SIGTERM come after the block; in the main thread.
+
+    An interrupted start of Ray hangs or crashes at exit, and it takes SIGTERM for itself.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
         yield
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])

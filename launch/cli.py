@@ -6,6 +6,7 @@ import sys
 COMMANDS = {
     "stage": "play with a live input or a replayed guide",
     "train": "make a bundle from tracks that were played together",
+    "render": "turn a Sonic Pi program into sound, faster than real time",
 }
 
 

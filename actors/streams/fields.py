@@ -11,7 +11,7 @@ import math
 import operator
 import types
 from collections.abc import Callable
-from typing import Any, NamedTuple, SupportsIndex, Union, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def _shown(value: object) -> str:
 
 
 def _pack_int(value: object) -> int:
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, SupportsIndex):
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, np.integer)):
         raise ValueError(f"must be a whole number, got {_shown(value)}")
     return _unpack_int(operator.index(value))
 

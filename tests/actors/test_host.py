@@ -177,3 +177,10 @@ def test_a_host_that_is_told_to_stop_leaves_the_streams():
     band.host.run(stop)
     band.say(heard(1))
     assert band.host_streams.receive() == []
+
+
+def test_an_agent_that_only_takes_note_makes_no_traffic():
+    band = Band({4: list})
+    band.say(heard(4))
+    band.host.play_round(0.0)
+    assert band.heard(Metric) == []

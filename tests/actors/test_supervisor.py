@@ -10,7 +10,7 @@ import pytest
 
 from actors import supervisor as module
 from actors.clock import ManualClock
-from actors.supervisor import HUNG_SECONDS, LOOK_SECONDS, SILENT_SECONDS, Supervisor
+from actors.supervisor import HUNG_SECONDS, LOOK_SECONDS, SILENT_SECONDS, Supervisor, signals_wait
 from agents.messages import Heartbeat
 
 ROLES = ("broker", "perception", "decision")
@@ -115,8 +115,15 @@ def test_a_successor_that_is_still_loading_is_not_killed(watch):
     assert watch.supervisor.restarts == {"perception": 1}
 
 
-def test_the_signal_handler_of_the_caller_outlives_the_start_of_ray():
-    mine = signal.getsignal(signal.SIGTERM)
-    with module._own_signal_handlers():
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    assert signal.getsignal(signal.SIGTERM) == mine
+def test_signals_wait_until_ray_has_started_and_then_go_where_they_were_meant_to():
+    came, before = [], signal.signal(signal.SIGTERM, lambda *_: came.append("term"))
+    try:
+        with signals_wait():
+            signal.raise_signal(signal.SIGTERM)
+            assert came == []
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as Ray does
+        assert came == ["term"]
+        signal.raise_signal(signal.SIGTERM)
+        assert came == ["term", "term"]
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -47,15 +47,16 @@ def band_in_one_process(folder: Path, seconds: float, window: float, pace: str) 
     config = load_config(StageConfig, REHEARSAL, options=options, assignments=["osc=null"])
     silent = config.audio.model_copy(update={"output": None})
     config = config.model_copy(update={"audio": silent})
-    band = FastBand(prepare(config, "bench", lambda _: None, lambda _: None))
-    stop, clock = threading.Event(), SystemClock()
+    band_config = prepare(config, "bench", lambda _: None, lambda _: None)
+    clock = SystemClock()
     spent: list[float] = []
 
     def play() -> None:
         if pace == "real":
             ask_for_real_time(20)
+        band = FastBand(band_config)  # sockets and journal stay in the thread that makes them
         started = clock.now()
-        band.run(stop)
+        band.run(threading.Event())
         spent.append(clock.now() - started)
 
     thread = threading.Thread(target=play)

@@ -5,7 +5,8 @@ import threading
 import numpy as np
 import pytest
 
-from actors.devices.audio import AudioDeviceConfig, DeviceError, open_device
+from actors.devices.audio import AudioDeviceConfig, DeviceError
+from actors.devices.opening import open_device
 from actors.devices.replay import ReplayDevice
 
 CONFIG = AudioDeviceConfig(

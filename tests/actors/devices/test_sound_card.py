@@ -140,7 +140,8 @@ BLOCK = 256
 ECHO = textwrap.dedent(
     """
     import json, os, sys, time
-    from actors.devices.audio import AudioDeviceConfig, DeviceError, open_device
+    from actors.devices.audio import AudioDeviceConfig, DeviceError
+    from actors.devices.opening import open_device
 
     class Monotonic:
         now = staticmethod(time.monotonic)
