@@ -53,7 +53,14 @@ def prepare_audio(
     listener = Listener(lambda: connect(config, "audio.listener", HEARS))
     listener.start()
     recorder = build_recorder(config, streams)
-    host = AudioHost(build_engine(config), device, recorder, streams, listener.take)
+    host = AudioHost(
+        build_engine(config),
+        device,
+        recorder,
+        streams,
+        listener.take,
+        n_windows=config.n_windows,
+    )
     return AudioPlayer(host, listener, streams)
 
 

@@ -51,6 +51,7 @@ class FastBand:
             self._audio_streams,
             take=lambda: self._audio_streams.receive(0.0),
             after_window=self._play_band,
+            n_windows=config.n_windows,
         )
         self.watchers = hub
 
