@@ -56,15 +56,17 @@ class StartUp:
         if self.steps and self.steps[-1].seconds is None:
             self.steps[-1].seconds = self._clock() - self.steps[-1].started
 
-    def fail(self, detail: str) -> None:
-        """End the running step as failed.
+    def drop(self) -> None:
+        """Forget the running step, if any: what it announced has begun."""
+        if self.steps and self.steps[-1].seconds is None:
+            self.steps.pop()
 
-        Raises:
-            RuntimeError: if no step is running.
-        """
-        step = self._running()
-        step.failed, step.detail = True, detail
-        self.done()
+    def fail(self, detail: str = "") -> None:
+        """End the running step, if any, as failed."""
+        if self.steps and self.steps[-1].seconds is None:
+            step = self.steps[-1]
+            step.failed, step.detail = True, detail or step.detail
+            self.done()
 
     def _running(self) -> Step:
         if not self.steps or self.steps[-1].seconds is not None:
@@ -91,10 +93,12 @@ class StartUp:
         return text.append(f"{seconds:6.1f} s  ", style="dim").append(step.detail, style="dim")
 
     def line(self) -> str:
-        """The last step in one line of plain text, for a log."""
+        """The last step in one line of plain text, for a log: that it began, that it is done."""
         if not self.steps:
             return ""
         step = self.steps[-1]
-        state = "failed" if step.failed else "…" if step.seconds is None else "done"
-        took = "" if step.seconds is None else f" in {step.seconds:.1f} s"
-        return f"{step.name}: {state}{took} {step.detail}".rstrip()
+        if step.seconds is None:
+            return f"{step.name} …"
+        state = "failed" if step.failed else "done"
+        detail = f": {step.detail}" if step.detail else ""
+        return f"{step.name} {state} in {step.seconds:.1f} s{detail}"
