@@ -38,16 +38,15 @@ def make_run_folder(
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     folder = config.out or PROJECT_ROOT / "runs" / f"{stamp}-{name}"
     try:
+        was_there = folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise ConfigError(
-                f"the run's folder must be new or empty, but {folder} holds files; name another "
-                "with --out"
-            )
-        probe = folder / ".probe"
-        probe.write_bytes(b"")
-        probe.unlink()
-        _check_room(config, folder, n_windows, note)
+        try:
+            _check_is_usable(folder)
+            _check_room(config, folder, n_windows, note)
+        except (OSError, ConfigError):
+            if not was_there:
+                folder.rmdir()
+            raise
     except OSError as error:
         raise ConfigError(
             f"the run's folder must be writable, but {folder} is not "
@@ -71,6 +70,17 @@ def recorded_frames(path: Path) -> int:
     return 0
 
 
+def _check_is_usable(folder: Path) -> None:
+    if any(folder.iterdir()):
+        raise ConfigError(
+            f"the run's folder must be new or empty, but {folder} holds files; name another with "
+            "--out"
+        )
+    probe = folder / ".probe"
+    probe.write_bytes(b"")
+    probe.unlink()
+
+
 def _check_room(
     config: StageConfig, folder: Path, n_windows: int | None, note: Callable[[str], None]
 ) -> None:
@@ -83,7 +93,6 @@ def _check_room(
     free = shutil.disk_usage(folder).free
     least = REPORT_BYTES + per_second * min(seconds, LEAST_SECONDS)
     if free < least:
-        folder.rmdir()
         raise ConfigError(
             f"the disk must have room for the run ({least / 1e6:.1f} MB), got {free / 1e6:.1f} MB "
             f"free at {folder}; free the disk or name another folder with --out"

@@ -1,5 +1,6 @@
-"""The README promises only what is there."""
+"""The README promises only what is there; `python tests/test_readme.py` redraws its tree."""
 
+import ast
 import re
 import shlex
 import subprocess
@@ -46,20 +47,40 @@ def test_links_into_the_project_lead_somewhere(target):
     assert (ROOT / target).exists()
 
 
-def test_the_tree_names_every_source_folder():
-    folders = {
-        p.parent.relative_to(ROOT)
-        for name in ("agents", "actors", "corpus", "launch", "models")
-        for p in (ROOT / name).rglob("*.py")
-    }
-    for folder in folders:
-        assert f"{folder}/" in README
+def tree():
+    """Every source file with the first line of its docstring, as the README shows it."""
+    lines = []
+    for name in ("launch", "actors", "agents", "models", "corpus"):
+        files = sorted((ROOT / name).rglob("*.py"), key=lambda p: (p.parent, p.name))
+        for path in files:
+            docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            first = docstring.split("\n\n")[0].replace("\n", " ").split(". ")[0].rstrip(".")
+            if path.name == "__init__.py":
+                lines.append(f"{path.parent.relative_to(ROOT)}/".ljust(42) + first)
+            else:
+                depth = len(path.relative_to(ROOT).parts) - 1
+                lines.append(f"{'  ' * depth}{path.name}".ljust(42) + first)
+    return "\n".join(line[:118].rstrip() for line in lines)
+
+
+def with_tree(text):
+    """The README's text with its tree redrawn."""
+    before, rest = text.split("## The house\n\n```\n", 1)
+    after = rest.split("```\n", 1)[1]
+    return f"{before}## The house\n\n```\n{tree()}\n```\n{after}"
+
+
+def test_the_tree_names_every_source_file_and_what_it_is_for():
+    assert with_tree(README) == README, "run: python tests/test_readme.py"
 
 
 def test_the_rehearsal_of_the_readme_plays(tmp_path):
     done = subprocess.run(
-        [sys.executable, "-m", "launch.cli", "stage", "--pace", "fast", "--seconds", "3"]
-        + ["--out", str(tmp_path / "run")],
+        [
+            sys.executable,
+            *["-m", "launch.cli", "stage", "--pace", "fast", "--seconds", "3", "--out"],
+            tmp_path / "run",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -69,3 +90,7 @@ def test_the_rehearsal_of_the_readme_plays(tmp_path):
     assert done.returncode == 0, done.stderr
     for name in ("input.wav", "accompaniment.wav", "mix.wav", "journal.sqlite", "report.html"):
         assert (tmp_path / "run" / name).stat().st_size > 0
+
+
+if __name__ == "__main__":
+    (ROOT / "README.md").write_text(with_tree(README), encoding="utf-8")

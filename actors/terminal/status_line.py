@@ -91,11 +91,13 @@ class StatusLine:
         """The same in one line of plain text, for a log."""
         played = self._played
         reaction = played.reaction_seconds if played else None
+        fault = f" · {_fault_line(self._fault).plain}" if self._fault else ""
         return (
             f"{_clock(self.window * self.window_seconds)} window {self._position()}"
             f" · {_name(self._heard)} → {_name(played)} {played.reason if played else ''}".rstrip()
             + f" · reaction {_ms(reaction)}, p99 {_ms(self.reaction_p99_seconds)}"
             f" · missed {self.misses} · underruns {self.underruns} · restarts {self.restarts}"
+            + fault
         )
 
     def _position(self) -> str:

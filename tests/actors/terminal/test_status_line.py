@@ -196,7 +196,7 @@ def test_a_plain_line_tells_the_last_fault():
 class ClosedPipe(io.StringIO):
     """Nobody reads it any more."""
 
-    def write(self, text):
+    def write(self, *_):
         raise BrokenPipeError
 
 
