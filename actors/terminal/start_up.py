@@ -75,9 +75,10 @@ class StartUp:
 
     def render(self) -> RenderableType:
         """One line per step: a sign, the name, the seconds, the detail."""
-        return Group(*(self._step_line(step) for step in self.steps))
+        width = max((len(step.name) for step in self.steps), default=0)
+        return Group(*(self._step_line(step, width) for step in self.steps))
 
-    def _step_line(self, step: Step) -> Text:
+    def _step_line(self, step: Step, width: int) -> Text:
         seconds = self._clock() - step.started if step.seconds is None else step.seconds
         if step.failed:
             sign, style = "✗", "bold red"
@@ -88,7 +89,7 @@ class StartUp:
         text = (
             Text(no_wrap=True, overflow="crop")
             .append(f"{sign} ", style=style)
-            .append(f"{step.name:<30}")
+            .append(f"{step.name:<{width}}")
         )
         return text.append(f"{seconds:6.1f} s  ", style="dim").append(step.detail, style="dim")
 

@@ -11,7 +11,7 @@ from actors.streams.machinery_messages import Fault
 from actors.terminal.display import Display, LogToDisplay, StageConsole
 from actors.terminal.start_up import StartUp
 from actors.terminal.status_line import StatusLine
-from agents.messages import SILENCE, AudioOut, Control, HeardLabel, Played, Tick
+from agents.messages import SILENCE, Control, HeardLabel, Metric, Played, Tick
 from agents.musical_time import Moment
 
 
@@ -107,9 +107,9 @@ def test_reactions_are_green_within_the_budget_then_yellow_then_red(reaction, co
 
 
 def test_levels_follow_the_sound():
-    loud = status(heard(energy_db=-6.0), AudioOut(3, np.full((100, 2), 0.5, np.float32)))
+    loud = status(heard(energy_db=-6.0), Metric(3, "audio.peak", 0.5))
     assert seen(loud).count("-6 dB") == 2
-    silent = status(heard(SILENCE, energy_db=-np.inf), AudioOut(3, np.zeros((0, 2), np.float32)))
+    silent = status(heard(SILENCE, energy_db=-np.inf), Metric(3, "audio.peak", 0.0))
     assert seen(silent).count("– dB") == 2
 
 
