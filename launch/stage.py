@@ -36,6 +36,10 @@ from launch.preparation import prepare
 from launch.run_folder import discard_if_nothing_sounded
 
 DEFAULT_CONFIG = PROJECT_ROOT / "configs" / "rehearsal.yaml"
+EXIT_CODES = (
+    "Ends with 0 if the run finished, 1 if it did not, 2 if it could not start, 130 if it was "
+    "ended before the music began."
+)
 REFUSALS = (ValueError, OSError, StartError)
 """What is told in one sentence; anything else is a defect of ours and keeps its traceback."""
 
@@ -190,27 +194,34 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="antiphon stage", description=__doc__.splitlines()[0])
+    parser = _Parser(prog="antiphon stage", description=__doc__.splitlines()[0], epilog=EXIT_CODES)
     add = parser.add_argument
-    add("--config", type=Path, default=DEFAULT_CONFIG, metavar="YAML", help="the situation")
     add(
-        "--replay",
+        "--config",
         type=Path,
-        metavar="GUIDE",
-        help="an audio file to hear instead of the sound card",
+        default=DEFAULT_CONFIG,
+        metavar="YAML",
+        help="the situation; what follows wins over it (configs/rehearsal.yaml)",
     )
-    add("--memory", nargs="+", type=Path, metavar="FILE", help="the sounds to answer with")
-    add("--bundle", type=Path, metavar="DIR", help="what was learned")
+    add("--replay", type=Path, metavar="GUIDE", help="hear this audio file, not the sound card")
+    add("--memory", nargs="+", type=Path, metavar="FILE", help="audio files to answer with")
+    add("--bundle", type=Path, metavar="DIR", help="what was learned: a folder made by training")
     add("--window", type=float, metavar="SECONDS", help="Δ, 0.125 to 1")
-    add("--pace", choices=("real", "fast"), help="as a sound card, or without waiting")
+    add("--pace", choices=("real", "fast"), help="like a sound card, or without waiting")
     add("--seed", type=int, metavar="N", help="of every draw")
-    add("--seconds", type=float, metavar="S", help="how long to play; a short guide is repeated")
-    add("--out", type=Path, metavar="DIR", help="the run's folder")
-    add("--input", metavar="DEVICE", help="hear this device (name or number); ends any replay")
+    add("--seconds", type=float, metavar="S", help="how long to play; a shorter guide is repeated")
+    add("--out", type=Path, metavar="DIR", help="the run's folder, new or empty (runs/STAMP-NAME)")
+    add("--input", metavar="DEVICE", help="hear this device (name or number) and replay nothing")
     add("--output", metavar="DEVICE", help="sound on this device (name or number)")
-    add("--list-devices", action="store_true", help="the devices of this machine")
-    add("--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="any setting")
-    return parser
+    add("--list-devices", action="store_true", help="name the devices of this machine and end")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
+        help="any other setting, again and again; values as in YAML",
+    )
+    return parser  # fmt: skip
 
 
 def _interrupt() -> NoReturn:

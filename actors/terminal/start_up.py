@@ -30,6 +30,7 @@ class StartUp:
         self.steps: list[Step] = []
         self._clock = clock
         self._began = clock()
+        self._told_all = False
 
     @property
     def seconds(self) -> float:
@@ -40,6 +41,7 @@ class StartUp:
 
     def begin(self, name: str) -> None:
         """End the running step, if any, and begin the next ("loading bundle")."""
+        self._told_all = False
         self.done()
         self.steps.append(Step(name, self._clock()))
 
@@ -57,7 +59,8 @@ class StartUp:
             self.steps[-1].seconds = self._clock() - self.steps[-1].started
 
     def drop(self) -> None:
-        """Forget the running step, if any: what it announced has begun."""
+        """Forget the running step, if any: what it announced has begun; no line is left to say."""
+        self._told_all = True
         if self.steps and self.steps[-1].seconds is None:
             self.steps.pop()
 
@@ -95,7 +98,7 @@ class StartUp:
 
     def line(self) -> str:
         """The last step in one line of plain text, for a log: that it began, that it is done."""
-        if not self.steps:
+        if not self.steps or self._told_all:
             return ""
         step = self.steps[-1]
         if step.seconds is None:

@@ -410,3 +410,65 @@ def test_three_spellings_are_one_command(start):
     for flag in ("--config", "--replay", "--memory", "--bundle", "--window", "--pace", "--seed",
                  "--seconds", "--out", "--set", "--input", "--output"):  # fmt: skip
         assert flag in done.stdout
+
+
+def free_ports():
+    """Two TCP ports and a UDP port that nobody has now, as settings."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as one,
+        socket.create_server(("127.0.0.1", 0)) as other,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as third,
+    ):
+        third.bind(("127.0.0.1", 0))
+        names = ("streams.publish_port", "streams.subscribe_port", "osc.port")
+        ports = [each.getsockname()[1] for each in (one, other, third)]
+    return [
+        word
+        for pair in zip(names, ports, strict=True)
+        for word in ("--set", f"{pair[0]}={pair[1]}")
+    ]
+
+
+@pytest.fixture
+def real_stage(sounds, tmp_path):
+    """Starts the command in a process of its own, at real pace, without a loudspeaker."""
+
+    def start(*arguments, **environment):
+        files = ["--replay", sounds / "good.wav", "--memory", sounds / "good.wav"]
+        lines = [*files, "--out", tmp_path / "run", "--set", "audio.output=null", *free_ports()]
+        return subprocess.Popen(
+            [sys.executable, "launch/stage.py", *map(str, lines), *arguments],
+            cwd=PROJECT_ROOT,
+            env={**os.environ, **environment},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+@pytest.mark.ray
+def test_a_ray_that_cannot_start_is_said_and_leaves_nothing(real_stage, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    stage_process = real_stage(RAY_TMPDIR=str(tmp_path / "file"))
+    _, printed = stage_process.communicate(timeout=120)
+    assert "Ray must start on this machine" in refusal(stage_process.returncode, printed)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_ctrl_c_while_it_plays_in_earnest_ends_in_order(real_stage, tmp_path):
+    stage_process = real_stage("--seconds", "100")
+    for line in stage_process.stderr:
+        if " window 0" in line:
+            break
+    while run_folder.recorded_frames(tmp_path / "run" / "input.wav") < RATE:
+        with pytest.raises(subprocess.TimeoutExpired):  # it goes on playing
+            stage_process.wait(timeout=0.1)
+    stage_process.send_signal(signal.SIGINT)
+    _, printed = stage_process.communicate(timeout=60)
+    assert stage_process.returncode == 0, printed
+    summary = report(tmp_path / "run")
+    assert summary["finished"] is True
+    assert 3 <= summary["windows"] < 100
