@@ -11,6 +11,7 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
 COMMANDS = {
     "stage": "play with a live input or a replayed guide",
     "train": "make a bundle from tracks that were played together",
+    "render": "turn a Sonic Pi program into sound, faster than real time",
 }
 
 
