@@ -26,9 +26,16 @@ from actors.streams.machinery_messages import Fault
 from actors.streams.streams import Streams
 from actors.supervisor import Supervisor
 from actors.terminal.status_line import StatusLine
-from agents.messages import Control, Feedback, HeardLabel, Heartbeat, Played, Tick
+from agents.messages import Control, Feedback, HeardLabel, Heartbeat, Metric, Played, Tick
 
-WATCHED = (Tick.TOPIC, HeardLabel.TOPIC, Played.TOPIC, Fault.TOPIC, Heartbeat.TOPIC)
+WATCHED = (
+    Tick.TOPIC,
+    HeardLabel.TOPIC,
+    Played.TOPIC,
+    Metric.TOPIC,
+    Fault.TOPIC,
+    Heartbeat.TOPIC,
+)
 """What the person's process listens to."""
 LOOK_SECONDS = 0.05
 """How often it looks at news and processes."""
