@@ -22,9 +22,10 @@ from pydantic import BaseModel, Field
 
 from actors.answer_book import AnswerBook
 from actors.devices.audio import AudioDeviceConfig
+from actors.scheduler import Due, Scheduler
 from agents.action.concatenation import Concatenator, ConcatenatorConfig, Outcome
 from agents.action.limiter import Limiter, LimiterConfig
-from agents.messages import Audio, AudioIn, AudioOut, Fragment, Message, Metric, Tick
+from agents.messages import Audio, AudioIn, AudioOut, Fragment, Message, Metric
 from agents.musical_time import TempoMap
 from corpus.segmentation import WindowGrid
 
@@ -75,8 +76,8 @@ class AudioEngine:
         self.concatenator = Concatenator(grid, device.channels, self.config.concatenator)
         self.limiter = Limiter(grid.sample_rate, device.channels, self.config.limiter)
         self.input_sanitised = 0
-        self._grid = grid
-        self._tempo = tempo
+        self.grid = grid
+        self._scheduler = Scheduler(grid, tempo, deadline_share=self.config.deadline_share)
         self._device = device
         self._book = AnswerBook()
         self._heard = WindowCutter(grid, device.channels)
@@ -113,8 +114,10 @@ class AudioEngine:
         shape = (self._device.block_frames, self._device.channels)
         if block.shape != shape:
             raise ValueError(f"an input block must have shape {shape}, got {block.shape}")
-        for window, samples in self._heard.feed(self._sanitise(block)):
-            self._close(window, samples, now, underruns)
+        heard = list(self._heard.feed(self._sanitise(block)))
+        dues = self._scheduler.advance(self._heard.position, now)
+        for (window, samples), due in zip(heard, dues, strict=True):
+            self._close(window, samples, due, underruns)
         return self._render()
 
     def messages(self) -> list[Message]:
@@ -123,7 +126,10 @@ class AudioEngine:
         return outbox
 
     def panic(self) -> None:
-        """Silence everything that is rendered from now on, within one block; until `resume`."""
+        """Silence everything that is rendered from now on, within one block; until `resume`.
+
+        What is on its way to the loudspeaker already is the device's to `mute`.
+        """
         self.concatenator.panic()
 
     def resume(self) -> None:
@@ -145,19 +151,15 @@ class AudioEngine:
                 self._outbox.append(AudioOut(window, samples))
         return out
 
-    def _close(self, window: int, samples: Audio, now: float, underruns: int) -> None:
+    def _close(self, window: int, samples: Audio, due: Due, underruns: int) -> None:
         """`window` has been heard and played; the next one starts."""
-        coming = window + 1
-        lag = (self._heard.position - self._grid.boundary(coming)) / self._grid.sample_rate
-        standing = self.concatenator.sounded(coming)
-        self._book.reach(coming, now - lag, standing.segment if standing else None)
-        moment = self._tempo.moment(coming, float(coming * self._grid.window_seconds))
-        deadline = self.config.deadline_share * float(self._grid.window_seconds)
+        standing = self.concatenator.sounded(due.tick.window)
+        self._book.reach(due.tick.window, due.started, standing.segment if standing else None)
         sounded = self.concatenator.sounded(window)
         levels = self.limiter.take_levels()
         self._outbox += [
             AudioIn(window, samples),
-            Tick(coming, moment, deadline),
+            due.tick,
             self._book.close(window, sounded, underruns - self._underruns),
             Metric(window, "audio.peak", levels.peak),
             Metric(window, "audio.limiter_db", levels.reduction_db),
@@ -175,7 +177,7 @@ class WindowCutter:
 
     def __init__(self, grid: WindowGrid, channels: int) -> None:
         self.position = 0
-        self._grid = grid
+        self.grid = grid
         self._window = 0
         self._filled = 0
         self._samples: Audio = np.zeros((grid.longest_window_samples, channels), dtype=np.float32)
@@ -188,7 +190,7 @@ class WindowCutter:
         self.position += len(block)
         done = 0
         while done < len(block):
-            begin, end = self._grid.boundary(self._window), self._grid.boundary(self._window + 1)
+            begin, end = self.grid.boundary(self._window), self.grid.boundary(self._window + 1)
             n = min(end - begin - self._filled, len(block) - done)
             self._samples[self._filled : self._filled + n] = block[done : done + n]
             self._filled += n

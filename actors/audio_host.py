@@ -10,13 +10,15 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from actors.audio_engine import AudioEngine
-from actors.codec import Envelope
 from actors.devices.audio import AudioDevice
 from actors.devices.recorder import Recorder
-from actors.streams import Streams
+from actors.streams.codec import Envelope
+from actors.streams.handshake import answer_roll_call
+from actors.streams.machinery_messages import CallRoll
+from actors.streams.streams import Streams
 from agents.messages import Audio, Control, Feedback, Fragment, Metric
 
-HEARS = (Fragment.TOPIC, Feedback.TOPIC, Control.TOPIC)
+HEARS = (Fragment.TOPIC, Feedback.TOPIC, Control.TOPIC, CallRoll.TOPIC)
 """Topics of the audio process."""
 MAX_WAITING = 1024
 """Bound of the queue between listener and loop; the oldest are dropped."""
@@ -74,7 +76,8 @@ class Listener:
             self._connected.set()
         try:
             while not self._ended.is_set():
-                self._arrived.extend(streams.receive(LISTEN_SECONDS))
+                arrived = streams.receive(LISTEN_SECONDS)
+                self._arrived.extend(answer_roll_call(streams, "audio", arrived))
         finally:
             streams.close()
 
@@ -88,7 +91,7 @@ class AudioHost:
         recorder: takes every block heard and played; None records nothing.
         streams: where to publish.
         take: what has arrived since the last call.
-        after_block: called after each block; the fast twin plays the band here.
+        after_window: called when a window was published; the fast twin plays the band here.
     """
 
     def __init__(
@@ -98,14 +101,14 @@ class AudioHost:
         recorder: Recorder | None,
         streams: Streams,
         take: Callable[[], Iterable[Envelope]],
-        after_block: Callable[[], None] = lambda: None,
+        after_window: Callable[[], None] = lambda: None,
     ) -> None:
         self._engine = engine
         self._device = device
         self._recorder = recorder
         self._streams = streams
         self._take = take
-        self._after_block = after_block
+        self._after_window = after_window
 
     def run(self, stop: threading.Event) -> None:
         """Play until the device ends; after `stop` is set, fade out first.
@@ -114,14 +117,14 @@ class AudioHost:
             DeviceError: the device is gone.
         """
         try:
-            for block in self._engine.prime():
-                self._give(block)
+            for ahead in self._engine.prime():
+                self._give(ahead)
             self._device.start()
             while (block := self._device.read(DEVICE_PATIENCE_SECONDS)) is not None:
-                if stop.is_set():
-                    self._fade_out(block)
-                    return
                 self._play(block)
+                if stop.is_set():
+                    self._fade_out()
+                    return
         finally:
             self._device.stop()
             if self._recorder is not None:
@@ -131,25 +134,26 @@ class AudioHost:
         self._take_in()
         out = self._engine.process(block, self._device.block_time, self._device.underruns)
         if self._recorder is not None:
-            self._recorder.heard(block)
+            self._recorder.record_input(block)
         self._give(out)
-        for message in self._engine.messages():
+        messages = self._engine.messages()
+        for message in messages:
             self._streams.publish(message)
-        self._after_block()
+        if messages:
+            self._after_window()
+            self._take_in()
 
     def _give(self, block: Audio) -> None:
         self._device.write(block)
         if self._recorder is not None:
-            self._recorder.played(block)
+            self._recorder.record_output(block)
 
-    def _fade_out(self, block: Audio) -> None:
+    def _fade_out(self) -> None:
         self._engine.panic()
-        played, rate = 0, self._engine.sample_rate
-        last: Audio | None = block
-        while last is not None and played < FADE_OUT_SECONDS * rate:
-            self._play(last)
-            played += len(last)
-            last = self._device.read(DEVICE_PATIENCE_SECONDS)
+        n_left = round(FADE_OUT_SECONDS * self._engine.grid.sample_rate)
+        while n_left > 0 and (block := self._device.read(DEVICE_PATIENCE_SECONDS)) is not None:
+            self._play(block)
+            n_left -= len(block)
 
     def _take_in(self) -> None:
         for envelope in self._take():
@@ -159,8 +163,10 @@ class AudioHost:
                     self._tell_hop(fragment, envelope)
                 case Feedback(verdict="panic"):
                     self._engine.panic()
+                    self._device.mute(muted=True)  # what is queued ahead falls silent too
                 case Feedback(verdict="resume"):
                     self._engine.resume()
+                    self._device.mute(muted=False)
                 case _:
                     pass
 

@@ -168,11 +168,12 @@ def _replace(partial: Path, folder: Path) -> None:
         os.rename(partial, folder)
         return
     old = Path(tempfile.mkdtemp(prefix=f".{folder.name}.old.", dir=folder.parent)) / "bundle"
-    os.rename(folder, old)
     try:
+        os.rename(folder, old)
         os.rename(partial, folder)
     except OSError:
-        os.rename(old, folder)
+        if old.exists():
+            os.rename(old, folder)
         raise
     finally:
         shutil.rmtree(old.parent, ignore_errors=True)

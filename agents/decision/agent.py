@@ -83,14 +83,13 @@ class DecisionAgent:
         Also answers controls `decision.own_past_weight` and `decision.top_p`.
         """
         answers: list[Message] = []
-        news = False
+        newest_before = self._newest
         for message in inbox:
             if isinstance(message, Control):
                 answers += self._control(message, moment.window)
             elif isinstance(message, HeardLabel):
                 answers += self._take_in(message)
-                news = news or message.window == self._newest
-        if news:
+        if self._newest != newest_before:
             answers += self._plan()
         return answers
 
