@@ -16,7 +16,7 @@ from actors.fade_out import FadeOut
 from actors.receipts import Receipts
 from actors.streams.codec import Envelope
 from actors.streams.handshake import answer_roll_call
-from actors.streams.machinery_messages import CallRoll
+from actors.streams.machinery_messages import CallRoll, Fault
 from actors.streams.streams import Streams
 from agents.messages import Audio, Control, Feedback, Fragment, Metric, Played
 
@@ -95,6 +95,7 @@ class AudioHost:
         take: what has arrived since the last call.
         after_window: called when a window was published; the fast twin plays the band here.
         n_windows: how many windows are played, the last of them faded out; None for an open end.
+        alarms: where the recorder leaves its alarms; they are told window by window.
     """
 
     def __init__(
@@ -106,7 +107,9 @@ class AudioHost:
         take: Callable[[], Iterable[Envelope]],
         after_window: Callable[[], None] = lambda: None,
         n_windows: int | None = None,
+        alarms: deque[str] | None = None,
     ) -> None:
+        self._alarms: deque[str] = deque() if alarms is None else alarms
         self._receipts = Receipts(streams)
         self._fade_out = FadeOut(round(FADE_OUT_SECONDS * engine.grid.sample_rate))
         self._last_sample: int | None = None
@@ -154,8 +157,13 @@ class AudioHost:
         for message in messages:
             self._receipts.publish(message)
         if messages:
+            self._tell_alarms(messages[0].window)
             self._after_window()
             self._take_in()
+
+    def _tell_alarms(self, window: int) -> None:
+        while self._alarms:
+            self._streams.publish(Fault(window, "audio", "alarm", self._alarms.popleft()))
 
     def _give(self, block: Audio) -> None:
         block = self._fade_out.faded(block)

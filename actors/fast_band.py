@@ -5,6 +5,7 @@ streams is the device's own, so that a reaction is 0 s by construction; step tim
 """
 
 import threading
+from collections import deque
 from collections.abc import Mapping
 
 from actors.audio_host import HEARS, AudioHost
@@ -44,19 +45,23 @@ class FastBand:
         journal = Journal(config.out / "journal.sqlite", config.metadata())
         self._journal = JournalRecorder(journal_streams, journal)
         self._audio_streams: InProcessStreams = hub.join("audio", HEARS)
+        alarms: deque[str] = deque()
+        self._recorder = build_recorder(config, alarms)
         self._audio = AudioHost(
             build_engine(config),
             device,
-            build_recorder(config, self._audio_streams),
+            self._recorder,
             self._audio_streams,
             take=lambda: self._audio_streams.receive(0.0),
             after_window=self._play_band,
             n_windows=config.n_windows,
+            alarms=alarms,
         )
-        self.watchers = hub
+        self._stop = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
         """Play until the guide ends or `stop` is set; leaves a whole run on disk."""
+        self._stop = stop
         try:
             self._audio.run(stop)
         finally:
@@ -66,3 +71,5 @@ class FastBand:
         while any([host.play_round(0.0) for host in self._hosts]):
             pass
         self._journal.step(0.0)
+        if self._recorder.failed:
+            self._stop.set()  # nobody hears a replay: without its recording it is for nothing

@@ -243,6 +243,7 @@ def start_ray() -> None:
     try:
         with signals_wait():
             ray.init(
+                address="local",  # whatever cluster the environment names
                 num_cpus=max(2, os.cpu_count() or 2),
                 include_dashboard=False,
                 log_to_driver=False,

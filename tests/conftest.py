@@ -11,6 +11,16 @@ from launch.config import PROJECT_ROOT, load_config
 from launch.preparation import prepare
 
 
+class Untold:
+    """Is told how the preparation goes, and keeps it to itself."""
+
+    def begin(self, step: str) -> None: ...
+
+    def tell(self, detail: str) -> None: ...
+
+    def note(self, sentence: str) -> None: ...
+
+
 @pytest.fixture(scope="session")
 def memory_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Labelled memories, shared by all tests of the session."""
@@ -25,6 +35,6 @@ def demo_stage(memory_cache: Path) -> Callable[..., BandConfig]:
         options = {"pace": "fast", "cache": memory_cache, "out": out, **options}
         path = PROJECT_ROOT / "configs" / "rehearsal.yaml"
         config = load_config(StageConfig, path, options=options, assignments=[])
-        return prepare(config, "rehearsal", lambda _: None, lambda _: None)
+        return prepare(config, "rehearsal", Untold())
 
     return prepared
