@@ -30,7 +30,7 @@ LOOK_SECONDS = 0.5
 HUNG_SECONDS = 10.0
 """A process that does not answer for this long is killed, so that Ray starts it anew."""
 SILENT_SECONDS = 4.0
-"""So is one whose heart was heard, and is not for this long while another's is."""
+"""So is one whose heart was heard, and then is not for this long in which another's is."""
 FRESH_SECONDS = 1.5
 """A heart heard within this time beats."""
 PROCESSES_NAME = "processes.json"
@@ -58,6 +58,7 @@ class Supervisor:
         self._process_ids: dict[str, int] = {}
         self._questions: dict[str, tuple[Any, float]] = {}
         self._heartbeats: dict[str, tuple[int, float]] = {}
+        self._silences: dict[str, float] = {}
         self._look_due = 0.0
         self._done: Any = None
         self.restarts: dict[str, int] = {}
@@ -99,6 +100,7 @@ class Supervisor:
     def hear(self, heartbeat: Heartbeat) -> None:
         """A role says that it is alive."""
         self._heartbeats[heartbeat.role] = (heartbeat.process_id, self._clock.now())
+        self._silences[heartbeat.role] = 0.0
 
     def finished(self) -> bool:
         """Whether the audio process has ended (the guide is over, or it was stopped)."""
@@ -209,13 +211,17 @@ class Supervisor:
     def _listen_to_hearts(self, now: float) -> None:
         """Kill who is silent while others are heard: if nobody is, it is the broker that is gone.
 
-        A process counts from its first beat on, so that a successor has time to load.
+        Only time in which another heart is heard counts as silence, so that an outage of the
+        broker is held against nobody. A process counts from its first beat on, so that a
+        successor has time to load.
         """
         if not any(now - heard <= FRESH_SECONDS for _, heard in self._heartbeats.values()):
             return
         for name, (process_id, heard) in list(self._heartbeats.items()):
-            if now - heard > SILENT_SECONDS:
-                del self._heartbeats[name]
+            if now - heard > FRESH_SECONDS:
+                self._silences[name] += LOOK_SECONDS
+            if self._silences[name] > SILENT_SECONDS - FRESH_SECONDS:
+                del self._heartbeats[name], self._silences[name]
                 if process_id == self._process_ids.get(name):
                     self._kill(name, f"{name} was silent for {SILENT_SECONDS:.0f} s")
 

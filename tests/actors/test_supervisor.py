@@ -107,6 +107,14 @@ def test_when_all_hearts_are_silent_it_is_the_broker_and_nobody_is_killed(watch)
     assert watch.killed == []
 
 
+def test_who_is_heard_last_after_an_outage_of_the_broker_is_not_killed(watch):
+    watch.look(3, hearts=("perception", "decision"))
+    watch.look(10)
+    watch.look(2, hearts=("decision",))
+    watch.look(5, hearts=("perception", "decision"))
+    assert watch.killed == []
+
+
 def test_a_successor_that_is_still_loading_is_not_killed(watch):
     watch.look(3, hearts=("perception", "decision"))
     watch.actors["perception"].answer = 400  # its heart has not been heard yet
