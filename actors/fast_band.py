@@ -46,22 +46,19 @@ class FastBand:
         self._journal = JournalRecorder(journal_streams, journal)
         self._audio_streams: InProcessStreams = hub.join("audio", HEARS)
         alarms: deque[str] = deque()
-        self._recorder = build_recorder(config, alarms)
         self._audio = AudioHost(
             build_engine(config),
             device,
-            self._recorder,
+            build_recorder(config, alarms),
             self._audio_streams,
             take=lambda: self._audio_streams.receive(0.0),
             after_window=self._play_band,
             n_windows=config.n_windows,
             alarms=alarms,
         )
-        self._stop = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
         """Play until the guide ends or `stop` is set; leaves a whole run on disk."""
-        self._stop = stop
         try:
             self._audio.run(stop)
         finally:
@@ -71,5 +68,3 @@ class FastBand:
         while any([host.play_round(0.0) for host in self._hosts]):
             pass
         self._journal.step(0.0)
-        if self._recorder.failed:
-            self._stop.set()  # nobody hears a replay: without its recording it is for nothing
