@@ -10,13 +10,12 @@ import json
 import logging
 import os
 import signal
-import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from actors.clock import Clock
+from actors.ray_session import StartError, start_ray
 from actors.roster import ROSTER
 from actors.stage_config import BandConfig
 from agents.messages import Heartbeat
@@ -35,10 +34,6 @@ FRESH_SECONDS = 1.5
 """A heart heard within this time beats."""
 PROCESSES_NAME = "processes.json"
 """File in the run's folder while the band plays: role → process id."""
-
-
-class StartError(RuntimeError):
-    """The band cannot start; the message is one sentence for the user."""
 
 
 class Supervisor:
@@ -230,59 +225,3 @@ class Supervisor:
         self.faults.append((name, "crash", f"{why} and was ended"))
         with contextlib.suppress(ProcessLookupError):
             os.kill(self._process_ids[name], signal.SIGKILL)
-
-
-def start_ray() -> None:
-    """Start Ray on this machine alone, quietly, and let its workers find this project.
-
-    Raises:
-        StartError: Ray cannot start; nothing is left running.
-    """
-    root = str(Path(__file__).resolve().parent.parent)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only; a cluster sets its own
-    paths = os.environ.get("PYTHONPATH", "")
-    if root not in paths.split(os.pathsep):
-        os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (root, paths) if p)
-    import ray
-
-    try:
-        with signals_wait():
-            ray.init(
-                address="local",  # whatever cluster the environment names
-                num_cpus=max(2, os.cpu_count() or 2),
-                include_dashboard=False,
-                log_to_driver=False,
-                configure_logging=False,
-                object_store_memory=100 * 2**20,
-                _node_ip_address="127.0.0.1",
-            )
-    except Exception as error:  # noqa: BLE001 Ray raises whatever its parts raise
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise StartError(
-            f"Ray must start on this machine, but it said: {first}; see that memory, the temporary "
-            f"folder and ports are free, or play with --pace fast ({sys.executable})"
-        ) from None
-
-
-@contextlib.contextmanager
-def signals_wait() -> Iterator[None]:
-    """Ctrl-C and SIGTERM come after the block; in the main thread.
-
-    An interrupted start of Ray hangs or crashes at exit, and it takes SIGTERM for itself.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    came: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if came:
-        signal.raise_signal(came[0])

@@ -25,8 +25,8 @@ from actors.clock import SystemClock
 from actors.devices.sound_card import list_devices
 from actors.fast_band import FastBand
 from actors.performance import Outcome, Performance
+from actors.ray_session import StartError
 from actors.stage_config import BandConfig, StageConfig
-from actors.supervisor import StartError
 from actors.terminal.display import Display, LogToDisplay, StageConsole
 from actors.terminal.start_up import StartUp
 from actors.terminal.status_line import StatusLine

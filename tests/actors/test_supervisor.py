@@ -10,7 +10,8 @@ import pytest
 
 from actors import supervisor as module
 from actors.clock import ManualClock
-from actors.supervisor import HUNG_SECONDS, LOOK_SECONDS, SILENT_SECONDS, Supervisor, signals_wait
+from actors.ray_session import signals_wait
+from actors.supervisor import HUNG_SECONDS, LOOK_SECONDS, SILENT_SECONDS, Supervisor
 from agents.messages import Heartbeat
 
 ROLES = ("broker", "perception", "decision")
