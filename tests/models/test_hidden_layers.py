@@ -58,7 +58,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 
 
 def test_a_song_that_is_none_is_refused(encoder):
-    with pytest.raises(ValueError, match="at least 0.5 s"):
+    with pytest.raises(ValueError, match=r"at least 0\.5 s"):
         encoder.encode(noise(0.1))
     with pytest.raises(ValueError, match="finite"):
         encoder.encode(np.full(24_000, np.nan, np.float32))
