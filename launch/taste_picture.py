@@ -37,7 +37,7 @@ def draw_table(report: Mapping[str, Any], path: Path) -> None:
         curve.axhline(ceiling, color=_GREEN, ls="--", label="ceiling: hidden taste")
         curve.set(ylim=(0.45, 1.0), xlabel="likes given", ylabel="ROC AUC",
                   title="Users never seen")  # fmt: skip
-        curve.legend(frameon=False)
+        curve.legend(frameon=False, loc=(0.35, 0.66))
         course.plot(report["training"]["validation_auc"], color=_BLUE)
         course.set(xlabel="epoch", ylabel="ROC AUC, listens", title="Validation")
         figure.savefig(path, dpi=130, metadata={"Software": None})

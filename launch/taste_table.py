@@ -85,7 +85,7 @@ def _known(material: Material, aligner: AlignerV2) -> dict[str, Any]:
         "taste model": model,
         "mean user": np.tile(model.mean(axis=0), (len(parts.known), 1)),
         "popularity of the nearest songs": np.tile(
-            (near @ listens.sum(axis=0)) / near.sum(axis=1), (len(parts.known), 1)
+            near @ listens.sum(axis=0), (len(parts.known), 1)
         ),
         "nearest neighbours in feature space": (listens @ near.T) / counts,
         "kernel ridge per user": np.stack(ridge),
@@ -101,7 +101,8 @@ def _cold_start(material: Material, aligner: AlignerV2, seed: int) -> dict[str, 
     test = parts.songs_to_evaluate("test")
     songs = aligner.embed_songs(torch.from_numpy(material.layers)).numpy()
     flat = _standardised(material.layers, parts.train)
-    near = _nearness(flat[test], flat)
+    near = np.zeros((len(test), len(flat)))
+    near[:, parts.train] = _nearness(flat[test], flat[parts.train])
     rng = np.random.default_rng([seed, 17])
     liked = audience.liked[np.ix_(parts.unseen, test)]
     orders = {user: rng.permutation(parts.train) for user in parts.unseen}
@@ -200,10 +201,14 @@ def _standardised(layers: FloatArray, train: NDArray[np.int64]) -> NDArray[np.fl
 
 
 def _nearness(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaussian of the distance, half as wide as songs lie apart, (one, other)."""
+    """Weights of kernel regression (Nadaraya 1964): Gaussian of the distance, rows summing to 1.
+
+    Unnormalised, a song in the middle of the space would be near everything.
+    """
     apart = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1) - 2 * one @ other.T
-    near: NDArray[np.float64] = np.exp(-4 * apart / np.median(apart))
-    return near
+    near = np.exp(-4 * apart / np.median(apart))
+    weights: NDArray[np.float64] = near / near.sum(axis=1, keepdims=True)
+    return weights
 
 
 def _there(values: list[float | None]) -> list[float]:
