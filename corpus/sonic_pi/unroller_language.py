@@ -89,6 +89,7 @@ def _set(thread: VirtualThread, given: list[Value], _block: Block | None) -> Val
 def _get(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
     if not given:
         return _LOOKUP
+    thread.machine.settle(thread.time)
     cue = thread.machine.last_cue(cue_key(str(given[0])), thread.moment())
     if cue is not None:
         return cue.value

@@ -483,6 +483,9 @@ _register("hash", "values_at", lambda owner, given: [owner.get(key) for key in g
 _register("hash", "slice", lambda owner, given: {k: owner[k] for k in given if k in owner})
 _register("hash", "store []=", lambda owner, given: store(owner, given[0], given[1]))
 
+for _fact in ("midi_note", "octave", "pitch_class", "interval", "midi_string"):
+    _register("hash", _fact, lambda owner, _, fact=_fact: owner.get(fact, UNKNOWN))
+
 _register("block", "arity", lambda owner, _: owner.arity)
 _register("nil", "to_a", lambda _owner, _given: [])
 _register("nil", "to_i", lambda _owner, _given: 0)

@@ -75,7 +75,7 @@ def sample_seconds(thread: VirtualThread, given: list[Value]) -> float:
     if name is None:
         raise ProgramFailure("no sample matches")
     thread.machine.loaded.add(name)
-    options = sample_arguments(thread, name, {**thread.sample_defaults, **options})
+    options = sample_arguments(thread, name, {**(thread.sample_defaults or {}), **options})
     start, finish = _extent(options)
     rate = abs(to_float(options.get("rate", 1))) or 1.0
     seconds = thread.machine.instruments.samples[name].seconds * abs(finish - start) / rate

@@ -13,7 +13,7 @@ from corpus.sonic_pi.unroller_samples import (
     split_sample,
 )
 from corpus.sonic_pi.unroller_theory import is_rest, note_number
-from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
+from corpus.sonic_pi.unroller_threads import NOTHING_SET, Steps, VirtualThread
 from corpus.sonic_pi.unroller_tuning import tuned
 from corpus.sonic_pi.unroller_values import (
     UNKNOWN,
@@ -122,6 +122,8 @@ def _start(
 def _synth(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
     thread.spend()
     name = thread.synth if not given or given[0] is None else str(given[0])
+    if thread.synth_defaults is None:
+        raise ProgramFailure("synth defaults were set for a block before there were any")
     options = {**thread.synth_defaults, **options_of(given[1:])}
     if given and given[0] is UNKNOWN:
         thread.machine.miss("synth", "unknown name")
@@ -186,7 +188,7 @@ def _play(thread: VirtualThread, given: list[Value], block: Block | None) -> Val
 
 @function("play_chord")
 def _play_chord(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    options = {**thread.synth_defaults, **options_of(given[1:])}
+    options = {**(thread.synth_defaults or {}), **options_of(given[1:])}
     if not _is_on(options):
         return None
     thread.last_node = _chord(thread, thread.synth, as_list(given[0]), options)
@@ -215,7 +217,7 @@ def _play_pattern(thread: VirtualThread, given: list[Value], block: Block | None
 def _sample(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
     thread.spend()
     filters, options = split_sample(given)
-    options = {**thread.sample_defaults, **options}
+    options = {**(thread.sample_defaults or {}), **options}
     name = find_sample(thread, filters)
     if name is None:
         return NodeHandle((), "", {})
@@ -225,9 +227,9 @@ def _sample(thread: VirtualThread, given: list[Value], block: Block | None) -> V
         thread.child(None)
     if not _is_on(options):
         return NodeHandle((), name, {})
+    is_simple = set(options) <= SAMPLER_ARGUMENTS
     options.pop("on", None)
     options = sample_arguments(thread, name, options)
-    is_simple = set(options) <= SAMPLER_ARGUMENTS
     channels = "mono" if machine.instruments.samples[name].channels == 1 else "stereo"
     player = f"{'basic_' if is_simple else ''}{channels}_player"
     defaults = machine.instruments.defaults.get(player, {})
@@ -358,8 +360,9 @@ def _defaults(name: str, attribute: str) -> None:
         word = f"merged_{name}" if merges else name
 
         def made(thread: VirtualThread, given: list[Value]) -> dict[str, Value]:
-            before = getattr(thread, attribute) if merges else {}
-            return {**before, **options_of(given)}
+            if merges and getattr(thread, attribute):  # so does Sonic Pi 3.2
+                raise ProgramFailure(f"{name} cannot be merged into others that are set")
+            return options_of(given)
 
         @function(f"use_{word}")
         def _use(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
@@ -371,7 +374,7 @@ def _defaults(name: str, attribute: str) -> None:
             before = getattr(thread, attribute)
             setattr(thread, attribute, made(thread, given))
             value = (yield from block.steps(thread)) if block is not None else None
-            setattr(thread, attribute, before)
+            setattr(thread, attribute, None if before is NOTHING_SET else before)
             return value
 
     use(merges=False)
@@ -379,7 +382,7 @@ def _defaults(name: str, attribute: str) -> None:
 
     @function(f"current_{name}")
     def _current(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
-        return dict(getattr(thread, attribute))
+        return dict(getattr(thread, attribute) or {})
 
 
 _defaults("synth_defaults", "synth_defaults")

@@ -1,7 +1,8 @@
 """Virtual threads on a virtual clock: who runs when, what they inherit, cues and shared state.
 
-Threads take turns by time, then by descent, so that a reader at some moment finds everything that
-Sonic Pi's deterministic time state would show it. A thread waits by yielding from its generator.
+Threads take turns by time, then by who came first; a new thread runs before its parent goes on.
+Reading shared state lets all others of the moment run first, so that it finds what Sonic Pi's
+deterministic time state would show. A thread waits by yielding from its generator.
 """
 
 import copy
@@ -27,13 +28,17 @@ if TYPE_CHECKING:
     from corpus.sonic_pi.instruments import Instruments
     from corpus.sonic_pi.unroller_blocks import Block
 
-__all__ = ["Machine", "Moment", "Steps", "VirtualThread"]
+__all__ = ["NOTHING_SET", "Machine", "Moment", "Steps", "VirtualThread"]
 
 Steps: TypeAlias = Generator[None, None, Value]
 """A computation that may wait: it yields whenever others may run, and returns a value."""
 
+NOTHING_SET: dict[str, Value] = {}
+"""Defaults that were never set. Sonic Pi 3.2 cannot play after `with_synth_defaults` restores them."""
 _DIGITS = 9
 """Times closer than a nanosecond are the same moment."""
+_DEEPEST = 8
+"""Threads run inside of one another at most this deep; beyond, a new thread waits for its turn."""
 
 
 class Moment(NamedTuple):
@@ -69,8 +74,8 @@ class VirtualThread:
         self.beat_seconds = 1.0
         self.spawn_index = 0
         self.synth = "beep"
-        self.synth_defaults: dict[str, Value] = {}
-        self.sample_defaults: dict[str, Value] = {}
+        self.synth_defaults: dict[str, Value] | None = NOTHING_SET
+        self.sample_defaults: dict[str, Value] | None = NOTHING_SET
         self.transpose: float = 0
         self.octave: float = 0
         self.cents: float = 0
@@ -139,7 +144,7 @@ class VirtualThread:
             if self.time >= machine.horizon:
                 raise StopThread
             ready = machine.ready
-            if ready and ready[0][:2] < (round(self.time, _DIGITS), self.path):
+            if machine.depth or (ready and ready[0][0] <= round(self.time, _DIGITS)):
                 yield
         return None
 
@@ -193,8 +198,9 @@ class Machine:
         self.budget = budget
         self.event_limit = event_limit
         self.thread_limit = thread_limit
-        self.ready: list[tuple[float, tuple[int, ...], int, VirtualThread]] = []
+        self.ready: list[tuple[float, int, VirtualThread]] = []
         self.n_pushed = 0
+        self.depth = 0
         self.n_alive = 0
         self.names: set[str] = set()
         self.waiting: dict[str, list[VirtualThread]] = {}
@@ -244,7 +250,23 @@ class Machine:
             raise OutOfBudget(f"the program has more than {self.thread_limit} threads at once")
         self.n_alive += 1
         thread.generator = body(thread)
-        self._push(thread)
+        if self.depth < _DEEPEST:
+            self._nested(thread)
+        else:
+            self._push(thread)
+
+    def settle(self, now: float) -> None:
+        """Lets every thread run that can run at a moment."""
+        moment = round(now, _DIGITS)
+        while self.ready and self.ready[0][0] <= moment and self.depth < _DEEPEST:
+            self._nested(heapq.heappop(self.ready)[2])
+
+    def _nested(self, thread: VirtualThread) -> None:
+        self.depth += 1
+        try:
+            self._turn(thread)
+        finally:
+            self.depth -= 1
 
     def spawn(
         self,
@@ -267,7 +289,7 @@ class Machine:
         """Runs all threads until the horizon, or until a limit is reached."""
         try:
             while self.ready:
-                self._turn(heapq.heappop(self.ready)[3])
+                self._turn(heapq.heappop(self.ready)[2])
         except OutOfBudget as limit:
             self.errors.append(str(limit))
             self.is_cut = True
@@ -297,7 +319,7 @@ class Machine:
     def _push(self, thread: VirtualThread) -> None:
         self.n_pushed += 1
         key = round(thread.time, _DIGITS)
-        heapq.heappush(self.ready, (key, thread.path, self.n_pushed, thread))
+        heapq.heappush(self.ready, (key, self.n_pushed, thread))
 
     def announce(self, key: str, cue: Cue) -> None:
         """Keeps a cue in order and wakes the threads it answers."""

@@ -1,8 +1,8 @@
 use_synth :prophet
-use_merged_synth_defaults amp: 0.4, cutoff: 80
+use_synth_defaults amp: 0.5
 with_synth_defaults pan: -0.5, release: 0.2 do
   play 60
-  with_merged_synth_defaults attack: 0.1 do
+  with_synth_defaults attack: 0.1, amp: 0.4 do
     play 64
   end
   sleep 0.5
