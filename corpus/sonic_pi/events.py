@@ -13,7 +13,7 @@ from typing import Literal
 __all__ = ["SCHEDULE_AHEAD_SECONDS", "Event", "EventKind", "Message", "ProgramError", "events_of"]
 
 SCHEDULE_AHEAD_SECONDS = 0.5
-"""Sonic Pi sends every sound this long before it is due; the recording keeps it, `Event` does not."""
+"""Sonic Pi sends every sound this long before it is due; `Event` times are without it."""
 
 EventKind = Literal["synth", "sample", "fx", "control"]
 Message = Sequence[int | float | str]

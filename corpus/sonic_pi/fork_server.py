@@ -5,15 +5,16 @@ it was after loading. The protocol is JSON lines, described in runtime.rb. A ser
 falls silent is replaced, and the program that did it gets an error.
 """
 
+import contextlib
 import json
 import queue
 import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from pydantic import BaseModel, Field
 
@@ -26,15 +27,31 @@ __all__ = ["ForkServer", "ProgramLimits", "Recording"]
 _FOLDER = Path(__file__).resolve().parent
 _BOOT_SECONDS = 60.0
 _GRACE_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
 _LINE_SLACK_BYTES = 1 << 20
-_STACK_BYTES = str(512 * 1024)
+_REFUSAL = " (programs may not start processes, open sockets, write files or signal others)"
+_ENVIRONMENT = {
+    "HOME": "/dev/null",  # nothing can be kept there
+    "MALLOC_ARENA_MAX": "2",
+    "RUBY_FIBER_VM_STACK_SIZE": str(256 * 1024),
+    "RUBY_FIBER_MACHINE_STACK_SIZE": str(768 * 1024),
+    # Room for most programs to end before the first garbage collection, a quarter of their time.
+    "RUBY_GC_HEAP_INIT_SLOTS": "1000000",
+    "RUBY_GC_MALLOC_LIMIT": "128000000",
+    "RUBY_GC_MALLOC_LIMIT_MAX": "256000000",
+    "RUBY_GC_OLDMALLOC_LIMIT": "256000000",
+}
 
 
 class ProgramLimits(BaseModel, frozen=True, extra="forbid"):
-    """What one program may use. Processes, sockets and files to write: none, by any setting."""
+    """What one program may use; processes, sockets and files to write are none by any setting.
 
-    cpu_seconds: int = Field(5, ge=1, description="processor time, s, for runs of up to a minute")
-    wall_seconds: float = Field(8.0, gt=0, description="real time, s, for runs of up to a minute")
+    With the synthesis limits the defaults end any run of up to 30 s of music within ten seconds;
+    on a busy machine, raise the real-time limits rather than lose good programs.
+    """
+
+    cpu_seconds: int = Field(4, ge=1, description="processor time, s, for runs of up to a minute")
+    wall_seconds: float = Field(5.5, gt=0, description="real time, s, for runs of up to a minute")
     memory_bytes: int = Field(2 << 30, ge=1 << 28, description="address space, bytes")
     log_lines: int = Field(10_000, ge=0, description="lines a program may write to its log")
     log_bytes: int = Field(1_000_000, ge=0, description="bytes a program may write to its log")
@@ -59,12 +76,14 @@ class Recording:
         log: lines the program wrote.
         errors: what went wrong.
         failure: why the language itself could not run the program; worth another try.
+        spent_seconds: real time that the program took.
     """
 
     messages: object = field(default_factory=list)
     log: tuple[str, ...] = ()
     errors: tuple[ProgramError, ...] = ()
     failure: str | None = None
+    spent_seconds: float = 0.0
 
 
 class ForkServer:
@@ -74,7 +93,7 @@ class ForkServer:
 
     Args:
         installation: where everything is.
-        sandbox: how to shut the server off; its own files are added to what the sandbox shows.
+        sandbox: how to shut the server off; it is shown the files of this folder besides.
         limits: what each program may use.
     """
 
@@ -83,7 +102,7 @@ class ForkServer:
     ) -> None:
         self._installation = installation
         self._limits = limits or ProgramLimits()
-        self._sandbox = Sandbox(sandbox.bubblewrap, (*sandbox.readable, _FOLDER))
+        self._sandbox = replace(sandbox, disguised=_FOLDER)
         self._process: subprocess.Popen[bytes] | None = None
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._complaints: IO[bytes] | None = None
@@ -113,18 +132,12 @@ class ForkServer:
         settings = {"server_folder": str(self._installation.server_folder)}
         command = [
             str(self._installation.ruby),
-            str(_FOLDER / "runtime.rb"),
+            self._sandbox.shown("runtime.rb"),
             json.dumps(settings),
         ]
-        environment = {
-            "HOME": "/nonexistent",
-            "RUBY_THREAD_VM_STACK_SIZE": _STACK_BYTES,
-            "RUBY_THREAD_MACHINE_STACK_SIZE": _STACK_BYTES,
-            "MALLOC_ARENA_MAX": "2",
-        }
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self._process = subprocess.Popen(
-            self._sandbox.wrap(command, environment),
+            self._sandbox.wrap(command, _ENVIRONMENT),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
@@ -160,17 +173,23 @@ class ForkServer:
             return _ended("the language server fell silent and was replaced")
         if verdict.get("end") != "answered":
             return Recording(errors=(_verdict(str(verdict.get("end")), limits),))
-        return _recording(self._read(_GRACE_SECONDS))
+        return replace(
+            _recording(self._read(_GRACE_SECONDS)), spent_seconds=float(verdict["seconds"])
+        )
 
     def close(self) -> None:
         """Ends the server and all that it runs."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            for stream in (self._process.stdin, self._process.stdout, self._complaints):
-                if stream is not None:
-                    _close_quietly(stream)
-        self._process = None
+        process, self._process = self._process, None
+        if process is None:
+            return
+        _close_quietly(process.stdin)  # an idle server ends by itself
+        try:
+            process.wait(_CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        _close_quietly(process.stdout)
+        _close_quietly(self._complaints)
 
     def _send(self, line: bytes) -> bool:
         stdin = None if self._process is None else self._process.stdin
@@ -211,11 +230,10 @@ def _forward(
     lines.put(None)
 
 
-def _close_quietly(stream: IO[bytes]) -> None:
-    try:
-        stream.close()
-    except OSError:  # what was buffered for a dead server
-        pass
+def _close_quietly(stream: IO[bytes] | None) -> None:
+    with contextlib.suppress(OSError):  # what was buffered for a dead server
+        if stream is not None:
+            stream.close()
 
 
 def _ended(message: str) -> Recording:
@@ -236,7 +254,7 @@ def _verdict(end: str, limits: Mapping[str, float]) -> ProgramError:
         case _:
             return ProgramError(
                 "ended",
-                "the program ended its own process or ran out of memory before it could be heard",
+                "the program ended its own process, or it ran out of memory or processor time",
             )
     return ProgramError("limit", message)
 
@@ -255,13 +273,13 @@ def _recording(answer: object) -> Recording:
             return _ended("the program forged the answer of its own run")
 
 
-def _error(fields: Any) -> ProgramError:
+def _error(fields: object) -> ProgramError:
     match fields:
         case {"kind": ("syntax" | "runtime") as kind, "message": str(text), **rest}:
             line, thread = rest.get("line"), rest.get("thread")
             return ProgramError(
                 kind,
-                text,
+                text + _REFUSAL if "Errno::EPERM" in text else text,
                 line if isinstance(line, int) else None,
                 thread if isinstance(thread, str) else None,
             )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field
 
-__all__ = ["InstallConfig", "Installation", "SonicPiMissing", "find_installation"]
+__all__ = ["InstallConfig", "Installation", "SonicPiMissingError", "find_installation"]
 
 _DEBIAN_SERVER = Path("/usr/lib/sonic-pi/app/server/ruby")
 _DEBIAN_SHARED = Path("/usr/share/sonic-pi")
@@ -27,7 +27,7 @@ class InstallConfig(BaseModel, frozen=True, extra="forbid"):
     bubblewrap: str = Field("bwrap", description="sandbox launcher, a name or a file")
 
 
-class SonicPiMissing(OSError):
+class SonicPiMissingError(OSError):
     """Something that rendering needs is not installed; the message says how to get it."""
 
 
@@ -40,7 +40,7 @@ class Installation:
         synthdef_folder: compiled synth definitions.
         sample_folder: the samples that come with Sonic Pi.
         buffer_folder: holds the stored random stream.
-        example_folder: example programs (CC BY-SA: read them there, do not copy them); may be absent.
+        example_folder: examples (CC BY-SA: read them there, copy nothing); may be absent.
         ruby, scsynth: programs to run.
         faketime_library: preloaded to freeze the clock that seeds the noise of scsynth.
         bubblewrap: the sandbox launcher, None if there is none.
@@ -71,7 +71,7 @@ def find_installation(config: InstallConfig | None = None) -> Installation:
     """Looks for everything that rendering needs.
 
     Raises:
-        SonicPiMissing: naming all that is missing and the packages that bring it.
+        SonicPiMissingError: naming all that is missing and the packages that bring it.
     """
     config = config or InstallConfig()
     server = _DEBIAN_SERVER if config.root is None else config.root / "app/server/ruby"
@@ -88,7 +88,7 @@ def find_installation(config: InstallConfig | None = None) -> Installation:
     missing = [package for package, is_there in needed.items() if not is_there]
     if missing or ruby is None or scsynth is None or faketime is None:
         place = "" if config.root is None else f" or check the Sonic Pi 3.2 folder {config.root}"
-        raise SonicPiMissing(
+        raise SonicPiMissingError(
             f"rendering needs {', '.join(missing)}; install with: apt-get install "
             f"--no-install-recommends {' '.join(missing)} bubblewrap{place}"
         )

@@ -180,6 +180,8 @@ module Antiphon
       @transcript = transcript
       super(PORTS, transcript, USER_METHODS)
       @register_cue_event_lambda = method(:register_cue)
+      # Read at every sleep and hardly ever set: not worth a change of strands.
+      @system_state.define_singleton_method(:wait_for_threads) { |_time| true }
     end
 
     def inspect
@@ -225,6 +227,25 @@ module Antiphon
     end
   end
 
+  # Chance that the language does not manage comes from fixed seeds as well.
+  module FixedChance
+    @drawn = 0
+
+    def self.next_seed
+      @drawn += 1
+    end
+
+    def new(seed = FixedChance.next_seed)
+      super
+    end
+
+    def self.install
+      srand(0)
+      Random.singleton_class.prepend(self)
+      SecureRandom.define_singleton_method(:gen_random) { |count| Random.bytes(count) }
+    end
+  end
+
   # One program, from its text to its messages.
   module Performance
     # Gives the recording as a hash: messages (times in nanoseconds from the start of the program),
@@ -232,6 +253,7 @@ module Antiphon
     def self.of(code, seconds, limits)
       transcript = Transcript.new(limits["log_lines"], limits["log_bytes"])
       recording = SonicPi::SCSynthExternal.recording = Recording.new(limits["messages"])
+      FixedChance.install
       Scheduler.start
       language = Language.new(transcript)
       start = Scheduler.now

@@ -4,7 +4,8 @@
 ...     rendering = renderer.render("play 60", 2.0)
 
 The same program gives the same bytes. Nothing that a program does raises here: its failures are
-data. What raises is what the caller must change: a missing installation, no sandbox, wrong arguments.
+data. What raises is what the caller must change: a missing installation, no sandbox, wrong
+arguments.
 """
 
 import math
@@ -31,6 +32,8 @@ from corpus.sonic_pi.synthesis import SAMPLE_RATE, SynthesisError, SynthesisLimi
 __all__ = ["EventList", "Renderer", "RendererConfig", "Rendering"]
 
 _LONGEST_SECONDS = 3600.0
+_LIMITER_SECONDS = 0.02  # the mixer's limiter looks ahead: sound leaves it so much later
+_LEAD_SECONDS = SCHEDULE_AHEAD_SECONDS + _LIMITER_SECONDS
 
 
 class RendererConfig(BaseModel, frozen=True, extra="forbid"):
@@ -40,7 +43,8 @@ class RendererConfig(BaseModel, frozen=True, extra="forbid"):
     program: ProgramLimits = Field(ProgramLimits(), description="what one program may use")
     synthesis: SynthesisLimits = Field(SynthesisLimits(), description="what its synthesis may use")
     allow_unsandboxed: bool = Field(
-        False, description="run without bubblewrap where it is missing: programs can read every file"
+        False,
+        description="run without bubblewrap where it is missing: programs can read every file",
     )
 
 
@@ -66,7 +70,8 @@ class Rendering(EventList):
     """What a program plays, and its sound.
 
     Args:
-        audio: shape (frames, 2), exactly `seconds` long; zeros if nothing could be heard.
+        audio: shape (frames, 2), exactly `seconds` long; zeros if nothing could be heard. Sounds
+            begin at the times of their events, to the synthesis block of 1.5 ms.
         sample_rate: 44 100 Hz.
     """
 
@@ -88,8 +93,8 @@ class Renderer:
         config: where Sonic Pi is, limits, sandbox policy.
 
     Raises:
-        SonicPiMissing: if something is not installed.
-        SandboxMissing: if there is no sandbox and the config does not allow going without.
+        SonicPiMissingError: if something is not installed.
+        SandboxMissingError: if there is no sandbox and the config does not allow going without.
     """
 
     def __init__(self, config: RendererConfig | None = None) -> None:
@@ -136,33 +141,34 @@ class Renderer:
             ValueError: if `seconds` is out of range.
             RuntimeError: if the language itself cannot be loaded.
         """
-        played, messages = self._perform(code, seconds)
+        played, messages, spent_seconds = self._perform(code, seconds)
         audio = np.zeros((round(seconds * SAMPLE_RATE), 2), dtype=np.float32)
         errors = played.errors
         if played.events:
             try:
-                audio, faults = self._synthesize(messages, seconds)
+                audio, faults = self._synthesize(messages, seconds, spent_seconds)
                 errors += faults
             except (SynthesisError, ScoreError) as error:
                 errors += (ProgramError("sound", str(error)),)
         return Rendering(played.events, played.log, errors, seconds, audio)
 
-    def _perform(self, code: str, seconds: float) -> tuple[EventList, list[Message]]:
+    def _perform(self, code: str, seconds: float) -> tuple[EventList, list[Message], float]:
         if not (math.isfinite(seconds) and 0 < seconds <= _LONGEST_SECONDS):
             raise ValueError(f"seconds must be in (0, {_LONGEST_SECONDS:g}], got {seconds}")
         try:
             code.encode()
         except UnicodeEncodeError as error:
             fault = ProgramError("encoding", f"a program must be UTF-8 text: {error}")
-            return EventList((), (), (fault,), seconds), []
+            return EventList((), (), (fault,), seconds), [], 0.0
         recording = self._record(code, seconds)
         try:
             messages = checked(recording.messages, self._installation.sound_folders)
             events = events_of(messages, self._server.synthdefs, seconds)
         except (ScoreError, ValueError, OverflowError) as error:
             fault = ProgramError("ended", f"the program forged messages: {error}")
-            return EventList((), recording.log, (*recording.errors, fault), seconds), []
-        return EventList(events, recording.log, recording.errors, seconds), messages
+            return EventList((), recording.log, (*recording.errors, fault), seconds), [], 0.0
+        played = EventList(events, recording.log, recording.errors, seconds)
+        return played, messages, recording.spent_seconds
 
     def _record(self, code: str, seconds: float) -> Recording:
         """Runs the program; once more if the language failed, which a fresh process mends."""
@@ -175,12 +181,11 @@ class Renderer:
         return recording
 
     def _synthesize(
-        self, messages: Sequence[Message], seconds: float
+        self, messages: Sequence[Message], seconds: float, spent_seconds: float
     ) -> tuple[NDArray[np.float32], tuple[ProgramError, ...]]:
-        bundles = score(
-            messages, self._installation.synthdef_folder, seconds + SCHEDULE_AHEAD_SECONDS
-        )
-        audio = self._synthesizer.render(bundles, seconds, SCHEDULE_AHEAD_SECONDS)
+        length = _LEAD_SECONDS + seconds
+        bundles = score(messages, self._installation.synthdef_folder, length)
+        audio = self._synthesizer.render(bundles, seconds, _LEAD_SECONDS, spent_seconds)
         if np.isfinite(audio).all():
             return audio, ()
         fault = ProgramError("sound", "some samples were not finite and are silent now")

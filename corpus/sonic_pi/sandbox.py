@@ -11,15 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["ResourceLimits", "Sandbox", "SandboxMissing"]
+__all__ = ["ResourceLimits", "Sandbox", "SandboxMissingError"]
 
 _SYSTEM_FOLDERS = ("/bin", "/lib", "/lib32", "/lib64", "/sbin")
 _SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/var/lib/gems")
 _DEVICES = ("/dev/null", "/dev/urandom")
+_SHOWN = Path("/shown")
 _TRIAL_SECONDS = 10.0
 
 
-class SandboxMissing(OSError):
+class SandboxMissingError(OSError):
     """No sandbox can be had here; the message says why and what to do."""
 
 
@@ -56,11 +57,23 @@ class Sandbox:
 
     Args:
         bubblewrap: the launcher; None runs commands without a sandbox.
-        readable: files and folders shown besides the system's own.
+        readable: files and folders shown besides the system's own, at their own places.
+        disguised: one folder shown at `/shown`, so that its path tells nothing about us.
     """
 
     bubblewrap: Path | None
     readable: tuple[Path, ...] = ()
+    disguised: Path | None = None
+
+    def shown(self, name: str) -> str:
+        """Where a file of the disguised folder is for those inside.
+
+        Raises:
+            ValueError: if there is no disguised folder.
+        """
+        if self.disguised is None:
+            raise ValueError(f"{name} is in no folder: give the sandbox a disguised folder first")
+        return str((self.disguised if self.bubblewrap is None else _SHOWN) / name)
 
     def wrap(
         self,
@@ -68,7 +81,7 @@ class Sandbox:
         environment: Mapping[str, str],
         scratch: Path | None = None,
     ) -> list[str]:
-        """The command line that runs `command` with just `environment`, writing only to `scratch`."""
+        """The command line that runs `command` with only `environment`, writing only `scratch`."""
         variables = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", **environment}
         if self.bubblewrap is None:
             pairs = [f"{name}={value}" for name, value in variables.items()]
@@ -82,6 +95,8 @@ class Sandbox:
                 options += ["--ro-bind", str(folder), str(folder)]
         for path in (*_SYSTEM_FILES, *map(str, self.readable)):
             options += ["--ro-bind-try", path, path]
+        if self.disguised is not None:
+            options += ["--ro-bind", str(self.disguised), str(_SHOWN)]
         for device in _DEVICES:
             options += ["--dev-bind", device, device]
         if scratch is not None:
@@ -94,11 +109,11 @@ class Sandbox:
         """Tries the sandbox once.
 
         Raises:
-            SandboxMissing: if there is none, or the system does not let it work.
+            SandboxMissingError: if there is none, or the system does not let it work.
         """
         if self.bubblewrap is None:
-            raise SandboxMissing(
-                "programs are arbitrary Ruby and run only in a sandbox, but there is no bubblewrap; "
+            raise SandboxMissingError(
+                "programs are arbitrary Ruby and run only in a sandbox, but bubblewrap is missing; "
                 "install it with: apt-get install bubblewrap, or pass allow_unsandboxed=True"
             )
         trial = subprocess.run(
@@ -109,7 +124,7 @@ class Sandbox:
             check=False,
         )
         if trial.returncode != 0:
-            raise SandboxMissing(
+            raise SandboxMissingError(
                 "programs are arbitrary Ruby and run only in a sandbox, but bubblewrap fails here "
                 f"({trial.stderr.strip()[-200:]}); allow unprivileged user namespaces, or pass "
                 "allow_unsandboxed=True"

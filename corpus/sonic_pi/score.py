@@ -18,7 +18,7 @@ __all__ = ["ScoreError", "checked", "score"]
 _SILENT_SYNTHDEFS = frozenset(
     f"sonic-pi-{name}" for name in ("scope", "server-info", "recorder", "amp_stereo_monitor")
 )
-# One letter per leading argument, then the letters that repeat: s text, i integer, n number, p path.
+# A letter per leading argument, then those that repeat: s text, i integer, n number, p path.
 _PLAYED: Mapping[str, tuple[str, str]] = {
     "/s_new": ("siii", "sn"),
     "/n_set": ("i", "sn"),
@@ -129,8 +129,10 @@ def _synthdef(folder: Path, name: str) -> Path:
 def _bundle(nanoseconds: int, message: Sequence[int | float | str]) -> bytes:
     time_tag = nanoseconds * _TIME_TAGS_PER_SECOND // 10**9
     body = _message(message)
-    return b"#bundle\0" + (struct.pack(">Q", time_tag) if time_tag else _IMMEDIATE) + (
-        struct.pack(">i", len(body)) + body
+    return (
+        b"#bundle\0"
+        + (struct.pack(">Q", time_tag) if time_tag else _IMMEDIATE)
+        + (struct.pack(">i", len(body)) + body)
     )
 
 
