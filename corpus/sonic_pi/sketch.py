@@ -12,10 +12,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.sonic_pi.atlas import ATLAS_NOTES, Atlas
+from corpus.sonic_pi.atlas import Atlas
 from corpus.sonic_pi.events import Event
-from corpus.sonic_pi.mel import FRAME_SECONDS, N_BANDS, Floats, low_pass, shifted_bands
-from corpus.sonic_pi.sketch_effects import apply_effect, high_pass
+from corpus.sonic_pi.mel import (
+    FRAME_SECONDS,
+    N_BANDS,
+    Floats,
+    high_pass,
+    low_pass,
+    shifted_bands,
+)
+from corpus.sonic_pi.sketch_effects import apply_effect, limited
 from corpus.sonic_pi.sketch_sounds import SoundRow, sound_rows
 from corpus.sonic_pi.sketch_tables import AtlasTables, tables_of
 
@@ -73,7 +80,7 @@ def sketch(events: Sequence[Event], seconds: float, atlas: Atlas) -> Sketch:
             mixed[key] = spectra[chosen].T @ courses[chosen]
         _note_onsets(rows, onsets)
     power = _through_effects(mixed, effects, n_frames)
-    return Sketch(power, onsets, len(rows), unknown)
+    return Sketch(limited(power), onsets, len(rows), unknown)
 
 
 def _all_sounds(
@@ -98,12 +105,16 @@ def _coloured(spectra: Floats, values: NDArray[np.float64]) -> Floats:
         spectra = spectra.copy()
         spectra[moved] = shifted_bands(spectra[moved], shift[moved])
     cutoff, was, resonance = values[:, 4], values[:, 5], values[:, 6]
-    filtered = cutoff > 0
-    if filtered.any():
+    filtered = np.flatnonzero(cutoff > 0)
+    if len(filtered):
         spectra = spectra.copy()
         now = low_pass(cutoff[filtered], resonance[filtered])
-        before = low_pass(np.where(was[filtered] > 0, was[filtered], 150.0), resonance[filtered])
-        spectra[filtered] *= np.minimum(now / np.maximum(before, 1e-4), 100.0)
+        before = low_pass(np.abs(was[filtered]), resonance[filtered])
+        ratio = np.minimum(now / np.maximum(before, 1e-4), 100.0)
+        changed = spectra[filtered] * np.where(was[filtered, None] == 0, now, ratio)
+        lost = spectra[filtered].sum(axis=1) / np.maximum(changed.sum(axis=1), 1e-9)
+        gain_back = np.where(was[filtered] > 0, np.clip(lost, 1.0, 1e4), 1.0)
+        spectra[filtered] = changed * gain_back[:, None]
     high = values[:, 7]
     for cutoff_value in np.unique(high[high > 0]):
         spectra[high == cutoff_value] *= high_pass(float(cutoff_value))
@@ -242,6 +253,3 @@ def _through_effects(
         if out is None
         else np.asarray(out, np.float32)
     )
-
-
-_NOTES = ATLAS_NOTES

@@ -8,13 +8,14 @@ from typing import Final
 
 from corpus.sonic_pi.atlas import ATLAS_NOTES
 from corpus.sonic_pi.events import Event
-from corpus.sonic_pi.mel import FRAME_SECONDS
+from corpus.sonic_pi.mel import FRAME_SECONDS, PLAIN
 from corpus.sonic_pi.sketch_tables import AtlasTables
 
 __all__ = ["SoundRow", "sound_rows"]
 
 _FOREVER: Final = 1e6
-_STEPS_OF_SLIDE: Final = 4
+_MOST_PIECES: Final = 32
+_STEPS_OF_SLIDE: Final = 6
 _ALIASES: Final = {"sine": "beep", "mod_beep": "mod_sine"}
 
 
@@ -24,7 +25,8 @@ class SoundRow:
 
     Args:
         numbers: 0 first part, 1 parts; 2 semitones to move; 3 amplitude; 4 low-pass now (MIDI, 0
-            none), 5 low-pass in the atlas, 6 resonance, 7 high-pass (0 none); 8 onset, 9 length in
+            none), 5 low-pass in the atlas (negative: the
+            filter takes level away; 0: none), 6 resonance, 7 high-pass (0 none); 8 onset, 9 length in
             seconds; 10 frames of the course for each frame, 11 frame at which it begins; 12-15
             attack, decay, sustain, release in seconds; 16-18 levels after them; 19-20 the stretch
             that sounds, in seconds from the onset.
@@ -53,8 +55,8 @@ def sound_rows(
         if event.time >= seconds or event.kind not in ("synth", "sample"):
             continue
         changed = changes.get(event.node)
-        for start, end, arguments in _stretches(event, changed) if changed else _WHOLE:
-            row = _row(event, arguments or event.arguments, start, end, tables)
+        for start, end, arguments in _all_stretches(event, changed):
+            row = _row(event, arguments, start, end, tables)
             if row is None:
                 unknown[event.name] = None
             else:
@@ -62,14 +64,35 @@ def sound_rows(
     return rows, tuple(unknown)
 
 
-_WHOLE: Final[tuple[tuple[float, float, Mapping[str, float] | None], ...]] = (
-    (0.0, _FOREVER, None),
-)
+Stretch = tuple[float, float, Mapping[str, float]]
 
 
-def _stretches(
-    event: Event, changes: Sequence[Event]
-) -> list[tuple[float, float, Mapping[str, float]]]:
+def _all_stretches(event: Event, changed: Sequence[Event] | None) -> list[Stretch]:
+    """A sound cut where it changes: by `control`, or by what its synth does with it."""
+    stretches = _stretches(event, changed) if changed else [(0.0, _FOREVER, event.arguments)]
+    if event.kind == "synth" and event.name.startswith("mod_"):
+        return [piece for stretch in stretches for piece in _modulated(*stretch)]
+    return stretches
+
+
+def _modulated(start: float, end: float, arguments: Mapping[str, float]) -> list[Stretch]:
+    """A `mod_` synth goes to and fro between two notes."""
+    half = max(0.02, arguments.get("mod_phase", 0.25)) / 2.0
+    other = {**arguments, "note": arguments.get("note", 52.0) + arguments.get("mod_range", 5.0)}
+    parts = [arguments.get(key, 0.0) for key in ("attack", "decay", "sustain", "release")]
+    last = min(end, sum(parts))
+    pieces: list[Stretch] = []
+    count = min(_MOST_PIECES, math.ceil((last - start) / half))
+    width = (last - start) / max(1, count)
+    first = arguments.get("mod_invert_wave", 0.0) < 0.5
+    for index in range(count):
+        is_other = (index % 2 == 0) == first
+        place = start + index * width
+        pieces.append((place, place + width, other if is_other else arguments))
+    return pieces
+
+
+def _stretches(event: Event, changes: Sequence[Event]) -> list[Stretch]:
     """The stretches between changes, slides in a few steps: start, end, arguments."""
     current = dict(event.arguments)
     points: list[tuple[float, dict[str, float]]] = [(0.0, dict(current))]
@@ -124,15 +147,21 @@ def _synth(
     decay_level = get("decay_level", sustain_level)
     cutoff = get("cutoff", 0.0)
     was = _DEFAULT_CUTOFFS.get(event.name, 100.0) if cutoff else 0.0
+    was = was if event.name in _LEVELLED else -was
     return (
         first, count, note - ATLAS_NOTES[place], get("amp", 1.0),
-        cutoff if cutoff != was else 0.0, was, get("res", 0.0), 0.0,
+        cutoff if cutoff != abs(was) else 0.0, was, get("res", PLAIN), 0.0,
         event.time, attack + decay + sustain + release, 1.0, 0.0,
         attack, decay, sustain, release,
         get("attack_level", 1.0), decay_level, sustain_level,
     )  # fmt: skip
 
 
+_LEVELLED: Final = frozenset(
+    {"saw", "dsaw", "tri", "dpulse", "supersaw", "subpulse", "mod_saw", "mod_dsaw", "mod_tri"}
+    | {"tb303", "prophet", "zawa", "growl", "hoover", "tech_saws", "dark_ambience"}
+)
+"""Synths that bring what they have filtered back to full level."""
 _DEFAULT_CUTOFFS: Final = {
     "tb303": 120.0, "prophet": 110.0, "supersaw": 130.0, "hoover": 130.0, "zawa": 100.0,
     "dark_ambience": 110.0, "growl": 130.0, "hollow": 90.0, "tech_saws": 130.0, "noise": 110.0,
@@ -165,7 +194,7 @@ def _sample(
     amp = get("amp", 1.0) * get("pre_amp", 1.0)
     return (
         first, count, shift, amp,
-        max(0.0, low_cut), 0.0, 0.0, max(0.0, high_cut),
+        max(0.0, low_cut), 0.0, PLAIN, max(0.0, high_cut),
         event.time, length, -speed if backwards else speed, high - 1.0 if backwards else low,
         attack, decay, sustain, release,
         get("attack_level", 1.0), get("decay_level", 1.0), get("sustain_level", 1.0),

@@ -5,10 +5,10 @@ import pytest
 
 from corpus.sonic_pi.atlas import stored_atlas
 from corpus.sonic_pi.events import Event
-from corpus.sonic_pi.install import SonicPiMissing
+from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.mel import FRAME_SECONDS, N_BANDS, band_hertz, mel_spectrogram
 from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissing
+from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.sketch import sketch
 from corpus.sonic_pi.sketch_effects import EFFECTS, apply_effect
 from corpus.sonic_pi.unroller import Unroller
@@ -126,7 +126,7 @@ def test_sketches_resemble_what_is_rendered(atlas, name):
     try:
         with Renderer() as renderer:
             audio = renderer.render(code, 8.0).audio
-    except (SonicPiMissing, SandboxMissing) as missing:
+    except (SonicPiMissingError, SandboxMissingError) as missing:
         pytest.skip(f"needs an installed Sonic Pi: {missing}")
     real = mel_spectrogram(audio)
     made = sketched(code, atlas, 8.0).power

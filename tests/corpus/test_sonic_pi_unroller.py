@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.sonic_pi.install import SonicPiMissing, find_installation
+from corpus.sonic_pi.install import SonicPiMissingError, find_installation
 from corpus.sonic_pi.random_stream import find_random_stream
 from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissing
+from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.unroller import Unroller, UnrollerConfig
 
 PROGRAMS = sorted((Path(__file__).parent / "sonic_pi_programs").glob("*.rb"))
@@ -24,7 +24,7 @@ def renderer():
     try:
         with Renderer() as made:
             yield made
-    except (SonicPiMissing, SandboxMissing) as missing:
+    except (SonicPiMissingError, SandboxMissingError) as missing:
         pytest.skip(f"needs an installed Sonic Pi: {missing}")
 
 
