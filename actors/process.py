@@ -12,8 +12,9 @@ import traceback
 
 import ray
 
+from actors.priority import ask_for_real_time
 from actors.roster import ROSTER
-from actors.stage_config import StageConfig
+from actors.stage_config import BandConfig
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class RoleProcess:
     def __init__(self, role: str, config_json: str) -> None:
         faulthandler.enable()
         self.role = role
-        self._config = StageConfig.model_validate_json(config_json)
+        self._config = BandConfig.model_validate_json(config_json)
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._begin = threading.Event()
@@ -65,8 +66,9 @@ class RoleProcess:
         return os.getpid()
 
     def _play(self) -> None:
+        ask_for_real_time(ROSTER[self.role].priority)
         try:
-            player = ROSTER[self.role].prepare(self._config, restarted=self._restarted)
+            player = ROSTER[self.role].prepare(self._config, self._restarted)
             self._ready.set()
             if ROSTER[self.role].waits_for_the_band:
                 self._begin.wait()

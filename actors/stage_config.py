@@ -1,13 +1,20 @@
 """Everything that a stage needs to know, checked as a whole before anything starts."""
 
+import os
+import platform
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
+from actors.audio_engine import AudioEngineConfig
 from actors.devices.audio import AudioDeviceConfig
+from actors.devices.osc import OscConfig
+from actors.streams.endpoints import StreamsConfig
 from agents.action.agent import ActionConfig
 from agents.decision.agent import DecisionConfig
+from agents.musical_time import TempoMap
+from agents.perception.agent import PerceptionConfig
 from corpus.segmentation import WindowGrid, exact_seconds
 
 
@@ -18,40 +25,26 @@ class TempoConfig(BaseModel, frozen=True, extra="forbid"):
     beats_per_bar: int = Field(4, ge=1, le=32)
 
 
-class StreamsConfig(BaseModel, frozen=True, extra="forbid"):
-    """Where the broker listens."""
-
-    host: str = "127.0.0.1"  # loopback; anything else needs CURVE keys
-    publish_port: int = Field(47321, ge=1024, le=65535)  # publishers connect here
-    subscribe_port: int = Field(47322, ge=1024, le=65535)  # subscribers connect here
-
-
-class OscConfig(BaseModel, frozen=True, extra="forbid"):
-    """Control from outside: pedals, phones, other programs."""
-
-    enabled: bool = True
-    host: str = "127.0.0.1"
-    port: int = Field(9000, ge=1024, le=65535)  # UDP
-
-
 class StageConfig(BaseModel, frozen=True, extra="forbid"):
-    """One situation: what is heard, what answers, with which sounds, how fast, and where it goes."""
+    """One situation: what is heard, what answers with which sounds, how fast, where it goes."""
 
     replay: Path | None = None  # the guide, an audio file; none: the sound card's input
     memory: tuple[Path, ...] = Field(min_length=1)  # the sounds to answer with
     bundle: Path  # what was learned
     window: float = Field(0.25, ge=0.125, le=1.0)  # Δ, seconds
     pace: Literal["real", "fast"] = "real"
-    seed: int = Field(0, ge=0, lt=2**32)
-    seconds: float | None = Field(None, gt=0)  # how long to play; none: until the guide ends
+    seed: int = Field(0, ge=0, lt=2**32)  # of every draw
+    seconds: float | None = Field(None, gt=0, le=30 * 86400)  # length; none: the guide's own
     out: Path | None = None  # the run's folder; none: runs/STAMP-CONFIG
-    cache: Path = Path(".cache")  # labelled memories, by content
+    cache: Path = Path(".cache/memory")  # labelled memories, by content
     tempo: TempoConfig = TempoConfig()
     audio: AudioDeviceConfig = AudioDeviceConfig()
+    engine: AudioEngineConfig = AudioEngineConfig()
+    perception: PerceptionConfig = PerceptionConfig()
     decision: DecisionConfig = DecisionConfig()
     action: ActionConfig = ActionConfig()
     streams: StreamsConfig = StreamsConfig()
-    osc: OscConfig = OscConfig()
+    osc: OscConfig | None = OscConfig()  # none: no control by OSC
 
     @field_validator("window")
     @classmethod
@@ -64,3 +57,37 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     def grid(self) -> WindowGrid:
         """The window grid on the device's sample clock."""
         return WindowGrid(self.audio.sample_rate, exact_seconds(self.window))
+
+    @property
+    def n_channels(self) -> Literal[1, 2]:
+        """Channels of files that are read for the stage; a wider device repeats them."""
+        return 1 if self.audio.channels == 1 else 2
+
+    @property
+    def tempo_map(self) -> TempoMap:
+        """Beats on the sample clock."""
+        return TempoMap(self.tempo.bpm, self.tempo.beats_per_bar)
+
+
+class BandConfig(StageConfig, frozen=True, extra="forbid"):
+    """A stage config with what the launcher found out: enough for each role to build itself."""
+
+    out: Path  # the run's folder; exists
+    playable: tuple[int, ...]  # class ids that the memory holds
+    first_segments: tuple[int, ...]  # of each memory file
+    n_windows: int | None = None  # how many there will be; none: an open end
+
+    def metadata(self) -> dict[str, Any]:
+        """What the journal says about the run; the report reads it back."""
+        return {
+            "window_seconds": self.window,
+            "pace": self.pace,
+            "seed": self.seed,
+            "bundle": str(self.bundle),
+            "memory": [
+                {"name": path.name, "first_segment": first}
+                for path, first in zip(self.memory, self.first_segments, strict=True)
+            ],
+            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+            "settings": self.model_dump(mode="json"),
+        }

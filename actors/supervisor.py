@@ -15,7 +15,7 @@ from typing import Any
 
 from actors.clock import Clock
 from actors.roster import ROSTER
-from actors.stage_config import StageConfig
+from actors.stage_config import BandConfig
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Supervisor:
         tell: called with one short line per step of the start.
     """
 
-    def __init__(self, config: StageConfig, clock: Clock, tell: Callable[[str], None]) -> None:
+    def __init__(self, config: BandConfig, clock: Clock, tell: Callable[[str], None]) -> None:
         self._config = config
         self._clock = clock
         self._tell = tell
@@ -50,7 +50,7 @@ class Supervisor:
         self._look_due = 0.0
         self._done: Any = None
         self.restarts: dict[str, int] = {}
-        self.faults: list[str] = []
+        self.faults: list[tuple[str, str, str]] = []
 
     def start(self) -> None:
         """Bring up Ray and every role, in the roster's order, until the band is complete.
@@ -110,7 +110,7 @@ class Supervisor:
         """End every role, the journal last but the broker, then Ray."""
         import ray
 
-        for name in reversed(ROSTER):
+        for name in reversed(list(ROSTER)):
             actor = self._actors.get(name)
             if actor is None:
                 continue
@@ -161,7 +161,8 @@ class Supervisor:
         answered, _ = ray.wait([question], timeout=0)
         if not answered:
             if now - asked_at > HUNG_SECONDS:
-                self.faults.append(f"{name} hung for {HUNG_SECONDS:.0f} s and was ended")
+                sentence = f"{name} did not answer for {HUNG_SECONDS:.0f} s and was ended"
+                self.faults.append((name, "crash", sentence))
                 ray.kill(actor, no_restart=False)
                 self._questions[name] = (actor.process_id.remote(), now)
             return
@@ -173,7 +174,7 @@ class Supervisor:
         if process_id != self._process_ids[name]:
             self._process_ids[name] = process_id
             self.restarts[name] = self.restarts.get(name, 0) + 1
-            self.faults.append(f"{name} died and was restarted")
+            self.faults.append((name, "restart", f"{name} died and was restarted"))
 
 
 def start_ray() -> None:

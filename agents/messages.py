@@ -109,6 +109,9 @@ class Fragment:
     the attack begins; the tail covers until the next fragment is there, so no gap can arise.
     `samples` is empty for SILENCE (lead_samples is then 0).
 
+    Empty `samples` with `segment` ≥ 0 confirm: play the samples sent before for this window and
+    segment (with their lead_samples); all other fields are the newest.
+
     Args:
         window: the window in which it sounds.
         plan_window: first window of the plan it comes from (staleness = window - plan_window).
@@ -165,7 +168,7 @@ class Played:
 
 @dataclass(frozen=True)
 class Feedback:
-    """A verdict (like, dislike, approve, back, change, panic) on a clip or on what sounds now."""
+    """A verdict: like, dislike, approve, back, change, panic or resume, and on what."""
 
     TOPIC: ClassVar[str] = "feedback"
     window: int

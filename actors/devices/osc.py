@@ -1,0 +1,217 @@
+"""Control by OSC over UDP, from this machine only: pedals, phones behind a bridge, Sonic Pi.
+
+    /antiphon/panic   /antiphon/resume
+    /antiphon/like   /antiphon/dislike   /antiphon/approve   /antiphon/back   /antiphon/change
+        each with an optional text: what it is about
+    /antiphon/control   section.key   value
+
+Whatever else comes is refused and counted. Panic and resume have a rate of their own, so that no
+flood of other messages can keep them out.
+"""
+
+import ipaddress
+import math
+import re
+import socket
+import struct
+import threading
+from collections.abc import Callable, Sequence
+
+from pydantic import BaseModel, Field, field_validator
+from pythonosc.osc_bundle import ParseError as BundleError
+from pythonosc.osc_message import OscMessage
+from pythonosc.osc_message import ParseError as MessageError
+from pythonosc.osc_packet import OscPacket
+from pythonosc.osc_packet import ParseError as PacketError
+
+from actors.devices.audio import DeviceError
+from agents.messages import Control, Feedback
+
+VERDICTS = ("panic", "resume", "like", "dislike", "approve", "back", "change")
+URGENT = ("panic", "resume")
+LONGEST_DATAGRAM = 4096
+LONGEST_TEXT = 200
+CONTROL_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
+POLL_SECONDS = 0.1
+MALFORMED = (
+    PacketError,
+    MessageError,
+    BundleError,
+    ValueError,
+    IndexError,
+    TypeError,
+    OverflowError,
+    RecursionError,
+    struct.error,
+)
+
+
+class OscConfig(BaseModel, frozen=True, extra="forbid"):
+    """Where OSC is listened for."""
+
+    host: str = "127.0.0.1"  # a loopback address: OSC knows no keys
+    port: int = Field(default=7770, ge=0, le=65_535)  # UDP; 0 takes any free one
+    messages_per_second: float = Field(default=50.0, gt=0, le=1000)  # more are dropped and counted
+
+    @field_validator("host")
+    @classmethod
+    def _loopback(cls, host: str) -> str:
+        try:
+            loopback = ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise ValueError(f"host must be a loopback address such as 127.0.0.1, got {host!r}")
+        return host
+
+
+class Rate:
+    """Lets at most `per_second` events through each second, as many at once (a token bucket).
+
+    Args:
+        per_second: events per second, > 0.
+    """
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self._most = max(per_second, 1.0)
+        self._left = self._most
+        self._last: float | None = None
+
+    def admits(self, now: float) -> bool:
+        """True if an event at `now` (monotonic seconds) may pass; it is counted then."""
+        if self._last is not None:
+            self._left += max(now - self._last, 0.0) * self._per_second
+        self._left, self._last = min(self._left, self._most), now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+
+class OscInput:
+    """Turns datagrams into messages and hands them to `deliver`, on a thread of its own.
+
+    Args:
+        config: address, rate.
+        deliver: takes each message, on this object's thread; must not block for long.
+        window: the window that sounds now.
+        now: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        config: OscConfig,
+        deliver: Callable[[Feedback | Control], None],
+        window: Callable[[], int],
+        now: Callable[[], float],
+    ) -> None:
+        self.config = config
+        self.refused = 0
+        self.limited = 0
+        self._deliver = deliver
+        self._window = window
+        self._now = now
+        self._urgent = Rate(config.messages_per_second)
+        self._ordinary = Rate(config.messages_per_second)
+        self._socket: socket.socket | None = None
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> int:
+        """Listen; the port listened on.
+
+        Raises:
+            DeviceError: the port is taken.
+        """
+        family = socket.AF_INET6 if ":" in self.config.host else socket.AF_INET
+        listener = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            listener.bind((self.config.host, self.config.port))
+        except OSError as error:
+            listener.close()
+            raise DeviceError(
+                f"OSC needs a free UDP port, {self.config.host}:{self.config.port} is not "
+                f"({error.strerror}); set osc.port to another one"
+            ) from error
+        listener.settimeout(POLL_SECONDS)
+        self._socket = listener
+        self._thread = threading.Thread(
+            target=self._listen, args=(listener,), name="osc", daemon=True
+        )
+        self._thread.start()
+        return int(listener.getsockname()[1])
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(10 * POLL_SECONDS)
+        if self._socket is not None:
+            self._socket.close()
+
+    def _listen(self, listener: socket.socket) -> None:
+        while not self._stopping.is_set():
+            try:
+                datagram = listener.recv(LONGEST_DATAGRAM + 1)
+            except TimeoutError:
+                continue
+            except OSError:
+                if self._stopping.is_set():
+                    return
+                continue  # an ICMP answer to something sent before; the socket is still good
+            self.receive(datagram)
+
+    def receive(self, datagram: bytes) -> None:
+        """Take one datagram: a message or a bundle (its time tags are ignored)."""
+        try:
+            if len(datagram) > LONGEST_DATAGRAM:
+                raise ValueError(f"a datagram must be at most {LONGEST_DATAGRAM} bytes")
+            messages = [timed.message for timed in OscPacket(datagram).messages]
+        except MALFORMED:
+            self.refused += 1
+            return
+        for message in messages:
+            self._take(message)
+
+    def _take(self, osc: OscMessage) -> None:
+        message = translate(osc.address, list(osc.params), self._window())
+        if message is None:
+            self.refused += 1
+            return
+        urgent = isinstance(message, Feedback) and message.verdict in URGENT
+        if (self._urgent if urgent else self._ordinary).admits(self._now()):
+            self._deliver(message)
+        else:
+            self.limited += 1
+
+
+def translate(address: str, arguments: Sequence[object], window: int) -> Feedback | Control | None:
+    """The message that an OSC address and its arguments mean; None if they mean nothing.
+
+    Args:
+        address: OSC address.
+        arguments: decoded arguments.
+        window: the window that sounds now.
+    """
+    prefix, _, name = address.rpartition("/")
+    if prefix != "/antiphon":
+        return None
+    if name in VERDICTS:
+        about = arguments[0] if arguments else ""
+        if len(arguments) > 1 or not isinstance(about, str | int | float):
+            return None
+        text = str(about)
+        return Feedback(window, name, "osc", text) if len(text) <= LONGEST_TEXT else None
+    if name != "control" or len(arguments) != 2:
+        return None
+    key, value = arguments
+    if not isinstance(key, str) or len(key) > LONGEST_TEXT or not CONTROL_NAME.fullmatch(key):
+        return None
+    if not isinstance(value, bool | int | float | str):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, str) and len(value) > LONGEST_TEXT:
+        return None
+    return Control(window, key, value)

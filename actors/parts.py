@@ -1,0 +1,126 @@
+"""The agents' parts: what each hears, what restores it, and how it is built from the config.
+
+Builders run inside the role's own process; heavy imports happen there.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from actors.clock import ManualClock, SystemClock
+from actors.stage_config import BandConfig, StageConfig
+from actors.streams.machinery_messages import CallRoll
+from agents.action.memory import Memory
+from agents.agent import Agent
+from agents.messages import AudioIn, Control, Feedback, Fragment, HeardLabel, Plan, Played, Tick
+from models.labeller import Labeller
+
+
+@dataclass(frozen=True)
+class Part:
+    """An agent's part.
+
+    Args:
+        hears: topics that wake it.
+        recalls: topics whose recent past it takes up after a restart.
+        recall_windows: how far back, windows.
+        build: makes the agent from the band's config.
+    """
+
+    hears: tuple[str, ...]
+    recalls: tuple[str, ...]
+    recall_windows: int
+    build: Callable[[BandConfig], Agent]
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """What a host subscribes to: what wakes the agent, the time, and the roll call."""
+        return (Tick.TOPIC, CallRoll.TOPIC, *self.hears)
+
+
+def build_labeller(config: StageConfig) -> Labeller:
+    """The bundle's ear and codebook, at the stage's rate and window."""
+    from models.bundle import Bundle
+
+    return Bundle.load(config.bundle).labeller(config.audio.sample_rate, config.window)
+
+
+def ear_fingerprint(config: StageConfig) -> str:
+    """Names what hears, so that a memory labelled by another ear is not taken from the cache."""
+    from models.bundle import Bundle
+
+    return Bundle.load(config.bundle).card.ear.model_dump_json()
+
+
+def build_stage_memory(
+    config: StageConfig, labeller: Labeller, progress: Callable[[str], None] = lambda _: None
+) -> Memory:
+    """The stage's memory, from the cache if it was labelled before.
+
+    Args:
+        config: files, grid, cache.
+        labeller: the bundle's, at the stage's rate and window.
+        progress: told a few words before each file.
+
+    Raises:
+        ValueError: a file cannot be used.
+    """
+    from agents.action.memory import build_memory
+
+    return build_memory(
+        config.memory,
+        labeller,
+        config.grid,
+        config.n_channels,
+        cache_dir=config.cache,
+        fingerprint=ear_fingerprint(config),
+        progress=lambda path, index, count: progress(f"{path.name} ({index + 1} of {count})"),
+    )
+
+
+def _build_perception(config: BandConfig) -> Agent:
+    from agents.perception.agent import build
+
+    return build(config.perception, build_labeller(config))
+
+
+def _build_decision(config: BandConfig) -> Agent:
+    from agents.decision.agent import build
+    from models.bundle import Bundle
+
+    decision = config.decision.model_copy(update={"seed": config.seed})
+    return build(decision, Bundle.load(config.bundle), config.playable)
+
+
+def _build_action(config: BandConfig) -> Agent:
+    from agents.action.agent import ActionAgent
+    from agents.action.navigation import Navigator
+    from agents.action.passages import Passages
+
+    labeller = build_labeller(config)
+    memory = build_stage_memory(config, labeller)
+    passages = Passages(memory.labels, memory.starts, labeller.codebook.distances_between())
+    # the wall may cut a search short, so at fast pace it stands still: same seed, same segments
+    clock = SystemClock() if config.pace == "real" else ManualClock()
+    navigator = Navigator(passages, config.action, seed=config.seed, now=clock.now)
+    return ActionAgent(memory, navigator, config.action)
+
+
+PARTS: Mapping[str, Part] = MappingProxyType(
+    {
+        "perception": Part((AudioIn.TOPIC,), (HeardLabel.TOPIC,), 4, _build_perception),
+        "decision": Part(
+            (HeardLabel.TOPIC, Control.TOPIC),
+            (HeardLabel.TOPIC, Plan.TOPIC, Control.TOPIC),
+            128,
+            _build_decision,
+        ),
+        "action": Part(
+            (Plan.TOPIC, HeardLabel.TOPIC, Played.TOPIC, Control.TOPIC, Feedback.TOPIC),
+            (HeardLabel.TOPIC, Fragment.TOPIC, Played.TOPIC, Control.TOPIC),
+            128,
+            _build_action,
+        ),
+    }
+)
+"""The agents, in the order of the beat."""

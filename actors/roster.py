@@ -1,0 +1,137 @@
+"""The roster: which processes the band has, in which order they start, and which come back."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+from actors.clock import SystemClock
+from actors.parts import PARTS
+from actors.stage_config import BandConfig
+from actors.streams.streams import ZmqStreams
+
+CONNECT_SECONDS = 20.0
+"""How long a role looks for the broker before it gives up."""
+RECALL_SECONDS = 1.0
+"""How long a restarted agent waits for the journal to tell it its past."""
+
+
+JOURNAL_SECONDS = 0.05
+"""How often the journal takes in what was said: not with every message, while others must play."""
+
+
+class Player(Protocol):
+    """A prepared role."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Play in the calling thread until `stop` is set or there is no more to do."""
+        ...
+
+
+@dataclass(frozen=True)
+class Role:
+    """A process of the band.
+
+    Args:
+        prepare: builds what plays, in the thread that will play it, given the config and whether
+            this is a second life.
+        rank: roles of a lower rank are ready before those of a higher one start.
+        restarts: it is started anew when it dies.
+        waits_for_the_band: it plays only after the supervisor said so.
+        priority: real-time priority to ask for, 1 to 99.
+        cpu_share: what Ray reserves for it; small, so that two cores hold the band.
+    """
+
+    prepare: Callable[[BandConfig, bool], Player]
+    rank: int
+    restarts: bool = True
+    waits_for_the_band: bool = False
+    priority: int = 10
+    cpu_share: float = 0.1
+
+
+def connect(config: BandConfig, name: str, topics: tuple[str, ...]) -> ZmqStreams:
+    """Streams of the calling thread; nothing said from now on, on `topics`, is missed.
+
+    Raises:
+        TimeoutError: the broker does not answer.
+    """
+    streams = ZmqStreams(config.streams, name, topics, now=SystemClock().now)
+    streams.wait_until_ready(CONNECT_SECONDS)
+    return streams
+
+
+def _prepare_broker(config: BandConfig, restarted: bool) -> Player:  # noqa: ARG001
+    from actors.streams.broker import Broker
+
+    return _BrokerPlayer(Broker(config.streams))
+
+
+def _prepare_journal(config: BandConfig, restarted: bool) -> Player:  # noqa: ARG001
+    from actors.journal import Journal
+    from actors.journal_recorder import JOURNAL_TOPICS, JournalRecorder
+
+    streams = connect(config, "journal", tuple(JOURNAL_TOPICS))
+    journal = Journal(config.out / "journal.sqlite", config.metadata())
+    return _JournalPlayer(JournalRecorder(streams, journal))
+
+
+def _prepare_agent(name: str) -> Callable[[BandConfig, bool], Player]:
+    def prepare(config: BandConfig, restarted: bool) -> Player:
+        import torch
+
+        from actors.host import Host
+        from actors.journal_recorder import recall
+
+        torch.set_num_threads(1)  # two threads on two busy cores spin at each other's barriers
+        part = PARTS[name]
+        agent = part.build(config)
+        streams = connect(config, name, part.topics)
+        if restarted:
+            past = recall(streams, part.recalls, part.recall_windows, RECALL_SECONDS)
+            agent.restore([envelope.message for envelope in past])  # type: ignore[misc]
+        return Host(name, agent, streams, SystemClock())
+
+    return prepare
+
+
+def _prepare_audio(config: BandConfig, restarted: bool) -> Player:  # noqa: ARG001
+    from actors.audio_process import prepare_audio
+
+    return prepare_audio(config, connect)
+
+
+ROSTER: Mapping[str, Role] = MappingProxyType(
+    {
+        "broker": Role(_prepare_broker, rank=0, priority=15),
+        "journal": Role(_prepare_journal, rank=1, priority=1),
+        **{name: Role(_prepare_agent(name), rank=1) for name in PARTS},
+        "audio": Role(_prepare_audio, rank=1, restarts=False, waits_for_the_band=True, priority=20),
+    }
+)
+
+
+class _BrokerPlayer:
+    def __init__(self, broker: "Broker") -> None:  # type: ignore[name-defined]  # noqa: F821
+        self._broker = broker
+
+    def run(self, stop: threading.Event) -> None:
+        threading.Thread(target=self._end_on, args=(stop,), daemon=True).start()
+        self._broker.run()
+
+    def _end_on(self, stop: threading.Event) -> None:
+        stop.wait()
+        self._broker.stop()
+
+
+class _JournalPlayer:
+    def __init__(self, recorder: "JournalRecorder") -> None:  # type: ignore[name-defined]  # noqa: F821
+        self._recorder = recorder
+
+    def run(self, stop: threading.Event) -> None:
+        clock = SystemClock()
+        while not stop.is_set():
+            clock.wait_until(clock.now() + JOURNAL_SECONDS)
+            self._recorder.step(0.0)
+        self._recorder.close()

@@ -1,0 +1,297 @@
+"""Scenario navigation: which segment of the memory sounds next, given the labels that are wanted.
+
+Longest continuation first, after Nika and Chemillier 2012 (scenario and memory) on the factor
+oracle of Assayag and Dubnov 2004. Where we differ: the place with the longest continuation is
+found exactly, by a suffix array; suffix links serve to find places that share the past; all work
+is bounded, by a number of candidates and by the clock.
+
+Silence is skipped on both sides: a rest in the scenario is played as a rest and does not break what
+follows, and after a rest of the memory its next segment that sounds continues.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from pydantic import BaseModel, Field
+
+from agents.action.passages import Passages
+from agents.action.suffix_array import BREAK, DEPTH, SYMBOL_BYTES, Occurrences
+from models.alphabet import SILENCE
+
+N_DRAWS = 4093
+
+
+class NavigationConfig(BaseModel, frozen=True, extra="forbid"):
+    """How the memory is walked."""
+
+    taboo: int = Field(16, ge=0, le=256)
+    """Segments that sounded within so many windows are not jumped to, if others are there."""
+    max_continuity: int = Field(64, ge=1, le=1024)
+    """After so many windows of one passage another is sought."""
+    continuity_bonus: int = Field(2, ge=0, le=DEPTH)
+    """A jump must match so many labels more than the memory's next segment."""
+    context_bonus: int = Field(1, ge=0, le=DEPTH)
+    """A place that shares the past may match so many labels fewer than the best jump."""
+    min_context: int = Field(2, ge=1, le=DEPTH)
+    """A place shares the past if so many labels before it are the same."""
+    context_candidates: int = Field(8, ge=0, le=256)
+    """Places found by suffix links that are looked at, per choice."""
+    budget_seconds: float = Field(0.02, gt=0, le=1)
+    """Time for one call, seconds; then the best found so far is the answer."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What sounds in one window.
+
+    Args:
+        segment: index in the memory, or SILENCE.
+        label: label of the segment, or SILENCE.
+        wanted: label of the scenario, or SILENCE.
+        reason: "continuation" (the memory's next segment), "scenario" (matches the coming labels),
+            "suffix" (shares the past as well), "jump" (matches this label only), "nearest"
+            (the memory does not have the label) or "silence".
+        continues: the segment follows without a gap the one that sounded a window before.
+    """
+
+    segment: int
+    label: int
+    wanted: int
+    reason: str
+    continues: bool
+
+
+@dataclass(frozen=True)
+class _Query:
+    """One choice to make: what is wanted, and where the history has led.
+
+    Args:
+        label: the label wanted, or its substitute; the memory has it.
+        pattern: the coming labels, as the suffix array reads them.
+        previous: position that sounded last, or BREAK.
+        leaving: the passage has gone on for long enough.
+        last_heard: segments under taboo; the larger the number, the later.
+        preferred: position that was foreseen, or BREAK.
+        draw: decides among equals, ≥ 0.
+        deadline: when to stop, seconds.
+    """
+
+    label: int
+    pattern: bytes
+    previous: int
+    leaving: bool
+    last_heard: dict[int, int]
+    preferred: int
+    draw: int
+    deadline: float
+
+
+class Navigator:
+    """Walks the labels of one memory; keeps no state but its configuration and a count.
+
+    The answer depends on the arguments of a call and on the seed only, at any pace, as long as
+    the time budget holds.
+
+    Args:
+        passages: the memory's labels, indexed.
+        config: how to walk; may be replaced between calls.
+        seed: of the choice among equals, ≥ 0.
+        now: monotonic time in seconds, for the budget only.
+    """
+
+    def __init__(
+        self, passages: Passages, config: NavigationConfig, *, seed: int, now: Callable[[], float]
+    ) -> None:
+        self.config = config
+        self.n_over_budget = 0
+        """Choices cut short by the time budget so far."""
+        self._passages = passages
+        self._now = now
+        self._draws: list[int] = np.random.default_rng(seed).integers(2**31, size=N_DRAWS).tolist()
+
+    @property
+    def history_windows(self) -> int:
+        """How many windows of the history count."""
+        return max(self.config.taboo, self.config.max_continuity)
+
+    def navigate(
+        self, scenario: Sequence[int], history: Sequence[int] = (), *, window: int = 0
+    ) -> list[Choice]:
+        """Walk a whole scenario within one time budget.
+
+        Args:
+            scenario: labels wanted in windows `window`, `window` + 1, …; may hold SILENCE.
+            history: segments that sounded in the windows before, oldest first.
+            window: index of the first window.
+        """
+        deadline = self._now() + self.config.budget_seconds
+        path = list(history)
+        choices = []
+        for offset in range(len(scenario)):
+            coming = scenario[offset : offset + DEPTH]
+            choice = self._choose(coming, path, window + offset, deadline)
+            choices.append(choice)
+            path.append(choice.segment)
+        return choices
+
+    def choose(
+        self,
+        scenario: Sequence[int],
+        history: Sequence[int],
+        *,
+        window: int,
+        preferred: int = SILENCE,
+        leave: bool = False,
+    ) -> Choice:
+        """The segment for the head of a scenario.
+
+        Args:
+            scenario: the labels wanted from `window` on, at least one; DEPTH of them count.
+            history: segments that sounded in the windows before, oldest first, SILENCE for rests.
+            window: index of the window to choose for, ≥ 0.
+            preferred: taken among equals, after a continuation: what was foreseen before.
+            leave: seek another passage even if this one could go on.
+
+        Raises:
+            ValueError: the scenario is empty.
+        """
+        if not scenario:
+            raise ValueError("a scenario must hold at least one label, got none; send a plan of H")
+        deadline = self._now() + self.config.budget_seconds
+        return self._choose(scenario, history, window, deadline, preferred, leave=leave)
+
+    def _choose(
+        self,
+        scenario: Sequence[int],
+        history: Sequence[int],
+        window: int,
+        deadline: float,
+        preferred: int = SILENCE,
+        *,
+        leave: bool = False,
+    ) -> Choice:
+        passages, wanted = self._passages, scenario[0]
+        if wanted == SILENCE or not passages.playable:
+            return Choice(SILENCE, SILENCE, wanted, "silence", continues=False)
+        previous, continuity = self._passage_so_far(history)
+        query = _Query(
+            label=passages.substitute(wanted),
+            pattern=passages.pattern(scenario),
+            previous=previous,
+            leaving=leave or continuity >= self.config.max_continuity,
+            last_heard=self._last_heard(history),
+            preferred=passages.position_of(preferred),
+            draw=self._draws[window % N_DRAWS],
+            deadline=deadline,
+        )
+        position, reason = self._best(query)
+        segment = passages.segment_at(position)
+        return Choice(
+            segment=segment,
+            label=query.label,
+            wanted=wanted,
+            reason=reason if query.label == wanted else "nearest",
+            continues=bool(history) and passages.follows(history[-1], segment),
+        )
+
+    def _best(self, query: _Query) -> tuple[int, str]:
+        """The best position found in time, and why."""
+        array, ahead = self._passages.array, query.previous + 1
+        following = self._match_ahead(query)
+        stays = 0 if query.leaving or not following else following + self.config.continuity_bonus
+        if SYMBOL_BYTES * stays >= len(query.pattern):
+            return ahead, "continuation"
+        if self._now() > query.deadline:
+            return self._hurried(query, following)
+        found = array.longest(query.pattern)
+        shared, n_shared = self._sharing_the_past(query)
+        for length in range(found.length, 0, -1):
+            if stays >= length:
+                return ahead, "continuation"
+            if self._now() > query.deadline:
+                return self._hurried(query, following)
+            if length < found.length:
+                found = array.occurrences(query.pattern[: SYMBOL_BYTES * length])
+            foreseen = self._is_free(query, query.preferred)
+            if foreseen and array.match(query.preferred, query.pattern) >= length:
+                return query.preferred, "scenario" if length > 1 else "jump"
+            if n_shared and n_shared + self.config.context_bonus >= length:
+                return shared, "suffix"
+            for position in self._candidates(query, found):
+                if self._is_free(query, position):
+                    return position, "scenario" if length > 1 else "jump"
+        if following:
+            return ahead, "continuation"
+        return self._least_recent(query, found), "jump"
+
+    def _match_ahead(self, query: _Query) -> int:
+        """How many of the coming labels the memory's next segments have."""
+        return 0 if query.previous == BREAK else self._match(query.previous + 1, query)
+
+    def _match(self, position: int, query: _Query) -> int:
+        return self._passages.array.match(position, query.pattern)
+
+    def _hurried(self, query: _Query, following: int) -> tuple[int, str]:
+        """An answer in no time: the next segment if it fits, else any that has the label."""
+        self.n_over_budget += 1
+        if following:
+            return query.previous + 1, "continuation"
+        return self._passages.some_position(query.label), "jump"
+
+    def _sharing_the_past(self, query: _Query) -> tuple[int, int]:
+        """The free position with the same past that matches most of what comes, and how much."""
+        best, n_best = BREAK, 0
+        if query.previous == BREAK:
+            return best, n_best
+        similar = self._passages.oracle.similar(query.previous + 1)
+        for state, n_shared in islice(similar, self.config.context_candidates):
+            if n_shared >= self.config.min_context and self._is_free(query, state):
+                n_matched = self._match(state, query)
+                if n_matched > n_best:
+                    best, n_best = state, n_matched
+        return best, n_best
+
+    def _candidates(self, query: _Query, found: Occurrences) -> Iterator[int]:
+        """Positions in an order that the draw decides: one more than can be under taboo."""
+        n_found = found.last - found.first
+        n_taboo = len(query.last_heard) + 1 + (2 * self.config.taboo if query.leaving else 0)
+        for offset in range(min(n_found, n_taboo + 1)):
+            yield self._passages.array.position(found.first + (query.draw + offset) % n_found)
+
+    def _is_free(self, query: _Query, position: int) -> bool:
+        """Whether a jump may go there: not heard lately, and not near a passage to be left."""
+        segment = self._passages.segment_at(position)
+        if segment == SILENCE or segment in query.last_heard:
+            return False
+        if query.previous == BREAK:
+            return True
+        beyond = position - query.previous
+        return beyond != 1 and not (query.leaving and abs(beyond) <= self.config.taboo)
+
+    def _least_recent(self, query: _Query, found: Occurrences) -> int:
+        """Where everything is under taboo: what was heard longest ago."""
+        return min(
+            self._candidates(query, found),
+            key=lambda position: query.last_heard.get(self._passages.segment_at(position), -1),
+        )
+
+    def _passage_so_far(self, history: Sequence[int]) -> tuple[int, int]:
+        """The position that sounded last (or BREAK), and for how many windows its passage runs."""
+        position_of, first, continuity = self._passages.position_of, BREAK, 0
+        last = BREAK
+        for segment in reversed(history[-self.history_windows :]):
+            position = position_of(segment)
+            if position == BREAK:
+                continue
+            if continuity and position != first - 1:
+                break
+            last = position if not continuity else last
+            first = position
+            continuity += 1
+        return last, continuity
+
+    def _last_heard(self, history: Sequence[int]) -> dict[int, int]:
+        recent = history[-self.config.taboo :] if self.config.taboo else ()
+        return {segment: age for age, segment in enumerate(recent) if segment != SILENCE}

@@ -1,0 +1,279 @@
+"""Make a bundle from paired tracks: `python launch/train.py --pairs A.wav B.wav --out DIR`.
+
+Hears the tracks, makes the alphabet, counts, trains the decision transformer, measures both on
+held-out material, and writes the bundle with a report that says whether anything was learned.
+"""
+
+if __package__ in (None, ""):  # run as a file: the packages lie one folder up
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import contextlib
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from corpus.audio_file import AudioFileError
+from launch.train_material import Material, label_songs, songs_of
+from launch.train_report import TrainingReport, html_page, json_page
+from launch.train_settings import SettingsError, TrainSettings, read_settings
+from models.bundle import CARD_FILE, Bundle, BundleCard, BundleError
+from models.checkpoint import CheckpointError, fingerprint, load_checkpoint, save_checkpoint
+from models.count_model import CountModel
+from models.evaluation import evaluate_decision
+from models.live_transformer import LiveTransformer
+from models.paired_labels import Split, split_songs
+from models.training import TrainingState, fit, start
+
+_ERRORS = (AudioFileError, SettingsError, BundleError, CheckpointError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train as the command line says; 0 if a bundle was written."""
+    arguments = _parser().parse_args(argv)
+    console = Console(stderr=True)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(message)s",
+        force=True,
+        handlers=[RichHandler(console=console, show_time=False, show_path=False)],
+    )
+    try:
+        _check_target(arguments.out, force=arguments.force)
+        settings = read_settings(arguments.config, _overrides(arguments))
+        report = train(settings, arguments.pairs, arguments.out, arguments.checkpoint, console)
+    except _ERRORS as error:
+        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        console.print("interrupted before there was anything to keep; nothing was written")
+        return 130
+    console.print(report.verdict, markup=False, soft_wrap=True)
+    console.print(f"{arguments.out}: bundle and training.html written", markup=False)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="antiphon train", description="Make a bundle from tracks that were played together."
+    )
+    add = parser.add_argument
+    add(
+        "--pairs",
+        nargs="+",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="two audio files, or a folder with a subfolder of stems per song",
+    )
+    add("--out", type=Path, required=True, metavar="DIR", help="the bundle to write")
+    add("--config", type=Path, metavar="YAML", help="settings, as in configs/training.yaml")
+    add("--window", type=float, metavar="SECONDS", help="length of a window (0.25)")
+    add("--alphabet", type=int, metavar="K", help="classes of the codebook (64)")
+    add("--seed", type=int, help="of everything drawn (0)")
+    add("--steps", type=int, metavar="N", help="training steps at most (600)")
+    add("--minutes-limit", type=float, metavar="M", help="training time at most (3)")
+    add("--one-direction", action="store_true", help="only the later named track answers")
+    add("--checkpoint", type=Path, metavar="FILE", help="save to, and resume from, this file")
+    add("--force", action="store_true", help="replace a bundle that is there")
+    return parser
+
+
+def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "window_seconds": arguments.window,
+        "alphabet": arguments.alphabet,
+        "seed": arguments.seed,
+        "max_steps": arguments.steps,
+        "minutes_limit": arguments.minutes_limit,
+        "both_directions": False if arguments.one_direction else None,
+    }
+
+
+def _check_target(out: Path, *, force: bool) -> None:
+    """Refuse to replace what must not be replaced, before any work is done.
+
+    Raises:
+        SettingsError: something is at `out` that may not be replaced.
+    """
+    if not out.exists():
+        place = next(parent for parent in out.absolute().parents if parent.exists())
+        if not (place.is_dir() and os.access(place, os.W_OK)):
+            raise SettingsError(
+                f"--out must lie in a folder that can be written, and {place} is none; "
+                "choose another place"
+            )
+        return
+    if not (out / CARD_FILE).is_file():
+        raise SettingsError(f"--out must be a new folder or a bundle, and {out} is neither")
+    if not force:
+        raise SettingsError(
+            f"--out must not exist yet, and {out} does; choose another name or give --force"
+        )
+
+
+def train(
+    settings: TrainSettings,
+    pairs: Sequence[Path],
+    out: Path,
+    checkpoint: Path | None,
+    console: Console,
+) -> TrainingReport:
+    """Make a bundle and write it to `out`, with its report.
+
+    Args:
+        settings: what to make.
+        pairs: two files, or a folder.
+        out: folder of the bundle; must not exist, or is replaced.
+        checkpoint: file to resume from if it exists, and to save to; removed when all is done.
+        console: where progress is shown.
+
+    Raises:
+        AudioFileError: a file that cannot be used.
+        SettingsError: too little material.
+        CheckpointError: a checkpoint of another training.
+        BundleError: the folder cannot be written.
+    """
+    torch.set_num_threads(1)  # more threads gain little here, and sums come out otherwise
+    began = time.perf_counter()
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
+        material = _hear(settings, pairs, bar)
+        split = split_songs(
+            material.songs,
+            settings.transformer().context,
+            settings.seed,
+            both_directions=settings.both_directions,
+        )
+        counts = CountModel.fit(
+            [(b.heard, b.answer) for b in split.train],
+            [(b.heard[b.warm_up :], b.answer[b.warm_up :]) for b in split.validation],
+            material.codebook.n_classes,
+            settings.horizon,
+        )
+        state = _fit(settings, material, split, checkpoint, bar)
+        report = _report(settings, material, split, counts, state, began)
+    for notice in material.notices:
+        console.print(notice, markup=False)
+    _bundle(settings, material, counts, state, report).save(
+        out, {"training.html": html_page(report).encode(), "training.json": json_page(report)}
+    )
+    if checkpoint is not None and state.stopped in ("patience", "steps"):
+        checkpoint.unlink(missing_ok=True)  # otherwise there is more to take up again
+    return report
+
+
+def _hear(settings: TrainSettings, pairs: Sequence[Path], bar: Progress) -> Material:
+    songs = songs_of(pairs)
+    task = bar.add_task("hearing", total=len(songs), said="")
+    return label_songs(songs, settings, lambda song: bar.update(task, advance=1, said=song.name))
+
+
+def _fit(
+    settings: TrainSettings,
+    material: Material,
+    split: Split,
+    checkpoint: Path | None,
+    bar: Progress,
+) -> TrainingState:
+    """Train within the time limit; from the checkpoint on, if there is one."""
+    transformer, config = settings.transformer(), settings.training()
+    n_labels = material.codebook.n_classes
+    state = start(transformer, config, n_labels, settings.horizon, split.train)
+    print_of = fingerprint(transformer, config, split.train)
+    if checkpoint is not None and checkpoint.exists():
+        load_checkpoint(checkpoint, state, print_of)
+    task = bar.add_task("training", total=config.max_steps, said="", completed=state.step)
+    deadline = time.perf_counter() + 60.0 * settings.minutes_limit
+
+    def validated(state: TrainingState) -> None:
+        best = state.history[state.best_index]
+        bar.update(task, said=f"validation {best.validation_loss:.3f} nats at step {best.step}")
+        if checkpoint is not None:
+            save_checkpoint(checkpoint, state, print_of)
+
+    return fit(
+        state,
+        config,
+        split.train,
+        split.validation,
+        on_step=lambda step: bar.update(task, completed=step),
+        on_validation=validated,
+        should_stop=lambda: time.perf_counter() > deadline,
+    )
+
+
+def _report(
+    settings: TrainSettings,
+    material: Material,
+    split: Split,
+    counts: CountModel,
+    state: TrainingState,
+    began: float,
+) -> TrainingReport:
+    """Measure on what was held out."""
+    n_labels = material.codebook.n_classes
+    live = LiveTransformer(settings.transformer(), n_labels, settings.horizon, state.best)
+    evaluation = evaluate_decision(live, counts, split.train, split.test, seed=settings.seed)
+    return TrainingReport(
+        settings=settings.model_dump(mode="json"),
+        sources=material.sources,
+        notices=material.notices,
+        n_labels=n_labels,
+        n_windows=sum(song.n_windows * len(song.tracks) for song in material.songs),
+        split=split.description,
+        stopped=state.stopped,
+        history=state.history,
+        best_step=state.history[state.best_index].step,
+        evaluation=evaluation,
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _bundle(
+    settings: TrainSettings,
+    material: Material,
+    counts: CountModel,
+    state: TrainingState,
+    report: TrainingReport,
+) -> Bundle:
+    measured: dict[str, Any] = {"learned": report.learned, "verdict": report.verdict}
+    if report.evaluation is not None:
+        measured |= asdict(report.evaluation)
+    card = BundleCard(
+        ear=settings.ear,
+        window_seconds=settings.window_seconds,
+        sample_rate=settings.sample_rate,
+        n_labels=material.codebook.n_classes,
+        horizon=settings.horizon,
+        transformer=settings.transformer(),
+        trained={
+            "songs": material.sources,
+            "seed": settings.seed,
+            "split": report.split,
+            "best_step": report.best_step,
+            "stopped": report.stopped,
+            "training": settings.training().model_dump(mode="json"),
+            "both_directions": settings.both_directions,
+        },
+        measured=measured,
+    )
+    return Bundle(card, material.codebook, counts, dict(state.best))
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        sys.exit(main())

@@ -1,0 +1,162 @@
+"""From audio files to labelled songs: what a training learns from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpus.audio_file import content_hash
+from corpus.pairs import Song, find_songs, load_song, pair_song
+from corpus.segmentation import WindowGrid, exact_seconds
+from launch.train_settings import SettingsError, TrainSettings
+from models.alphabet import SILENCE
+from models.labeller import Ear, build_ear
+from models.paired_labels import LabelledSong, LabelTrack
+from models.vector_quantizer import Codebook
+
+WINDOWS_PER_CLASS: Final = 8
+"""Sounding windows that a class needs on average; with fewer, counts say nothing."""
+FEWEST_WINDOWS: Final = 40
+"""Shortest song: its held-out end must be judged too."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeardTrack:
+    """One track as the ear hears it, before there is a codebook; W windows.
+
+    Args:
+        features: (W, D).
+        silent: (W,).
+        energy_db: (W,).
+        onset: (W,).
+    """
+
+    features: NDArray[np.float32]
+    silent: NDArray[np.bool_]
+    energy_db: NDArray[np.float32]
+    onset: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """Songs in labels, and the alphabet they are written in.
+
+    Args:
+        songs: labelled.
+        codebook: fitted on all sounding windows of all songs.
+        sources: content hash of every file, by song and track.
+        notices: what the user should know, one sentence each.
+    """
+
+    songs: list[LabelledSong]
+    codebook: Codebook
+    sources: dict[str, dict[str, str]]
+    notices: list[str]
+
+
+def songs_of(paths: Sequence[Path]) -> list[Song]:
+    """The songs that `--pairs` names: two or more files of one song, or one folder of songs.
+
+    Raises:
+        SettingsError: neither.
+        AudioFileError: files that cannot be paired, a folder without songs.
+    """
+    if len(paths) == 1 and not paths[0].is_file():
+        return find_songs(paths[0])
+    if len(paths) == 2:
+        return [pair_song(*paths)]
+    raise SettingsError(
+        f"--pairs must name two files that were played together, or one folder with a subfolder "
+        f"of stems per song, got {len(paths)} paths"
+    )
+
+
+def label_songs(
+    songs: Sequence[Song], settings: TrainSettings, on_song: Callable[[Song], None]
+) -> Material:
+    """Hear every track, make the alphabet, write every track in it.
+
+    Args:
+        songs: at least one.
+        settings: window, rate, ear, alphabet wished for.
+        on_song: told after every song.
+
+    Raises:
+        AudioFileError: a file that cannot be used.
+        SettingsError: too little sound to learn from.
+    """
+    grid = WindowGrid(settings.sample_rate, exact_seconds(settings.window_seconds))
+    ear = build_ear(settings.ear, settings.sample_rate, settings.window_seconds)
+    heard: dict[str, dict[str, HeardTrack]] = {}
+    for song in songs:
+        stems = load_song(song, settings.sample_rate)
+        n_windows = grid.n_whole_windows(min(len(samples) for samples in stems.values()))
+        if n_windows < FEWEST_WINDOWS:
+            raise SettingsError(
+                f"the song {song.name} must last at least {FEWEST_WINDOWS} windows of "
+                f"{settings.window_seconds} s, got {n_windows}; give longer tracks"
+            )
+        bounds = grid.boundaries(n_windows)
+        heard[song.name] = {name: _hear(ear, s, bounds) for name, s in stems.items()}
+        on_song(song)
+    tracks = [track for parts in heard.values() for track in parts.values()]
+    sounding = np.concatenate([track.features[~track.silent] for track in tracks])
+    size, notices = alphabet_size(sounding, settings.alphabet)
+    codebook = Codebook.fit(sounding, size, settings.seed)
+    labelled = [
+        LabelledSong(name, {stem: _write(track, codebook) for stem, track in parts.items()})
+        for name, parts in heard.items()
+    ]
+    sources = {
+        song.name: {
+            name: content_hash(path)
+            for name, path in song.stems.items()
+            if name in heard[song.name]
+        }
+        for song in songs
+    }
+    return Material(labelled, codebook, sources, notices)
+
+
+def alphabet_size(sounding: NDArray[np.float32], wished: int) -> tuple[int, list[str]]:
+    """How many classes the material supports, and a notice if that is fewer than wished.
+
+    Args:
+        sounding: features of all windows that are not silent, (N, D).
+        wished: K asked for.
+
+    Raises:
+        SettingsError: not enough for two classes.
+    """
+    n_distinct = len(np.unique(sounding, axis=0))
+    size = min(wished, len(sounding) // WINDOWS_PER_CLASS, n_distinct)
+    if size < 2:
+        raise SettingsError(
+            f"training needs at least {2 * WINDOWS_PER_CLASS} windows that sound and differ, got "
+            f"{len(sounding)} ({n_distinct} different); give longer or louder tracks"
+        )
+    if size == wished:
+        return size, []
+    return size, [
+        f"The alphabet is {size} classes instead of {wished}: {len(sounding)} sounding windows "
+        f"({n_distinct} different) support no more."
+    ]
+
+
+def _hear(ear: Ear, samples: NDArray[np.float32], boundaries: NDArray[np.int64]) -> HeardTrack:
+    windows = list(ear.listen_track(samples, boundaries))
+    return HeardTrack(
+        np.stack([window.features for window in windows]),
+        np.array([window.silent for window in windows]),
+        np.array([window.energy_db for window in windows], dtype=np.float32),
+        np.array([window.onset for window in windows], dtype=np.float32),
+    )
+
+
+def _write(track: HeardTrack, codebook: Codebook) -> LabelTrack:
+    """The track in labels; silent windows are SILENCE."""
+    labels = np.where(track.silent, SILENCE, codebook.assign(track.features)[0])
+    return LabelTrack(labels, track.energy_db, track.onset)

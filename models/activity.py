@@ -1,0 +1,68 @@
+"""Onset strength of a window, from short frames: beside the label, never inside it."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.descriptors import amplitude_taper, fast_length, frame_indices
+
+FRAME_SECONDS: Final = 512 / 22050
+HOP_SECONDS: Final = 0.01
+N_BANDS: Final = 32
+LOWEST_HZ: Final = 60.0
+HIGHEST_HZ: Final = 8000.0
+LAG_FRAMES: Final = 2
+COMPRESSION: Final = 1000.0
+
+
+class OnsetStrength:
+    """Mean half-wave rectified log-spectral flux over a window.
+
+    Frames of 23 ms, 10 ms apart, in bands of equal width in log-frequency, each compared with the
+    strongest of its neighbours two frames before, so that beats and vibrato do not count (Böck
+    and Widmer 2013, SuperFlux). For a window of 0.25 s a held chord gives about 0.015, an attack
+    out of silence about 0.14.
+
+    Args:
+        sample_rate: samples per second, ≥ 4000.
+        window_seconds: length of a window, seconds, > 0.
+    """
+
+    def __init__(self, sample_rate: int, window_seconds: float) -> None:
+        frame_samples = round(FRAME_SECONDS * sample_rate)
+        self._indices = frame_indices(
+            frame_samples, HOP_SECONDS, sample_rate, window_seconds, before=LAG_FRAMES
+        )
+        self._n_fft = fast_length(frame_samples)
+        self._taper = amplitude_taper(frame_samples)
+        self._bands = _band_filters(sample_rate, self._n_fft)
+
+    @property
+    def history_samples(self) -> int:
+        """How many of the newest samples `measure` needs."""
+        return int(-self._indices.min())
+
+    def measure(self, history: NDArray[np.float32]) -> float:
+        """Onset strength, ≥ 0, of the window that ends with the last sample.
+
+        Args:
+            history: newest samples, mono, finite, shape (≥ history_samples,), oldest first.
+        """
+        frames = history[self._indices] * self._taper
+        spectrum = np.abs(np.fft.rfft(frames, self._n_fft, axis=1))[:, : self._bands.shape[0]]
+        bands = np.log1p(COMPRESSION * (spectrum @ self._bands))
+        before = bands[:-LAG_FRAMES].copy()
+        before[:, 1:] = np.maximum(before[:, 1:], bands[:-LAG_FRAMES, :-1])
+        before[:, :-1] = np.maximum(before[:, :-1], bands[:-LAG_FRAMES, 1:])
+        return float(np.maximum(bands[LAG_FRAMES:] - before, 0.0).mean())
+
+
+def _band_filters(sample_rate: int, n_fft: int) -> NDArray[np.float32]:
+    """Which bins each band averages, shape (bins, bands); bands without a bin are left out."""
+    highest = min(HIGHEST_HZ, sample_rate / 2)
+    edges = np.geomspace(LOWEST_HZ, HIGHEST_HZ, N_BANDS + 1)
+    frequencies = np.arange(int(highest * n_fft / sample_rate) + 1) * sample_rate / n_fft
+    inside = (frequencies[:, None] >= edges[:-1]) & (frequencies[:, None] < edges[1:])
+    inside = inside[:, inside.any(axis=0)]
+    return (inside / inside.sum(axis=0)).astype(np.float32)

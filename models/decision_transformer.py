@@ -1,0 +1,173 @@
+"""The decision transformer: labels heard and own past in, labels of the next H windows out.
+
+A causal transformer with sliding-window attention and rotary positions (Su et al. 2021). Position
+t holds what was heard in window t and what we played in it; from its hidden state H linear heads
+predict the answer of windows t + 1 … t + H. Silence is no label: a head of its own decides it.
+Positions enter only as differences and attention reaches `context` windows back, so a performance
+may be of any length. This is the network as trained; `models.live_transformer` reads it on stage.
+
+Shape letters: B sequences, T windows, C width, N attention heads, D = C / N, H horizon, K labels.
+"""
+
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.alphabet import SILENCE
+from models.transformer_config import FIELD_LIMIT, NORM_EPSILON, TransformerConfig, rotary_table
+
+
+class Block(nn.Module):
+    """Attention, then an MLP, each added to the stream after a norm (pre-norm)."""
+
+    def __init__(self, config: TransformerConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.n_heads, self.dropout = config.n_heads, config.dropout
+        self.attention_norm = nn.RMSNorm(width, eps=NORM_EPSILON)
+        self.query_key_value = nn.Linear(width, 3 * width, bias=False)
+        self.attention_out = nn.Linear(width, width, bias=False)
+        self.mlp_norm = nn.RMSNorm(width, eps=NORM_EPSILON)
+        self.mlp_in = nn.Linear(width, 4 * width, bias=False)
+        self.mlp_out = nn.Linear(4 * width, width, bias=False)
+
+    def project(self, stream: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rotated queries and keys, and values, each (B, N, T, D)."""
+        b, t, c = stream.shape
+        projected = self.query_key_value(self.attention_norm(stream))
+        q, k, v = projected.view(b, t, 3, self.n_heads, c // self.n_heads).permute(2, 0, 3, 1, 4)
+        return rotate(q, cos, sin), rotate(k, cos, sin), v
+
+    def finish(self, stream: Tensor, heads: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Add the attention's answer `heads` (B, N, T, D) and the MLP's to the stream (B, T, C)."""
+        attended = self.attention_out(heads.transpose(1, 2).reshape(stream.shape))
+        stream = stream + drop(attended, self.dropout, generator)
+        inner = functional.relu(self.mlp_in(self.mlp_norm(stream))).square()  # So et al. 2021
+        return stream + drop(self.mlp_out(inner), self.dropout, generator)
+
+
+def drop(values: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+    """Dropout (Srivastava et al. 2014) from a given generator; none without a generator."""
+    if generator is None or rate == 0.0:
+        return values
+    keep = torch.rand(values.shape, generator=generator, device=values.device) >= rate
+    return values * keep / (1.0 - rate)
+
+
+def rotate(values: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary positions: turn the two halves of each head (…, T, D) by angles (T, D/2)."""
+    first, second = values.chunk(2, dim=-1)
+    return torch.cat((first * cos - second * sin, first * sin + second * cos), dim=-1)
+
+
+def rotary_angles(first: int, count: int, head_dim: int) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of positions first … first + count − 1, each (count, head_dim / 2)."""
+    cos, sin = rotary_table(first, count, head_dim)
+    return torch.from_numpy(cos), torch.from_numpy(sin)
+
+
+class DecisionTransformer(nn.Module):
+    """The network; see the module for what goes in and out.
+
+    Args:
+        config: size.
+        n_labels: K, ≥ 1.
+        horizon: H, ≥ 1.
+    """
+
+    field_mean: Tensor
+    field_scale: Tensor
+
+    def __init__(self, config: TransformerConfig, n_labels: int, horizon: int) -> None:
+        super().__init__()
+        self.config, self.n_labels, self.horizon = config, n_labels, horizon
+        self.heard_embedding = nn.Embedding(n_labels + 1, config.width)
+        self.own_embedding = nn.Embedding(n_labels + 2, config.width)
+        self.register_buffer("field_mean", torch.tensor([-40.0, 0.0]))
+        self.register_buffer("field_scale", torch.tensor([20.0, 1.0]))
+        self.field_projection = nn.Linear(2, config.width, bias=False)
+        self.blocks = nn.ModuleList([Block(config) for _ in range(config.n_layers)])
+        self.final_norm = nn.RMSNorm(config.width, eps=NORM_EPSILON)
+        self.label_heads = nn.Linear(config.width, horizon * n_labels)
+        self.silence_heads = nn.Linear(config.width, horizon)
+
+    def initialise(self, generator: torch.Generator) -> None:
+        """Draw all weights: normal with deviation 0.02, outputs into the stream scaled down."""
+        residual_scale = (2 * self.config.n_layers) ** -0.5
+        with torch.no_grad():
+            for name, weight in self.named_parameters():
+                if name.endswith("norm.weight"):
+                    weight.fill_(1.0)
+                elif name.endswith("bias"):
+                    weight.zero_()
+                else:
+                    weight.normal_(0.0, 0.02, generator=generator)
+                    if "_out." in name:
+                        weight.mul_(residual_scale)
+
+    def embed(self, heard: Tensor, own: Tensor, fields: Tensor) -> Tensor:
+        """The stream (B, T, C) that enters the first block.
+
+        Args:
+            heard: (B, T) int64, labels or SILENCE.
+            own: (B, T) int64, labels, SILENCE or HIDDEN.
+            fields: (B, T, 2) float32, energy in dB and onset strength.
+        """
+        heard = torch.where(heard == SILENCE, self.n_labels, heard)
+        own = torch.where(own < 0, self.n_labels - 1 - own, own)  # SILENCE: K, HIDDEN: K + 1
+        level = (fields - self.field_mean) / self.field_scale
+        level = torch.nan_to_num(level, nan=0.0).clamp(-FIELD_LIMIT, FIELD_LIMIT)
+        embedded = self.heard_embedding(heard) + self.own_embedding(own)
+        return embedded + self.field_projection(level)
+
+    def heads(self, stream: Tensor) -> tuple[Tensor, Tensor]:
+        """Label logits (B, T, H, K) and silence logits (B, T, H)."""
+        stream = self.final_norm(stream)
+        labels = self.label_heads(stream)
+        shape = (*labels.shape[:-1], self.horizon, self.n_labels)
+        return labels.view(shape), self.silence_heads(stream)
+
+    def forward(
+        self, heard: Tensor, own: Tensor, fields: Tensor, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Read whole sequences from their first window; answers as in `heads`.
+
+        Args:
+            heard: as in `embed`.
+            own: as in `embed`.
+            fields: as in `embed`.
+            generator: source of dropout; None reads without dropout.
+        """
+        stream = drop(self.embed(heard, own, fields), self.config.dropout, generator)
+        steps = torch.arange(heard.shape[1])
+        ago = steps[:, None] - steps[None, :]
+        visible = (ago >= 0) & (ago < self.config.context)
+        cos, sin = rotary_angles(0, heard.shape[1], self.config.width // self.config.n_heads)
+        for block in cast("list[Block]", self.blocks):
+            q, k, v = block.project(stream, cos, sin)
+            answer = functional.scaled_dot_product_attention(q, k, v, attn_mask=visible)
+            stream = block.finish(stream, answer, generator)
+        return self.heads(stream)
+
+    def arrays(self) -> dict[str, NDArray[np.float32]]:
+        """All weights by name, for storing."""
+        return {name: t.detach().numpy().copy() for name, t in self.state_dict().items()}
+
+    def load_arrays(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+        """Take over stored weights.
+
+        Raises:
+            ValueError: names or shapes do not fit this network.
+        """
+        tensors = {n: torch.from_numpy(np.array(a, dtype=np.float32)) for n, a in arrays.items()}
+        try:
+            self.load_state_dict(tensors)
+        except RuntimeError as error:
+            raise ValueError(
+                f"weights must fit the network of the config, and do not: {error}"
+            ) from error

@@ -1,0 +1,288 @@
+"""Training the decision transformer: crops of pairs, early stopping, checkpoints to resume from.
+
+Every step draws its crops, hidden windows and dropout from (seed, step) alone, so a resumed
+training takes the same steps as an uninterrupted one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field
+from torch import Tensor
+from torch.nn import functional
+
+from models.alphabet import SILENCE
+from models.decision_model import HIDDEN
+from models.decision_transformer import DecisionTransformer
+from models.paired_labels import Block
+from models.transformer_config import TransformerConfig
+
+_IGNORED: Final = -100  # target of a position past the end of its stretch
+
+
+class TrainingConfig(BaseModel, frozen=True, extra="forbid"):
+    """How the decision transformer is trained."""
+
+    max_steps: int = Field(default=600, ge=1, description="Steps at most.")
+    batch_size: int = Field(default=16, ge=1, description="Crops in a step.")
+    sequence_windows: int = Field(default=120, ge=2, description="Windows in a crop.")
+    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Peak, after warm-up.")
+    warm_up_steps: int = Field(default=30, ge=1, description="Steps of linear warm-up.")
+    weight_decay: float = Field(default=0.1, ge=0, description="AdamW, on matrices only.")
+    fully_hidden_share: float = Field(
+        default=0.25, ge=0, le=1, description="Crops whose whole own past is hidden."
+    )
+    evaluate_every: int = Field(default=25, ge=1, description="Steps between validations.")
+    patience: int = Field(
+        default=6, ge=1, description="Validations without a gain before stopping."
+    )
+    seed: int = Field(default=0, ge=0, description="Of weights, crops, hiding and dropout.")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One validation: where training stands."""
+
+    step: int  # steps taken
+    train_loss: float  # nats per window, mean of the steps since the last validation
+    validation_loss: float  # nats per window
+
+
+@dataclass(eq=False)
+class TrainingState:
+    """Everything that a training carries from step to step.
+
+    Args:
+        network: weights in training.
+        optimizer: AdamW over them.
+        step: steps taken.
+        best: weights of the best validation so far.
+        history: all validations.
+        stopped: why training ended: "patience", "steps", "stopped", "interrupted"; "" before.
+    """
+
+    network: DecisionTransformer
+    optimizer: torch.optim.AdamW
+    step: int = 0
+    best: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    history: list[Progress] = field(default_factory=list)
+    stopped: str = ""
+
+    @property
+    def best_index(self) -> int:
+        """Which entry of the history was best; −1 before the first validation.
+
+        Without anything to validate on, it is the last.
+        """
+        losses = [progress.validation_loss for progress in self.history]
+        return len(losses) - 1 if np.isnan(losses).all() else int(np.nanargmin(losses))
+
+
+def start(
+    transformer: TransformerConfig,
+    training: TrainingConfig,
+    n_labels: int,
+    horizon: int,
+    train: Sequence[Block],
+) -> TrainingState:
+    """A fresh network, with fields normalised to the training material, and its optimizer."""
+    network = DecisionTransformer(transformer, n_labels, horizon)
+    network.initialise(torch.Generator().manual_seed(training.seed))
+    fields = np.concatenate([b.fields[b.heard != SILENCE] for b in train] or [np.zeros((0, 2))])
+    if len(fields) > 1:
+        mean, scale = fields.mean(axis=0), np.maximum(fields.std(axis=0), 1e-3)
+        network.field_mean.copy_(torch.from_numpy(mean.astype(np.float32)))
+        network.field_scale.copy_(torch.from_numpy(scale.astype(np.float32)))
+    matrices = [w for w in network.parameters() if w.ndim >= 2]
+    vectors = [w for w in network.parameters() if w.ndim < 2]
+    optimizer = torch.optim.AdamW(
+        [
+            {"params": matrices, "weight_decay": training.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ],
+        lr=training.learning_rate,
+        betas=(0.9, 0.98),
+    )
+    return TrainingState(network, optimizer)
+
+
+def fit(
+    state: TrainingState,
+    config: TrainingConfig,
+    train: Sequence[Block],
+    validation: Sequence[Block],
+    *,
+    on_step: Callable[[int], None] | None = None,
+    on_validation: Callable[[TrainingState], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> TrainingState:
+    """Train until validation stops gaining, steps run out, or the caller says stop.
+
+    Args:
+        state: fresh from `start` or resumed; changed in place.
+        config: how to train.
+        train: stretches to learn from.
+        validation: blocks to stop by; if empty, all steps are taken and the last weights kept.
+        on_step: told after every step how many were taken.
+        on_validation: told after every validation (report, checkpoint).
+        should_stop: asked after every step.
+
+    Returns:
+        `state`; its `best` weights are those to use. An interrupt (Ctrl-C) ends training and
+        keeps the best so far.
+
+    Raises:
+        ValueError: nothing to train on.
+        KeyboardInterrupt: interrupted before there was anything to keep.
+    """
+    if not any(len(block.heard) > 1 for block in train):
+        raise ValueError("training needs a stretch of at least 2 windows, got none")
+    losses: list[float] = []
+    state.stopped = ""
+    try:
+        if not state.history:
+            _validate(state, validation, float("nan"), on_validation)
+        while not state.stopped:
+            losses.append(take_step(state, config, train))
+            if on_step is not None:
+                on_step(state.step)
+            if should_stop is not None and should_stop():
+                state.stopped = "stopped"
+            if state.step >= config.max_steps:
+                state.stopped = "steps"
+            if state.step % config.evaluate_every == 0 or state.stopped:
+                _validate(state, validation, float(np.mean(losses)), on_validation)
+                losses = []
+                if len(state.history) - 1 - state.best_index >= config.patience:
+                    state.stopped = "patience"
+    except KeyboardInterrupt:
+        if state.best_index < 1:  # no gain yet over the weights it began with
+            raise
+        state.stopped = "interrupted"
+    return state
+
+
+def take_step(state: TrainingState, config: TrainingConfig, train: Sequence[Block]) -> float:
+    """One step of AdamW; returns the loss in nats per window."""
+    rng = np.random.default_rng([config.seed, state.step])
+    crops = draw_crops(train, config, rng)
+    dropout = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    for group in state.optimizer.param_groups:
+        group["lr"] = config.learning_rate * _schedule(state.step, config)
+    loss = _loss(state.network, *crops, generator=dropout).mean()
+    state.optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
+    state.optimizer.step()
+    state.step += 1
+    return float(loss.detach())
+
+
+def _schedule(step: int, config: TrainingConfig) -> float:
+    """Linear warm-up, then a cosine down to a tenth."""
+    if step < config.warm_up_steps:
+        return (step + 1) / config.warm_up_steps
+    done = (step - config.warm_up_steps) / max(1, config.max_steps - config.warm_up_steps)
+    return float(0.55 + 0.45 * np.cos(np.pi * min(1.0, done)))
+
+
+def draw_crops(
+    train: Sequence[Block], config: TrainingConfig, rng: np.random.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """A batch of overlapping crops, own past hidden at random.
+
+    In each crop every own label is hidden with a rate drawn uniformly from 0..1; a share of the
+    crops is hidden throughout, which is the reading without own past.
+
+    Returns:
+        heard (B, T), own (B, T), fields (B, T, 2), answer (B, T) with -100 past the end.
+    """
+    lengths = np.array([len(block.heard) for block in train], dtype=np.float64)
+    n, t = config.batch_size, config.sequence_windows
+    heard, own = np.full((n, t), SILENCE), np.full((n, t), HIDDEN)
+    fields, answer = np.zeros((n, t, 2), np.float32), np.full((n, t), _IGNORED)
+    for row, index in enumerate(rng.choice(len(train), size=n, p=lengths / lengths.sum())):
+        block = train[index]
+        first = int(rng.integers(max(1, len(block.heard) - t + 1)))
+        length = min(t, len(block.heard) - first)
+        span = slice(first, first + length)
+        heard[row, :length], fields[row, :length] = block.heard[span], block.fields[span]
+        answer[row, :length] = block.answer[span]
+        rate = 1.0 if rng.random() < config.fully_hidden_share else rng.random()
+        shown = rng.random(length) >= rate
+        own[row, :length] = np.where(shown, block.answer[span], HIDDEN)
+    return (
+        torch.from_numpy(heard),
+        torch.from_numpy(own),
+        torch.from_numpy(fields),
+        torch.from_numpy(answer),
+    )
+
+
+def _loss(
+    network: DecisionTransformer,
+    heard: Tensor,
+    own: Tensor,
+    fields: Tensor,
+    answer: Tensor,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Cross-entropy of active labels plus that of silence, nats, mean over windows and heads."""
+    labels, silence = network(heard, own, fields, generator)  # (B, T, H, K), (B, T, H)
+    horizon, t = network.horizon, heard.shape[1]
+    padded = functional.pad(answer, (0, horizon), value=_IGNORED)
+    target = torch.stack([padded[:, h : h + t] for h in range(1, horizon + 1)], dim=-1)
+    label_loss = functional.cross_entropy(
+        labels.flatten(0, 2),
+        torch.where(target >= 0, target, _IGNORED).flatten(),
+        ignore_index=_IGNORED,
+        reduction="sum",
+    )
+    known = target != _IGNORED
+    silence_loss = functional.binary_cross_entropy_with_logits(
+        silence[known], (target[known] == SILENCE).float(), reduction="sum"
+    )
+    n_active, n_known = int((target >= 0).sum()), int(known.sum())
+    return label_loss / max(1, n_active) + silence_loss / max(1, n_known)
+
+
+@torch.no_grad()
+def validation_loss(network: DecisionTransformer, blocks: Sequence[Block]) -> float:
+    """Loss in nats per window on scored windows, mean of the readings with and without own past.
+
+    NaN if there is nothing to score.
+    """
+    losses, weights = [], []
+    for block in blocks:
+        heard, fields = torch.from_numpy(block.heard)[None], torch.from_numpy(block.fields)[None]
+        own = torch.from_numpy(block.answer)[None]
+        answer = torch.where(torch.from_numpy(block.scored)[None], own, _IGNORED)
+        for past in (own, torch.full_like(own, HIDDEN)):
+            losses.append(float(_loss(network, heard, past, fields, answer)))
+            weights.append(float(block.scored.sum()))
+    return float(np.average(losses, weights=weights)) if sum(weights) else float("nan")
+
+
+def _validate(
+    state: TrainingState,
+    validation: Sequence[Block],
+    train_loss: float,
+    on_validation: Callable[[TrainingState], None] | None,
+) -> None:
+    """Measure, remember the best weights, tell the caller."""
+    loss = validation_loss(state.network, validation)
+    state.history.append(Progress(state.step, train_loss, loss))
+    if state.best_index == len(state.history) - 1:
+        state.best = state.network.arrays()
+    if on_validation is not None:
+        on_validation(state)
+
+
+def load_best(state: TrainingState) -> Mapping[str, NDArray[np.float32]]:
+    """Put the best weights into the network, and return them."""
+    state.network.load_arrays(state.best)
+    return state.best

@@ -1,0 +1,78 @@
+"""What the trained and the live decision transformer share: config, weight shapes, positions.
+
+Free of torch, so that a bundle is validated, and played, without loading it.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, Field, model_validator
+
+FIELD_LIMIT: Final = 3.0
+"""Fields are clipped to this many standard deviations; a silent window may be at −inf dB."""
+
+NORM_EPSILON: Final = 1e-6
+"""Added to the mean square in every norm."""
+
+
+class TransformerConfig(BaseModel, frozen=True, extra="forbid"):
+    """Size of the decision transformer."""
+
+    n_layers: int = Field(default=4, ge=1, le=24, description="Blocks of attention and MLP.")
+    n_heads: int = Field(default=4, ge=1, description="Attention heads; divides width.")
+    width: int = Field(default=128, ge=4, description="Features per position.")
+    dropout: float = Field(default=0.2, ge=0, lt=1, description="Share dropped in training.")
+    context: int = Field(default=60, ge=1, description="Windows that attention reaches back.")
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> "TransformerConfig":
+        if self.width % (2 * self.n_heads):
+            raise ValueError(
+                f"width must be a multiple of twice n_heads, got {self.width} and {self.n_heads}"
+            )
+        return self
+
+
+def weight_shapes(
+    config: TransformerConfig, n_labels: int, horizon: int
+) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every array of a decision transformer."""
+    width = config.width
+    shapes: dict[str, tuple[int, ...]] = {
+        "heard_embedding.weight": (n_labels + 1, width),
+        "own_embedding.weight": (n_labels + 2, width),
+        "field_mean": (2,),
+        "field_scale": (2,),
+        "field_projection.weight": (width, 2),
+        "final_norm.weight": (width,),
+        "label_heads.weight": (horizon * n_labels, width),
+        "label_heads.bias": (horizon * n_labels,),
+        "silence_heads.weight": (horizon, width),
+        "silence_heads.bias": (horizon,),
+    }
+    for layer in range(config.n_layers):
+        shapes |= {
+            f"blocks.{layer}.attention_norm.weight": (width,),
+            f"blocks.{layer}.query_key_value.weight": (3 * width, width),
+            f"blocks.{layer}.attention_out.weight": (width, width),
+            f"blocks.{layer}.mlp_norm.weight": (width,),
+            f"blocks.{layer}.mlp_in.weight": (4 * width, width),
+            f"blocks.{layer}.mlp_out.weight": (width, 4 * width),
+        }
+    return shapes
+
+
+def rotary_table(
+    first: int, count: int, head_dim: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Cosines and sines of rotary positions (Su et al. 2021, Eq. 15).
+
+    Angles are taken in double precision, so that hours of windows do not blur them.
+
+    Returns:
+        Two arrays (count, head_dim / 2), for positions first … first + count − 1.
+    """
+    rates = 10000.0 ** -(np.arange(0, head_dim, 2) / head_dim)
+    angles = np.arange(first, first + count)[:, None] * rates
+    return np.cos(angles).astype(np.float32), np.sin(angles).astype(np.float32)
