@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "FRAME_SECONDS", "N_BANDS", "PLAIN", "SAMPLE_RATE", "band_hertz", "high_pass", "low_pass", "mel_spectrogram",
-    "shifted_bands",
+    "FRAME_SECONDS", "N_BANDS", "PLAIN", "SAMPLE_RATE", "Floats", "band_hertz", "high_pass",
+    "low_pass", "mel_spectrogram", "shifted_bands",
 ]  # fmt: skip
 
 SAMPLE_RATE: Final = 44_100

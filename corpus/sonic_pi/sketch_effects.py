@@ -23,11 +23,13 @@ from corpus.sonic_pi.mel import (
     shifted_bands,
 )
 
-__all__ = ["EFFECTS", "Arguments", "apply_effect", "limited"]
+__all__ = ["EFFECTS", "LASTING", "Arguments", "apply_effect", "limited"]
 
 Arguments: TypeAlias = Mapping[str, float]
 Effect: TypeAlias = Callable[[Floats, Arguments], Floats]
 
+LASTING: Final = frozenset({"reverb", "gverb", "echo", "ping_pong"})
+"""Effects that sound on after what runs into them."""
 _MOST_ECHOES: Final = 24
 _CREST: Final = 2.2
 """Peak of music over its root mean square, about."""

@@ -11,7 +11,7 @@ from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.mel import FRAME_SECONDS, PLAIN
 from corpus.sonic_pi.sketch_tables import AtlasTables
 
-__all__ = ["SoundRow", "sound_rows"]
+__all__ = ["SoundRow", "Stretch", "sound_rows", "stretches_of"]
 
 _FOREVER: Final = 1e6
 _MOST_PIECES: Final = 32
@@ -25,11 +25,11 @@ class SoundRow:
 
     Args:
         numbers: 0 first part, 1 parts; 2 semitones to move; 3 amplitude; 4 low-pass now (MIDI, 0
-            none), 5 low-pass in the atlas (negative: the
-            filter takes level away; 0: none), 6 resonance, 7 high-pass (0 none); 8 onset, 9 length in
-            seconds; 10 frames of the course for each frame, 11 frame at which it begins; 12-15
-            attack, decay, sustain, release in seconds; 16-18 levels after them; 19-20 the stretch
-            that sounds, in seconds from the onset.
+            none), 5 low-pass in the atlas (0 none; negative: the filter takes level away),
+            6 resonance, 7 high-pass (0 none); 8 onset, 9 length in seconds; 10 frames of the course
+            for each frame, 11 frame at which it begins; 12-15 attack, decay, sustain, release in
+            seconds; 16-18 levels after them; 19-20 the stretch that sounds, in seconds from the
+            onset.
         bus: where it goes.
         is_sample: not a note.
         is_first: begins here, not at a change.
@@ -69,7 +69,7 @@ Stretch = tuple[float, float, Mapping[str, float]]
 
 def _all_stretches(event: Event, changed: Sequence[Event] | None) -> list[Stretch]:
     """A sound cut where it changes: by `control`, or by what its synth does with it."""
-    stretches = _stretches(event, changed) if changed else [(0.0, _FOREVER, event.arguments)]
+    stretches = stretches_of(event, changed) if changed else [(0.0, _FOREVER, event.arguments)]
     if event.kind == "synth" and event.name.startswith("mod_"):
         return [piece for stretch in stretches for piece in _modulated(*stretch)]
     return stretches
@@ -92,7 +92,7 @@ def _modulated(start: float, end: float, arguments: Mapping[str, float]) -> list
     return pieces
 
 
-def _stretches(event: Event, changes: Sequence[Event]) -> list[Stretch]:
+def stretches_of(event: Event, changes: Sequence[Event]) -> list[Stretch]:
     """The stretches between changes, slides in a few steps: start, end, arguments."""
     current = dict(event.arguments)
     points: list[tuple[float, dict[str, float]]] = [(0.0, dict(current))]
