@@ -229,14 +229,15 @@ def _pink() -> Floats:
 
 @lru_cache(maxsize=32)
 def _image(rate: float) -> Floats:
-    """The images of a spectrum around a low sampling rate, shape (64, 64)."""
+    """The images of a spectrum around a low sampling rate, held from sample to sample."""
     hertz = band_hertz()
     matrix = np.zeros((N_BANDS, N_BANDS))
     for source, frequency in enumerate(hertz):
         if frequency < rate / 2:
             for image in (rate - frequency, rate + frequency):
-                near = np.exp(-(((hertz - image) / (0.08 * rate)) ** 2))
-                matrix[:, source] += 0.02 * near / max(1e-9, near.sum())
+                near = np.exp(-(((hertz - image) / (0.03 * rate)) ** 2))
+                held = np.sinc(image / rate) ** 2
+                matrix[:, source] += held * near / max(1e-3, near.sum())
     return matrix.astype(np.float32)
 
 

@@ -83,6 +83,7 @@ class VirtualThread:
         self.cents: float = 0
         self.tuning: tuple[str, Value] | None = None
         self.scales_times = True
+        self.checks_arguments = False
         self.bus = 0
         self.last_node: NodeHandle | None = None
         # What they do not.

@@ -145,6 +145,36 @@ def test_an_error_ends_only_its_thread(unroller):
     assert "no" in str(result.errors[0])
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "play 60, cutoff: 131, release: 1",
+        "synth :saw, note: 60, cutoff: 131",
+        "play 60, amp: -1",
+        "play 60, pan: 1.5",
+        "sample :bd_haus, rate: 0",
+        "sample :bd_haus, hpf: 119",
+        "with_fx(:reverb, room: 1.1) { play 60 }",
+        "with_fx(:echo, phase: 0) { play 60 }",
+        "synth :tb303, note: 40, cutoff: 130.5",
+        "synth :theremin",
+        "with_fx(:sparkle) { play 60 }",
+        "play :h4",
+        "play scale(:c4, :martian)",
+        "synth :saw, res: 2, note: 50",
+    ],
+)
+def test_wrong_arguments_end_the_thread_as_they_do_in_sonic_pi(unroller, renderer, call):
+    code = f"use_arg_checks true\nload_sample :bd_haus\nplay 40\n{call}\nplay 41\nsleep 1\nplay 42"
+    assert_nearly_all_match(
+        sounding(unroller.unroll(code, 2.0).events), sounding(renderer.events(code, 2.0).events)
+    )
+
+
+def test_arguments_are_not_checked_unless_the_program_asks_for_it(unroller):
+    assert notes(unroller, "play 60, amp: -1\nplay 61") == [60, 61]
+
+
 def test_syntax_errors_give_no_events_but_a_line(unroller):
     result = unroller.unroll("play 60\nlive_loop :a do\n", 2.0)
     assert result.events == ()
