@@ -128,6 +128,7 @@ def _slice(thread: VirtualThread, made: dict[str, Value]) -> None:
     if isinstance(index, Block):
         slices = [{"index": number} for number in range(count)]
         index = index.call(thread, [Ring(slices)])
+        index = as_list(index)[0] if is_list(index) and as_list(index) else index
         index = index["index"] if isinstance(index, dict) else index
     if not is_number(index):
         thread.machine.miss("slice:", "unknown argument")

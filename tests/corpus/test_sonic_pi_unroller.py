@@ -209,6 +209,7 @@ def test_syntax_errors_give_no_events_but_a_line(unroller):
         "use_bpm 0; use_bpm -1; density 0 do end",
         "[3, 'a', nil].sort; 1 <=> :a; nil + 1; :r - 1; {} < 3; 1.foo.bar.baz",
         "play 60, release: Float::NAN, amp: 1.0 / 0",
+        "h = {}\nh[{}] = 1\nplay h[[1, {}]]\n-'a'\n~nil\n[] << 1 << nil\n'a' * -1\n[1][nil]\n5[1]",
     ],
 )
 def test_hostile_and_endless_programs_end(unroller, code):
