@@ -94,7 +94,11 @@ def _all_sounds(
     owners = np.repeat(np.arange(len(rows)), count)
     starts = np.cumsum(count) - count
     parts = first[owners] + np.arange(len(owners)) - starts[owners]
-    spectra = _coloured(tables.spectra[parts], values[owners])
+    spectra = tables.spectra[parts]
+    for index, row in enumerate(rows):
+        if row.shape is not None:
+            spectra[starts[index] : starts[index] + count[index]] = row.shape
+    spectra = _coloured(spectra, values[owners])
     courses = _courses(tables, parts, values, owners, n_frames)
     return spectra, courses, owners
 

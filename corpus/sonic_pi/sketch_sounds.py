@@ -4,17 +4,23 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
+
+import numpy as np
+from scipy.special import jv
 
 from corpus.sonic_pi.atlas import ATLAS_NOTES
 from corpus.sonic_pi.events import Event
-from corpus.sonic_pi.mel import FRAME_SECONDS, PLAIN
+from corpus.sonic_pi.mel import FRAME_SECONDS, N_BANDS, PLAIN, Floats, band_hertz
 from corpus.sonic_pi.sketch_tables import AtlasTables
 
 __all__ = ["SoundRow", "Stretch", "sound_rows", "stretches_of"]
 
 _FOREVER: Final = 1e6
 _MOST_PIECES: Final = 32
+_LEAK: Final = 1e-7
+"""What the onset of a tone leaves in every band, as a share of its power."""
 _STEPS_OF_SLIDE: Final = 6
 _ALIASES: Final = {"sine": "beep", "mod_beep": "mod_sine"}
 
@@ -33,12 +39,14 @@ class SoundRow:
         bus: where it goes.
         is_sample: not a note.
         is_first: begins here, not at a change.
+        shape: a spectrum of its own, shape (64,), sum 1, in place of the atlas's.
     """
 
     numbers: tuple[float, ...]
     bus: int
     is_sample: bool
     is_first: bool
+    shape: Floats | None = None
 
 
 def sound_rows(
@@ -127,7 +135,35 @@ def _row(
     if numbers is None:
         return None
     bus = int(get("out_bus", 0.0))
-    return SoundRow((*numbers, start, end), bus, sample, start == 0.0)
+    shape = None
+    if event.name == "fm" and (get("divisor", 2.0), get("depth", 1.0)) != (2.0, 1.0):
+        pitch = (
+            round(get("note", 52.0), 1),
+            round(get("divisor", 2.0), 2),
+            round(get("depth", 1.0), 2),
+        )
+        shape = _modulated_tone(*pitch)
+        numbers = (*numbers[:2], 0.0, *numbers[3:])
+    return SoundRow((*numbers, start, end), bus, sample, start == 0.0, shape)
+
+
+@lru_cache(maxsize=4096)
+def _modulated_tone(note: float, divisor: float, depth: float) -> Floats:
+    """The spectrum of frequency modulation: side tones by Bessel functions (Chowning 1973)."""
+    carrier = 440.0 * 2.0 ** ((note - 69.0) / 12.0)
+    modulator = carrier / divisor if abs(divisor) > 1e-3 else 1e6
+    index = min(60.0, abs(depth * divisor))
+    orders = np.arange(-80, 81)
+    power = jv(orders, index) ** 2
+    hertz = np.abs(carrier + orders * modulator)
+    shape = np.zeros(N_BANDS)
+    inside = (hertz > 30.0) & (hertz < 13_000.0) & (power > 1e-7)
+    place = np.interp(hertz[inside], band_hertz(), np.arange(N_BANDS))
+    floor = np.minimum(place.astype(np.int64), N_BANDS - 2)
+    np.add.at(shape, floor, power[inside] * (1.0 - (place - floor)))
+    np.add.at(shape, floor + 1, power[inside] * (place - floor))
+    shape += _LEAK * shape.sum()
+    return np.asarray(shape / max(1e-6, float(power.sum())), dtype=np.float32)
 
 
 def _synth(
@@ -145,11 +181,14 @@ def _synth(
     release = get("release", 1.0)
     sustain_level = get("sustain_level", 1.0)
     decay_level = get("decay_level", sustain_level)
-    cutoff = get("cutoff", 0.0)
+    amp, cutoff = get("amp", 1.0), get("cutoff", 0.0)
+    if event.name == "tb303":  # its resonance gains when the filter is low, a pulse is louder
+        decibels = max(0.0, 0.06 * (120.0 - cutoff)) + (2.0 if get("wave", 0.0) == 1.0 else 0.0)
+        amp *= 10.0 ** (decibels / 20.0)
     was = _DEFAULT_CUTOFFS.get(event.name, 100.0) if cutoff else 0.0
     was = was if event.name in _LEVELLED else -was
     return (
-        first, count, note - ATLAS_NOTES[place], get("amp", 1.0),
+        first, count, note - ATLAS_NOTES[place], amp,
         cutoff if cutoff != abs(was) else 0.0, was, get("res", PLAIN), 0.0,
         event.time, attack + decay + sustain + release, 1.0, 0.0,
         attack, decay, sustain, release,
