@@ -19,6 +19,7 @@ __all__ = ["SoundRow", "Stretch", "sound_rows", "stretches_of"]
 
 _FOREVER: Final = 1e6
 _MOST_PIECES: Final = 32
+_STEPS_OF_SWEEP: Final = 4
 _LEAK: Final = 1e-7
 """What the onset of a tone leaves in every band, as a share of its power."""
 _STEPS_OF_SLIDE: Final = 6
@@ -80,6 +81,8 @@ def _all_stretches(event: Event, changed: Sequence[Event] | None) -> list[Stretc
     stretches = stretches_of(event, changed) if changed else [(0.0, _FOREVER, event.arguments)]
     if event.kind == "synth" and event.name.startswith("mod_"):
         return [piece for stretch in stretches for piece in _modulated(*stretch)]
+    if event.name == "tb303" and event.kind == "synth" and len(stretches) == 1:
+        return _opened(event.arguments)
     return stretches
 
 
@@ -100,30 +103,66 @@ def _modulated(start: float, end: float, arguments: Mapping[str, float]) -> list
     return pieces
 
 
+def _opened(arguments: Mapping[str, float]) -> list[Stretch]:
+    """A tb303's filter opens over an attack of its own, linear in hertz."""
+    low, high = (
+        2.0 ** (arguments.get(key, default) / 12.0)
+        for key, default in (("cutoff_min", 30.0), ("cutoff", 120.0))
+    )
+    attack = arguments.get("cutoff_attack", 0.0)
+    if attack <= FRAME_SECONDS:
+        return [(0.0, _FOREVER, arguments)]
+    width = attack / _STEPS_OF_SWEEP
+    pieces: list[Stretch] = []
+    for step in range(_STEPS_OF_SWEEP):
+        cutoff = 12.0 * math.log2(low + (high - low) * (step + 0.5) / _STEPS_OF_SWEEP)
+        pieces.append((step * width, (step + 1) * width, {**arguments, "cutoff": cutoff}))
+    return [*pieces, (attack, _FOREVER, arguments)]
+
+
 def stretches_of(event: Event, changes: Sequence[Event]) -> list[Stretch]:
     """The stretches between changes, slides in a few steps: start, end, arguments."""
-    current = dict(event.arguments)
-    points: list[tuple[float, dict[str, float]]] = [(0.0, dict(current))]
+    settled = dict(event.arguments)
+    slides: dict[str, tuple[float, float, float]] = {}  # begin, first value, duration
+    stretches: list[Stretch] = []
+
+    def at(time: float) -> dict[str, float]:
+        values = dict(settled)
+        for key, (begin, first, duration) in slides.items():
+            done = (time - begin) / duration if duration > 0 else 1.0
+            if done < 1.0:
+                values[key] = first + (settled[key] - first) * done
+        return values
+
+    def fill(start: float, end: float) -> None:
+        """Stretches from one change to the next."""
+        last = max((begin + length for begin, _, length in slides.values()), default=start)
+        sliding = min(end, last) - start
+        if sliding > FRAME_SECONDS:
+            width = sliding / _STEPS_OF_SLIDE
+            for step in range(_STEPS_OF_SLIDE):
+                begin = start + step * width
+                stretches.append((begin, begin + width, at(begin + width / 2)))
+            start += sliding
+        if end > start:
+            stretches.append((start, end, at(max(start, last))))
+
+    before = 0.0
     for change in changes:
-        offset = change.time - event.time
+        time = max(0.0, change.time - event.time)
+        fill(before, time)
+        now = at(time)
         for key, value in change.arguments.items():
             if key.endswith("_slide"):
-                current[key] = value
-        before = dict(current)
-        targets = {k: v for k, v in change.arguments.items() if not k.endswith("_slide")}
-        slides = {k: current.get(f"{k}_slide", current.get("slide", 0.0)) for k in targets}
-        longest = max(slides.values(), default=0.0)
-        n_steps = _STEPS_OF_SLIDE if longest > FRAME_SECONDS else 1
-        for step in range(1, n_steps + 1):
-            time = offset + longest * (step - 1) / n_steps
-            for key, value in targets.items():
-                slide = slides[key]
-                done = 1.0 if slide <= 0 else min(1.0, (longest * step / n_steps) / slide)
-                current[key] = before.get(key, value) + (value - before.get(key, value)) * done
-            points.append((time, dict(current)))
-    points.sort(key=lambda point: point[0])
-    ends = [time for time, _ in points[1:]] + [_FOREVER]
-    return [(time, end, held) for (time, held), end in zip(points, ends, strict=True) if end > time]
+                settled[key] = value
+        for key, value in change.arguments.items():
+            if not key.endswith("_slide"):
+                length = settled.get(f"{key}_slide", settled.get("slide", 0.0))
+                slides[key] = (time, now.get(key, value), length)
+                settled[key] = value
+        before = time
+    fill(before, _FOREVER)
+    return stretches
 
 
 def _row(
