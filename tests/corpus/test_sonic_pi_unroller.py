@@ -304,3 +304,41 @@ def test_installed_examples_are_foreseen(unroller, renderer):
         code = path.read_text(encoding="utf-8")
         real = [event for event in renderer.events(code, 10.0).events if event.time < 9.9]
         assert_nearly_all_match(sounding(unroller.unroll(code, 9.9).events), sounding(real))
+
+
+def test_a_named_thread_is_not_started_twice(unroller):
+    code = "2.times { in_thread(name: :a) { play 60; sleep 1; play 61 } }"
+    assert notes(unroller, code) == [60, 61]
+
+
+def test_a_loop_defined_again_goes_on_with_the_new_body(unroller):
+    code = "live_loop(:a) { play 60; sleep 1 }\nsleep 0.5\nlive_loop(:a) { play 70; sleep 1 }"
+    assert notes(unroller, code, 3.0) == [60, 70, 70]
+
+
+def test_a_chord_shares_its_amplitude_among_its_notes(unroller):
+    events = unroller.unroll("play chord(:c4, :major), amp: 1.5", 1.0).events
+    assert [event.arguments["amp"] for event in events] == [0.5, 0.5, 0.5]
+
+
+def test_a_stretched_sample_plays_at_the_rate_that_fits(unroller):
+    event = unroller.unroll("use_bpm 120\nsample :loop_amen, beat_stretch: 4", 1.0).events[0]
+    assert event.arguments["rate"] == pytest.approx(1.753 / 2.0, abs=0.01)
+
+
+def test_an_option_given_twice_counts_once_and_is_drawn_late(unroller):
+    code = "play 60, amp: rrand(0, 1), pan: rrand(0, 1), amp: 0.5"
+    event = unroller.unroll(code, 1.0).events[0]
+    assert event.arguments["amp"] == 0.5
+
+
+def test_a_lambda_is_called_with_what_it_is_given(unroller):
+    code = "define(:each_of) { |n, &b| b.call(n); b.call(n + 1) }\neach_of(60) { |n| play n }"
+    assert notes(unroller, code) == [60, 61]
+
+
+def test_a_budget_cuts_a_program_short_and_says_so():
+    code = "live_loop(:a) { play 60; sleep 0.125 }"
+    result = Unroller(UnrollerConfig(most_steps=50)).unroll(code, 60.0)
+    assert 0 < len(result.events) < 50
+    assert not result.coverage.is_complete
