@@ -5,7 +5,6 @@ nothing about it.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from actors.ray_session import StartError, start_ray
 from corpus.importer import Hear, SongImporter, import_one_by_one
 from corpus.manifest import ImportSettings, SongRecord
 from corpus.segmentation import WindowGrid, exact_seconds
@@ -150,26 +150,7 @@ def _import_with_ray(
 
 
 def _start_ray(n_workers: int) -> None:
-    """Start Ray on this machine alone, with one thread of arithmetic per worker."""
-    root = str(Path(__file__).resolve().parent.parent)
-    paths = os.pathsep.join(one for one in (root, os.environ.get("PYTHONPATH", "")) if one)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only
-    import ray
-
     try:
-        ray.init(
-            num_cpus=n_workers,
-            include_dashboard=False,
-            log_to_driver=False,
-            configure_logging=False,
-            object_store_memory=100 * 2**20,
-            _node_ip_address="127.0.0.1",
-            runtime_env={"env_vars": {"PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}},
-        )
-    except Exception as error:  # Ray raises whatever its parts raise
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise WorkersError(
-            f"{n_workers} Ray workers must start on this machine, but Ray said: {reason}; import "
-            "with --workers 0"
-        ) from error
+        start_ray(n_workers)
+    except StartError as error:
+        raise WorkersError(f"{error}; or import with --workers 0") from None

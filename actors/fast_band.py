@@ -5,6 +5,7 @@ streams is the device's own, so that a reaction is 0 s by construction; step tim
 """
 
 import threading
+from collections import deque
 from collections.abc import Mapping
 
 from actors.audio_host import HEARS, AudioHost
@@ -44,15 +45,17 @@ class FastBand:
         journal = Journal(config.out / "journal.sqlite", config.metadata())
         self._journal = JournalRecorder(journal_streams, journal)
         self._audio_streams: InProcessStreams = hub.join("audio", HEARS)
+        alarms: deque[str] = deque()
         self._audio = AudioHost(
             build_engine(config),
             device,
-            build_recorder(config, self._audio_streams),
+            build_recorder(config, alarms),
             self._audio_streams,
             take=lambda: self._audio_streams.receive(0.0),
             after_window=self._play_band,
+            n_windows=config.n_windows,
+            alarms=alarms,
         )
-        self.watchers = hub
 
     def run(self, stop: threading.Event) -> None:
         """Play until the guide ends or `stop` is set; leaves a whole run on disk."""

@@ -81,7 +81,7 @@ class Host:
         outbox = self._step([envelope.message for envelope in inbox], window)  # type: ignore[misc]
         step_ms = (self._clock.now() - started) * 1e3
         for message in outbox:
-            self._streams.publish(message)
+            self._say(message, window)
         if not outbox:
             return  # it only took note: no stage of the answer, and no traffic beside one
         hop_ms = (inbox[-1].received - inbox[-1].time) * 1e3
@@ -93,8 +93,18 @@ class Host:
             return self._agent.step(self._moment, inbox)
         except Exception as error:
             log.exception("%s failed on window %d", self.role, window)
-            detail = f"{self.role} failed on window {window}: {error}"
-            return [Fault(window, self.role, "stumble", detail[:500])]
+            return [self._stumble(window, error)]
+
+    def _say(self, message: StreamMessage, window: int) -> None:
+        try:
+            self._streams.publish(message)
+        except ValueError as error:
+            log.exception("%s said what cannot be told in window %d", self.role, window)
+            self._streams.publish(self._stumble(window, error))
+
+    def _stumble(self, window: int, error: Exception) -> Fault:
+        detail = f"{self.role} failed on window {window}: {error}"
+        return Fault(window, self.role, "stumble", detail[:500])
 
     def _beat_heart(self) -> None:
         now = self._clock.now()

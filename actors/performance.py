@@ -15,6 +15,7 @@ from typing import Protocol
 
 import psutil
 
+from actors.chronicle import Chronicle
 from actors.clock import Clock
 from actors.devices.osc import OscInput
 from actors.parts import PARTS
@@ -25,9 +26,16 @@ from actors.streams.machinery_messages import Fault
 from actors.streams.streams import Streams
 from actors.supervisor import Supervisor
 from actors.terminal.status_line import StatusLine
-from agents.messages import Control, Feedback, HeardLabel, Played, Tick
+from agents.messages import Control, Feedback, HeardLabel, Heartbeat, Metric, Played, Tick
 
-WATCHED = (Tick.TOPIC, HeardLabel.TOPIC, Played.TOPIC, Fault.TOPIC)
+WATCHED = (
+    Tick.TOPIC,
+    HeardLabel.TOPIC,
+    Played.TOPIC,
+    Metric.TOPIC,
+    Fault.TOPIC,
+    Heartbeat.TOPIC,
+)
 """What the person's process listens to."""
 LOOK_SECONDS = 0.05
 """How often it looks at news and processes."""
@@ -37,6 +45,8 @@ ROLL_CALL_SECONDS = 20.0
 """How long the band may take to say that it hears."""
 MEMORY_SECONDS = 1.0
 """How often the band's memory is measured."""
+LAST_WORD_SECONDS = 2.0
+"""How long the end waits for a journal that has not yet been told of a restart."""
 
 
 class Showing(Protocol):
@@ -105,7 +115,8 @@ class Performance:
                 tell("playing")
                 supervisor.begin()
                 failure = self._watch(supervisor, streams, on_begin())
-            streams.close()
+                streams.close()
+                supervisor.close()  # here, so that a second Ctrl-C does not cut the end short
         finally:
             supervisor.close()
         return Outcome(
@@ -113,16 +124,17 @@ class Performance:
         )
 
     def _watch(self, supervisor: Supervisor, streams: Streams, showing: Showing) -> str:
+        chronicle = Chronicle(streams, self._clock)
         n_faults, give_up = 0, None
         while not supervisor.finished():
             with contextlib.suppress(queue.Empty):  # an order wakes us, news does not
                 streams.publish(self._orders.get(timeout=LOOK_SECONDS))
-            for envelope in streams.receive(0.0):
-                self._take(envelope.message)
+            for envelope in chronicle.hear(streams.receive(0.0)):
+                self._take(envelope.message, supervisor)
             supervisor.look()
             for role, event, sentence in supervisor.faults[n_faults:]:
                 fault = Fault(self._status.window, role, event, sentence)
-                streams.publish(fault)
+                chronicle.tell(fault)
                 self._status.take(fault)
             n_faults = len(supervisor.faults)
             self._measure_memory()
@@ -132,10 +144,14 @@ class Performance:
                 give_up = self._clock.now() + END_SECONDS
             if give_up is not None and self._clock.now() > give_up:
                 return "the audio process did not end in time; the run is kept as far as written"
+        chronicle.finish(LAST_WORD_SECONDS)
         return supervisor.result()
 
-    def _take(self, message: object) -> None:
-        if isinstance(message, Fault) and message.event == "restart":
+    def _take(self, message: object, supervisor: Supervisor) -> None:
+        if isinstance(message, Heartbeat):
+            supervisor.hear(message)
+            return
+        if isinstance(message, Fault) and message.event in ("restart", "crash"):
             return  # its own, told already
         self._status.take(message)  # type: ignore[arg-type]
         if isinstance(message, Played) and message.reaction_seconds is not None:

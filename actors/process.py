@@ -76,6 +76,8 @@ class RoleProcess:
         except Exception as error:  # noqa: BLE001 the thread's last frame: told to the supervisor
             traceback.print_exc()
             self._failure = f"{self.role} cannot play: {error}"
+            if ROSTER[self.role].restarts and (self._restarted or self._ready.is_set()):
+                os._exit(1)  # a process without its role would look alive; the next one may play
         finally:
             self._ready.set()
             self._finished.set()

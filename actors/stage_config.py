@@ -46,6 +46,21 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     streams: StreamsConfig = StreamsConfig()
     osc: OscConfig | None = OscConfig()  # none: no control by OSC
 
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _one_file_is_a_list(cls, files: object) -> object:
+        return (files,) if isinstance(files, str | Path) else files
+
+    @field_validator("audio")
+    @classmethod
+    def _mono_or_stereo(cls, audio: AudioDeviceConfig) -> AudioDeviceConfig:
+        if audio.channels > 2:
+            raise ValueError(
+                f"audio.channels must be 1 or 2, got {audio.channels}; a card with more is played "
+                "on its first two"
+            )
+        return audio
+
     @field_validator("window")
     @classmethod
     def _window_is_exact(cls, seconds: float) -> float:
@@ -60,7 +75,7 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def n_channels(self) -> Literal[1, 2]:
-        """Channels of files that are read for the stage; a wider device repeats them."""
+        """Channels of what is heard, kept and played."""
         return 1 if self.audio.channels == 1 else 2
 
     @property

@@ -74,10 +74,10 @@ class SongRecipe:
 
 
 ATTRIBUTES: Final = (
-    "tempo", "minor", "register", "density", "articulation", "loudness", "players",
+    "tempo", "minor", "height", "pace", "articulation", "loudness", "players",
     *FAMILIES,
 )  # fmt: skip
-"""Columns of `attribute_table`: seven quantities, then how much each family plays."""
+"""Columns of `attribute_table`: seven quantities, then how much each family is heard."""
 
 
 def draw_recipe(seed: int) -> SongRecipe:
@@ -102,29 +102,34 @@ def draw_recipe(seed: int) -> SongRecipe:
 
 
 def attribute_table(recipes: Sequence[SongRecipe]) -> NDArray[np.float64]:
-    """The recipes as numbers, shape (songs, attributes), columns as in ATTRIBUTES.
+    """What is played, as numbers, shape (songs, attributes), columns as in ATTRIBUTES.
 
-    Quantities are scaled to about ±1 over the range that `draw_recipe` draws from. A family
-    counts 1 if it plays the melody and half if it plays the chords, so from 0 to 1.5.
+    Read from recipe and score, never from sound: log tempo; minor 1, major -1; mean pitch of all
+    notes; log of the onsets per second; articulation; velocity; players; and for each family its
+    share of all the time that notes sound, from 0 to 1. Quantities are about ±1.
     """
-    rows = [
-        [
-            2 * np.log2(r.tempo_bpm / 72) - 1,
-            1.0 if r.mode == "minor" else -1.0,
-            (r.register - 67) / 15,
-            (r.density - 0.6) / 0.4,
-            (r.articulation - 0.625) / 0.375,
-            (r.velocity - 77.5) / 32.5,
-            float(r.n_parts - 2),
-            *(
-                1.0 * (r.family == family)
-                + 0.5 * (r.n_parts > 1 and r.accompaniment in FAMILIES[family])
-                for family in FAMILIES
-            ),
-        ]
-        for r in recipes
-    ]
+    rows = [_attributes(recipe) for recipe in recipes]
     return np.array(rows, dtype=np.float64).reshape(len(recipes), len(ATTRIBUTES))
+
+
+def _attributes(recipe: SongRecipe) -> list[float]:
+    score = compose(recipe)
+    notes = [note for part in score.parts.values() for note in part.notes]
+    family_of = {name: family for family, names in FAMILIES.items() for name in names}
+    sounding = dict.fromkeys(FAMILIES, 0.0)
+    for part in score.parts.values():
+        sounding[family_of[part.instrument]] += float(sum(n.length_beats for n in part.notes))
+    onsets_per_second = len({note.onset_beats for note in notes}) / float(score.seconds)
+    return [
+        2 * float(np.log2(recipe.tempo_bpm / 72)) - 1,
+        1.0 if recipe.mode == "minor" else -1.0,
+        (float(np.mean([note.pitch for note in notes])) - 62) / 14,
+        float(np.log2(onsets_per_second / 2.5)),
+        (recipe.articulation - 0.625) / 0.375,
+        (recipe.velocity - 77.5) / 32.5,
+        float(recipe.n_parts - 2),
+        *(sounding[family] / sum(sounding.values()) for family in FAMILIES),
+    ]
 
 
 def compose(recipe: SongRecipe, seconds: float = 10.0) -> Score:

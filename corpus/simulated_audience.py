@@ -101,7 +101,7 @@ def simulate_audience(attributes: FloatArray, config: AudienceConfig) -> Audienc
     leaning = taste + conformity * popularity
     verdict = leaning + config.verdict_noise * rng.normal(size=leaning.shape)
     liked = verdict >= np.quantile(verdict, 1 - config.liked_share, axis=1, keepdims=True)
-    exposure: FloatArray = np.exp(config.popularity_spread * popularity)
+    exposure = np.asarray(np.exp(config.popularity_spread * popularity), np.float64)
     chance = np.minimum(1.0, exposure * _exposure_scale(exposure, config.heard_share))
     heard = rng.random(leaning.shape) < chance
     return Audience(taste, leaning, liked, heard, popularity - popularity.mean(), scene)

@@ -24,6 +24,7 @@ SAMPLE_RATE: Final = 22_050
 """Rate that `descriptors` hears at, Hz."""
 SHORTEST_SECONDS: Final = 0.5
 _FRAME: Final = 2048
+_LONG_FRAME: Final = 8192  # tells semitones apart down to C2
 _HOP: Final = 512
 _FINE_HOP: Final = 256
 _N_MEL: Final = 48
@@ -85,13 +86,14 @@ class SongDescriptors:
         check_song(samples, self.sample_rate)
         fine = _spectrogram(samples, _FINE_HOP)  # (frames, bins)
         magnitude = fine[:: _HOP // _FINE_HOP]
+        pitches = _semitones(_spectrogram(samples, 3 * _HOP, _LONG_FRAME))
         mel = np.log(np.maximum(magnitude @ _mel_filters(), _FLOOR))  # (T, mel)
         views = [
-            _timbre(magnitude, mel),
-            _harmony(magnitude),
+            _timbre(magnitude, mel, _onset_strength(fine)),
+            _harmony(pitches),
             _rhythm(fine),
             np.concatenate([_dynamics(samples), _after_onsets(samples, fine)]),
-            _register(magnitude),
+            _register(pitches),
         ]
         layers = np.zeros((len(views), max(len(view) for view in views)), np.float32)
         for row, view in zip(layers, views, strict=True):
@@ -178,11 +180,11 @@ def cached_layers(cache: Path | None, key: str, make: Callable[[], FloatArray]) 
     return layers
 
 
-def _spectrogram(samples: FloatArray, hop: int) -> Frames:
-    """Magnitudes, shape (frames, 1025); a full-scale sine peaks at 1."""
-    padded = np.pad(samples, (0, max(0, _FRAME - len(samples))))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[::hop]
-    taper = np.hanning(_FRAME + 1)[:-1]
+def _spectrogram(samples: FloatArray, hop: int, frame: int = _FRAME) -> Frames:
+    """Magnitudes, shape (frames, frame / 2 + 1); a full-scale sine peaks at 1."""
+    padded = np.pad(samples, (0, max(0, frame - len(samples))))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, frame)[::hop]
+    taper = np.hanning(frame + 1)[:-1]
     return np.abs(np.fft.rfft(frames * (taper * 2 / taper.sum()), axis=1))
 
 
@@ -204,8 +206,8 @@ def _mel_filters() -> Frames:
     return filters
 
 
-def _timbre(magnitude: Frames, mel: Frames) -> Frames:
-    """Cepstrum without its level, and centroid, spread, roll-off and flatness of the spectrum."""
+def _timbre(magnitude: Frames, mel: Frames, flux: Frames) -> Frames:
+    """Cepstrum on the whole, at onsets and after; centroid, spread, roll-off and flatness."""
     cepstrum = dct(mel, axis=1, norm="ortho")[:, 1 : _N_MFCC + 1]
     octave = np.log2(np.maximum(np.fft.rfftfreq(_FRAME, 1 / SAMPLE_RATE), 20.0))
     power = magnitude**2 + _FLOOR**2
@@ -215,7 +217,10 @@ def _timbre(magnitude: Frames, mel: Frames) -> Frames:
     roll_off = octave[np.argmax(np.cumsum(share, axis=1) >= 0.85, axis=1)]
     flatness = np.log(power).mean(axis=1) - np.log(power.mean(axis=1))
     shape = np.stack([centroid, spread, roll_off, flatness], axis=1)
-    return np.concatenate([_statistics(cepstrum), _statistics(shape)])
+    attacks = np.argsort(flux)[::-1][: max(8, len(flux) // 40)] * _FINE_HOP // _HOP + 1
+    struck = cepstrum[np.minimum(attacks + 1, len(mel) - 1)].mean(axis=0)
+    ringing = cepstrum[np.minimum(attacks + 7, len(mel) - 1)].mean(axis=0)
+    return np.concatenate([_statistics(cepstrum), _statistics(shape), struck, ringing])
 
 
 def _semitones(magnitude: Frames) -> Frames:
@@ -224,16 +229,16 @@ def _semitones(magnitude: Frames) -> Frames:
     inner = magnitude[:, 1:-1]
     is_peak = (inner > magnitude[:, :-2]) & (inner >= magnitude[:, 2:])
     peak[:, 1:-1] = np.where(is_peak, inner, 0.0)
-    hz = np.maximum(np.fft.rfftfreq(_FRAME, 1 / SAMPLE_RATE), 1.0)
+    hz = np.maximum(np.fft.rfftfreq(_LONG_FRAME, 1 / SAMPLE_RATE), 1.0)
     semitone = np.rint(69 + 12 * np.log2(hz / 440)).astype(int)
     fold = (semitone[:, None] == np.arange(36, 108)).astype(np.float64)
     strength: Frames = np.sqrt(peak @ fold)
     return strength
 
 
-def _harmony(magnitude: Frames) -> Frames:
+def _harmony(pitches: Frames) -> Frames:
     """Chroma turned to its most likely tonic, and how well major and minor keys fit."""
-    chroma = _semitones(magnitude).reshape(len(magnitude), 6, 12).sum(axis=1)
+    chroma = pitches.reshape(len(pitches), 6, 12).sum(axis=1)
     mean = chroma.mean(axis=0)
     profiles = np.stack([np.roll(p, key) for p in _KEY_PROFILES for key in range(12)])
     fit = _correlation(profiles, mean).reshape(2, 12)
@@ -314,9 +319,8 @@ def _dynamics(samples: FloatArray) -> Frames:
     return np.concatenate([quantiles, shape, quiet])
 
 
-def _register(magnitude: Frames) -> Frames:
+def _register(semitones: Frames) -> Frames:
     """Where notes lie: share of each third of an octave, and quantiles of the strongest."""
-    semitones = _semitones(magnitude)
     total = semitones.sum(axis=0)
     share = total / max(total.sum(), 1e-9)
     bands = np.sqrt(share.reshape(18, 4).sum(axis=1))

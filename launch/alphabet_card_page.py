@@ -32,8 +32,9 @@ _ABOUT: Final = (
     "Relation: bits that a part's label tells about the label of another part in the same window, "
     "beyond those that it tells about another song. Explained: the share of a target's entropy, "
     "counted in the same way. Agreement: windows in which the same notes on two instruments get "
-    "the same label. Figures ± their standard error over songs; they grow with the number of "
-    "windows and are comparable at similar numbers only."
+    "the same label. Figures ± their standard error over songs. Information counted from few "
+    "windows comes out too small, also after correction (Miller and Madow): compare figures of "
+    "similar numbers of windows only."
 )
 
 
@@ -41,7 +42,7 @@ def card_table(card: AlphabetCard) -> list[tuple[str, str, str]]:
     """Rows (what, figure, counted from) of a card, as text."""
     rows = []
     for name, one in card.relation.items():
-        figure = f"{one.bits:.2f} ± {one.error:.2f} bit"
+        figure = f"{one.bits:.2f} ± {one.error:.2f} bit ({one.corrected:.2f} corrected)"
         rows.append((f"relation, {name}", figure, f"{one.n_pairs} windows"))
     for title, found in (
         ("chord", card.chord),

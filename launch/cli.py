@@ -3,6 +3,11 @@
 import importlib
 import sys
 
+if __package__ in (None, ""):  # run as a file: the packages lie one folder up
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
 COMMANDS = {
     "stage": "play with a live input or a replayed guide",
     "train": "make a bundle from tracks that were played together",

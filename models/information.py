@@ -3,12 +3,14 @@
 Mutual information is counted from pairs (plug-in, bits). Counted from few pairs it is far too
 large, and so it is for labels of one song and targets of another, which share nothing. That
 *wrong-song* figure is taken off, counted from equally many pairs. What remains is still too small
-when pairs are few (at K = 64: by about a tenth at 10 000 pairs, by a quarter at 4 000), so figures
-are comparable at similar numbers of pairs only; the number is always told.
+when pairs are few: the same labels (K = 64, pop melody and piano) gave 0.61, 0.70, 0.80, 0.85 and
+0.89 bit at 1900, 3600, 7100, 10700 and 17900 pairs. With the correction of Miller and Madow (1955)
+they gave 0.69, 0.76, 0.86, 0.89 and 0.93: nearer, not right. So both are told, with the number of
+pairs, and figures are comparable at similar numbers only.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -32,6 +34,7 @@ class Information:
         error: standard error of `bits`, from leaving out groups of songs (jackknife).
         right: mutual information of the right pairing, bits.
         wrong: mean over wrong pairings, bits.
+        corrected: `bits` with all entropies after Miller and Madow.
         target_entropy: entropy of the target, bits.
         n_pairs: windows that each figure is counted from.
     """
@@ -40,6 +43,7 @@ class Information:
     error: float
     right: float
     wrong: float
+    corrected: float
     target_entropy: float
     n_pairs: int
 
@@ -49,27 +53,40 @@ class Information:
         return self.bits / self.target_entropy if self.target_entropy > 1e-9 else 0.0
 
 
-def entropy_of_counts(counts: NDArray[np.int64]) -> float:
-    """Shannon entropy of the distribution that counts of any shape make, bits, ≥ 0."""
+def entropy_of_counts(counts: NDArray[np.int64], *, corrected: bool = False) -> float:
+    """Shannon entropy of the distribution that counts of any shape make, bits, ≥ 0.
+
+    Args:
+        counts: ≥ 0, any shape.
+        corrected: add (occupied - 1) / 2n nats (Miller and Madow 1955), as counts of few events
+            look less even than what they were drawn from.
+    """
     some = counts[counts > 0].astype(np.float64)
-    shares = some / max(some.sum(), 1.0)
-    return float(-(shares * np.log2(shares)).sum()) + 0.0
+    if len(some) == 0:
+        return 0.0
+    shares = some / some.sum()
+    missing = (len(some) - 1) / (2.0 * some.sum() * np.log(2.0)) if corrected else 0.0
+    return float(-(shares * np.log2(shares)).sum()) + float(missing)
 
 
-def mutual_information(labels: Classes, target: Classes) -> float:
-    """Plug-in mutual information of paired classes ≥ 0, bits, ≥ 0; 0 for no pairs.
+def mutual_information(labels: Classes, target: Classes, *, corrected: bool = False) -> float:
+    """Mutual information of paired classes ≥ 0, bits, ≥ 0; 0 for no pairs.
 
     Args:
         labels: (n,), ≥ 0.
         target: (n,), ≥ 0.
+        corrected: with entropies after Miller and Madow, instead of plug-in.
     """
     if len(labels) == 0:
         return 0.0
     n_target = int(target.max()) + 1
     table = np.bincount(labels * n_target + target, minlength=(int(labels.max()) + 1) * n_target)
     joint = table.reshape(-1, n_target)
-    apart = entropy_of_counts(joint.sum(axis=0)) + entropy_of_counts(joint.sum(axis=1))
-    return max(0.0, apart - entropy_of_counts(joint))
+    both, one, other = (
+        entropy_of_counts(counts, corrected=corrected)
+        for counts in (joint, joint.sum(axis=0), joint.sum(axis=1))
+    )
+    return max(0.0, one + other - both)
 
 
 def shared_information(
@@ -112,9 +129,7 @@ def shared_information(
         without.append(_difference(*parts, seed).bits)
     spread = float(np.sum(np.square(np.array(without) - np.mean(without))))
     error = float(np.sqrt((n_groups - 1) / n_groups * spread))
-    return Information(
-        whole.bits, error, whole.right, whole.wrong, whole.target_entropy, whole.n_pairs
-    )
+    return replace(whole, error=error)
 
 
 def _joint(labels: Classes, target: Classes) -> Classes:
@@ -132,11 +147,13 @@ def _difference(
     n_pairs = min(len(rows), *(len(one) for one in others))
     rng = np.random.default_rng(seed)
 
-    def bits_of(some: Classes) -> float:
+    def bits_of(some: Classes) -> tuple[float, float]:
         drawn = some[rng.permutation(len(some))[:n_pairs]]
-        return mutual_information(drawn[:, 0], drawn[:, 1])
+        plain = mutual_information(drawn[:, 0], drawn[:, 1])
+        return plain, mutual_information(drawn[:, 0], drawn[:, 1], corrected=True)
 
-    true = bits_of(rows)
-    chance = float(np.mean([bits_of(one) for one in others]))
+    true, true_corrected = bits_of(rows)
+    chance, chance_corrected = np.mean([bits_of(one) for one in others], axis=0).tolist()
     entropy = entropy_of_counts(np.bincount(rows[:, 1])) if len(rows) else 0.0
-    return Information(true - chance, 0.0, true, chance, entropy, n_pairs)
+    corrected = true_corrected - chance_corrected
+    return Information(true - chance, 0.0, true, chance, corrected, entropy, n_pairs)

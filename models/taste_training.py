@@ -199,8 +199,10 @@ def take_step(
     allowed = ~tensors.listened[np.ix_(users, candidates)]
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     network = state.network
+    everybody, row = np.unique(users, return_inverse=True)
+    listeners = network.listeners(network.users(torch.from_numpy(everybody)), generator)
     loss = info_nce(
-        network.listeners(network.users(torch.from_numpy(users)), generator),
+        listeners[torch.from_numpy(row)],
         network.songs(tensors.layers[torch.from_numpy(candidates)], generator),
         torch.from_numpy(target[: len(songs)]),
         torch.from_numpy(allowed),

@@ -1,5 +1,6 @@
 """Puts what is going on on the terminal, or into a log where the output is a file or a pipe."""
 
+import logging
 import math
 from collections.abc import Callable
 from time import perf_counter
@@ -20,6 +21,14 @@ class Shown(Protocol):
     def line(self) -> str:
         """The same in one line of plain text; empty if there is nothing to say."""
         ...
+
+
+class StageConsole(Console):
+    """Falls silent when nobody reads it any more: a closed pipe must not end the show."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing from now on."""
+        self.quiet = True
 
 
 class Display:
@@ -96,6 +105,14 @@ class Display:
         self._shown = shown
         self._drawn = -math.inf
 
+    def say(self, sentence: str) -> None:
+        """Print something for a person above what is shown; it stays."""
+        self.console.print(self._encodable(sentence), markup=False, highlight=False, soft_wrap=True)
+
+    def _encodable(self, line: str) -> str:
+        encoding = self.console.encoding  # a pipe on Windows may not know arrows
+        return line.encode(encoding, "replace").decode(encoding)
+
     def _render(self) -> RenderableType:
         return self._shown.render()
 
@@ -109,6 +126,24 @@ class Display:
             self._live.refresh()
         elif (line := self._shown.line()) and line != self._line:
             self._line = line
-            encoding = self.console.encoding  # a pipe on Windows may not know arrows
-            line = line.encode(encoding, "replace").decode(encoding)
-            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self.say(line)
+
+
+class LogToDisplay(logging.Handler):
+    """Says warnings of the log above what is shown, each sentence once.
+
+    Args:
+        display: where.
+    """
+
+    def __init__(self, display: Display) -> None:
+        super().__init__(logging.WARNING)
+        self._display = display
+        self._said: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it, unless it was said."""
+        sentence = record.getMessage()
+        if sentence not in self._said:
+            self._said.add(sentence)
+            self._display.say(f"note: {sentence}")

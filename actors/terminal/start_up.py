@@ -30,6 +30,7 @@ class StartUp:
         self.steps: list[Step] = []
         self._clock = clock
         self._began = clock()
+        self._told_all = False
 
     @property
     def seconds(self) -> float:
@@ -40,6 +41,7 @@ class StartUp:
 
     def begin(self, name: str) -> None:
         """End the running step, if any, and begin the next ("loading bundle")."""
+        self._told_all = False
         self.done()
         self.steps.append(Step(name, self._clock()))
 
@@ -56,15 +58,18 @@ class StartUp:
         if self.steps and self.steps[-1].seconds is None:
             self.steps[-1].seconds = self._clock() - self.steps[-1].started
 
-    def fail(self, detail: str) -> None:
-        """End the running step as failed.
+    def drop(self) -> None:
+        """Forget the running step, if any: what it announced has begun; no line is left to say."""
+        self._told_all = True
+        if self.steps and self.steps[-1].seconds is None:
+            self.steps.pop()
 
-        Raises:
-            RuntimeError: if no step is running.
-        """
-        step = self._running()
-        step.failed, step.detail = True, detail
-        self.done()
+    def fail(self, detail: str = "") -> None:
+        """End the running step, if any, as failed."""
+        if self.steps and self.steps[-1].seconds is None:
+            step = self.steps[-1]
+            step.failed, step.detail = True, detail or step.detail
+            self.done()
 
     def _running(self) -> Step:
         if not self.steps or self.steps[-1].seconds is not None:
@@ -73,9 +78,10 @@ class StartUp:
 
     def render(self) -> RenderableType:
         """One line per step: a sign, the name, the seconds, the detail."""
-        return Group(*(self._step_line(step) for step in self.steps))
+        width = max((len(step.name) for step in self.steps), default=0)
+        return Group(*(self._step_line(step, width) for step in self.steps))
 
-    def _step_line(self, step: Step) -> Text:
+    def _step_line(self, step: Step, width: int) -> Text:
         seconds = self._clock() - step.started if step.seconds is None else step.seconds
         if step.failed:
             sign, style = "✗", "bold red"
@@ -86,15 +92,17 @@ class StartUp:
         text = (
             Text(no_wrap=True, overflow="crop")
             .append(f"{sign} ", style=style)
-            .append(f"{step.name:<30}")
+            .append(f"{step.name:<{width}}")
         )
         return text.append(f"{seconds:6.1f} s  ", style="dim").append(step.detail, style="dim")
 
     def line(self) -> str:
-        """The last step in one line of plain text, for a log."""
-        if not self.steps:
+        """The last step in one line of plain text, for a log: that it began, that it is done."""
+        if not self.steps or self._told_all:
             return ""
         step = self.steps[-1]
-        state = "failed" if step.failed else "…" if step.seconds is None else "done"
-        took = "" if step.seconds is None else f" in {step.seconds:.1f} s"
-        return f"{step.name}: {state}{took} {step.detail}".rstrip()
+        if step.seconds is None:
+            return f"{step.name} …"
+        state = "failed" if step.failed else "done"
+        detail = f": {step.detail}" if step.detail else ""
+        return f"{step.name} {state} in {step.seconds:.1f} s{detail}"

@@ -7,19 +7,18 @@ import math
 from bisect import insort
 from typing import Final
 
-import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from actors.report.palette import INK_ON_LABEL, label_colour, reason_colour
 from actors.streams.machinery_messages import Fault
-from agents.messages import AudioOut, HeardLabel, Message, Played, Tick
+from agents.messages import HeardLabel, Message, Metric, Played, Tick
 
 _METER_FLOOR_DB: Final = -60.0
 _METER_CELLS: Final = 8
 _BUDGET_CELLS: Final = 16
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-KEYS: Final = "p panic · q quit"
+KEYS: Final = "p⏎ panic · q⏎ quit"
 
 
 class StatusLine:
@@ -55,8 +54,8 @@ class StatusLine:
                 self.window = message.window
             case HeardLabel():
                 self._heard = message
-            case AudioOut():
-                self._out_db = _level_db(message)
+            case Metric(name="audio.peak"):
+                self._out_db = _decibels(message.value)
             case Fault():
                 self._fault = message
                 self.restarts += message.event == "restart"
@@ -91,11 +90,13 @@ class StatusLine:
         """The same in one line of plain text, for a log."""
         played = self._played
         reaction = played.reaction_seconds if played else None
+        fault = f" · {_fault_line(self._fault).plain}" if self._fault else ""
         return (
             f"{_clock(self.window * self.window_seconds)} window {self._position()}"
             f" · {_name(self._heard)} → {_name(played)} {played.reason if played else ''}".rstrip()
             + f" · reaction {_ms(reaction)}, p99 {_ms(self.reaction_p99_seconds)}"
             f" · missed {self.misses} · underruns {self.underruns} · restarts {self.restarts}"
+            + fault
         )
 
     def _position(self) -> str:
@@ -191,10 +192,9 @@ def _name(message: HeardLabel | Played | None) -> str:
     return "–" if message is None or message.label < 0 else str(message.label)
 
 
-def _level_db(sound: AudioOut) -> float:
-    """Level of a window, dB relative to full scale (RMS)."""
-    power = float(np.mean(np.square(sound.samples, dtype=np.float64))) if sound.samples.size else 0
-    return 10.0 * math.log10(power) if power > 0 else -math.inf
+def _decibels(amplitude: float) -> float:
+    """Level of an amplitude, dB relative to full scale."""
+    return 20.0 * math.log10(amplitude) if amplitude > 0 else -math.inf
 
 
 def _clock(seconds: float) -> str:

@@ -33,6 +33,16 @@ from launch.preparation import prepare  # noqa: E402
 REHEARSAL = ROOT / "configs" / "rehearsal.yaml"
 
 
+class Untold:
+    """Is told how the preparation goes, and keeps it to itself."""
+
+    def begin(self, step: str) -> None: ...
+
+    def tell(self, detail: str) -> None: ...
+
+    def note(self, sentence: str) -> None: ...
+
+
 def band_on_ray(folder: Path, seconds: float, window: float) -> dict:
     """The report of a real-pace run, started as a performer starts it."""
     command = [sys.executable, str(ROOT / "launch" / "stage.py"), "--out", str(folder)]
@@ -47,7 +57,7 @@ def band_in_one_process(folder: Path, seconds: float, window: float, pace: str) 
     config = load_config(StageConfig, REHEARSAL, options=options, assignments=["osc=null"])
     silent = config.audio.model_copy(update={"output": None})
     config = config.model_copy(update={"audio": silent})
-    band_config = prepare(config, "bench", lambda _: None, lambda _: None)
+    band_config = prepare(config, "bench", Untold())
     clock = SystemClock()
     spent: list[float] = []
 

@@ -17,6 +17,24 @@ def test_entropy_by_hand():
     assert entropy_of_counts(np.zeros(3, np.int64)) == 0
 
 
+def test_the_correction_brings_few_counts_nearer_to_the_entropy_they_come_from():
+    rng = np.random.default_rng(0)
+    plain, better = (
+        np.mean(
+            [
+                entropy_of_counts(np.bincount(rng.integers(0, 16, 40)), corrected=corrected)
+                for _ in range(200)
+            ]
+        )
+        for corrected in (False, True)
+    )
+    assert plain < better < 4.05
+    assert abs(better - 4) < 0.3 * abs(plain - 4)
+    assert entropy_of_counts(np.array([2, 2]), corrected=True) == pytest.approx(
+        1 + 1 / (8 * np.log(2))
+    )
+
+
 def test_mutual_information_by_hand():
     labels = np.array([0, 0, 1, 1])
     assert mutual_information(labels, labels) == pytest.approx(1.0)

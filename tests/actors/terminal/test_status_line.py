@@ -1,16 +1,17 @@
 """The terminal's few lines: what they say, and that they fit."""
 
 import io
+import logging
 
 import numpy as np
 import pytest
 from rich.console import Console
 
 from actors.streams.machinery_messages import Fault
-from actors.terminal.display import Display
+from actors.terminal.display import Display, LogToDisplay, StageConsole
 from actors.terminal.start_up import StartUp
 from actors.terminal.status_line import StatusLine
-from agents.messages import SILENCE, AudioOut, Control, HeardLabel, Played, Tick
+from agents.messages import SILENCE, Control, HeardLabel, Metric, Played, Tick
 from agents.musical_time import Moment
 
 
@@ -106,9 +107,9 @@ def test_reactions_are_green_within_the_budget_then_yellow_then_red(reaction, co
 
 
 def test_levels_follow_the_sound():
-    loud = status(heard(energy_db=-6.0), AudioOut(3, np.full((100, 2), 0.5, np.float32)))
+    loud = status(heard(energy_db=-6.0), Metric(3, "audio.peak", 0.5))
     assert seen(loud).count("-6 dB") == 2
-    silent = status(heard(SILENCE, energy_db=-np.inf), AudioOut(3, np.zeros((0, 2), np.float32)))
+    silent = status(heard(SILENCE, energy_db=-np.inf), Metric(3, "audio.peak", 0.0))
     assert seen(silent).count("– dB") == 2
 
 
@@ -151,7 +152,7 @@ def test_start_up_shows_each_step_with_its_seconds():
     start.done()
     clock.seconds = 99.0
     assert start.seconds == 5.0
-    assert start.line() == "labelling memory: done in 1.5 s 34 of 120 files"
+    assert start.line() == "labelling memory done in 1.5 s: 34 of 120 files"
 
 
 def test_a_failed_step_says_why():
@@ -159,17 +160,61 @@ def test_a_failed_step_says_why():
     start.begin("loading bundle")
     start.fail("bundle.yaml is missing")
     assert "✗ loading bundle" in seen(start)
-    assert start.line() == "loading bundle: failed in 0.0 s bundle.yaml is missing"
+    assert start.line() == "loading bundle failed in 0.0 s: bundle.yaml is missing"
 
 
 def test_telling_of_a_step_that_does_not_run_is_refused():
     start = StartUp(TestClock())
     with pytest.raises(RuntimeError, match="call begin"):
         start.tell("half way")
+
+
+def test_only_a_step_that_runs_can_fail_or_be_dropped():
+    start = StartUp(TestClock())
     start.begin("one")
     start.done()
-    with pytest.raises(RuntimeError, match="call begin"):
-        start.fail("late")
+    start.fail("late")
+    start.drop()
+    assert [step.name for step in start.steps] == ["one"]
+    start.begin("playing")
+    assert start.line() == "playing …"
+    start.drop()
+    assert [step.name for step in start.steps] == ["one"]
+    assert start.line() == ""
+
+
+def test_a_plain_line_says_that_a_step_began_whatever_it_tells():
+    start = StartUp(TestClock())
+    start.begin("labelling memory")
+    start.tell("1 of 3")
+    assert start.line() == "labelling memory …"
+
+
+def test_a_plain_line_tells_the_last_fault():
+    line = status(Fault(96, "decision", "crash", "its process died"))
+    assert "decision in window 96: its process died" in line.line()
+
+
+class ClosedPipe(io.StringIO):
+    """Nobody reads it any more."""
+
+    def write(self, *_):
+        raise BrokenPipeError
+
+
+def test_a_closed_pipe_ends_the_talk_not_the_show():
+    display = Display(status(played()), console=StageConsole(file=ClosedPipe()))
+    display.refresh(now=True)
+    display.say("the show goes on")
+    assert display.console.quiet
+
+
+def test_a_warning_of_the_log_is_said_once():
+    screen = io.StringIO()
+    handler = LogToDisplay(Display(status(), console=Console(file=screen)))
+    for _ in range(2):
+        handler.handle(logging.makeLogRecord({"msg": "%s is full", "args": ("it",)}))
+    assert screen.getvalue() == "note: it is full\n"
 
 
 def test_without_a_terminal_a_plain_line_comes_now_and_then():
