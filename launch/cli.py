@@ -11,17 +11,20 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
 COMMANDS = {
     "stage": "play with a live input or a replayed guide",
     "train": "make a bundle from tracks that were played together",
+    "import-corpus": "make a corpus to learn from: stems, pairs, or multi-track MIDI",
+    "alphabet-card": "say what the labels of a corpus mean, before any training",
     "render": "turn a Sonic Pi program into sound, faster than real time",
+    "taste": "learn what listeners like, and measure it on a simulated audience",
 }
 
 
 def main() -> int:
     """Run the command named on the command line; 2 if there is none of that name."""
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
-        lines = [f"  {name:8} {purpose}" for name, purpose in COMMANDS.items()]
+        lines = [f"  {name:14} {purpose}" for name, purpose in COMMANDS.items()]
         print("usage: antiphon COMMAND [options]", *lines, sep="\n")
         return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
-    module = importlib.import_module(f"launch.{sys.argv[1]}")
+    module = importlib.import_module(f"launch.{sys.argv[1].replace('-', '_')}")
     return int(module.main(sys.argv[2:]))
 
 
