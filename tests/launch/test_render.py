@@ -1,0 +1,111 @@
+"""The command that renders one program."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from corpus.sonic_pi.install import SonicPiMissingError
+from corpus.sonic_pi.renderer import Renderer
+from corpus.sonic_pi.sandbox import SandboxMissingError
+from launch import render
+
+
+@pytest.fixture(scope="module", autouse=True)
+def needs_sonic_pi():
+    try:
+        Renderer().close()
+    except (SonicPiMissingError, SandboxMissingError) as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Path:
+    file = tmp_path / "tune.rb"
+    file.write_text("play 60\nputs 'hello'")
+    return file
+
+
+def test_a_program_becomes_a_sound_file(program: Path, tmp_path: Path):
+    out = tmp_path / "out.wav"
+
+    assert render.main([str(program), "--seconds", "1.5", "--out", str(out)]) == 0
+
+    audio, sample_rate = soundfile.read(out)
+    assert audio.shape == (66_150, 2)
+    assert sample_rate == 44_100
+    assert abs(audio).max() > 0.05
+
+
+def test_the_sound_lies_beside_the_program_unless_told_otherwise(program: Path):
+    assert render.main([str(program), "--seconds", "0.5"]) == 0
+
+    assert program.with_suffix(".wav").is_file()
+
+
+def test_events_can_be_written_too(program: Path, tmp_path: Path):
+    events = tmp_path / "events.json"
+
+    render.main([str(program), "--seconds", "1", "--events", str(events)])
+
+    written = json.loads(events.read_text())
+    assert written["events"][0]["name"] == "beep"
+    assert written["log"] == ['"hello"']
+
+
+def test_errors_of_the_program_are_told_without_a_traceback(
+    program: Path, capsys: pytest.CaptureFixture[str]
+):
+    program.write_text("play 60\nuse_synth :nosuch\nplay 62")
+
+    assert render.main([str(program), "--seconds", "1"]) == 1
+
+    said = capsys.readouterr()
+    assert "line 3: runtime error" in said.err
+    assert "Traceback" not in said.err
+    assert "1 events" in said.out
+
+
+@pytest.mark.parametrize(
+    ("contents", "arguments", "words"),
+    [
+        (b"play 60 \xff", [], "must be UTF-8"),
+        (b"play 60", ["--seconds", "-1"], "seconds must be in"),
+        (b"play 60", ["--sonic-pi", "/dev/null"], "apt-get install"),
+        (b"play 60", ["--out", "/dev/null/x.wav"], "/dev/null/x.wav"),
+        (None, [], "No such file"),
+    ],
+)
+def test_what_cannot_be_rendered_is_refused_in_one_line(
+    program: Path,
+    capsys: pytest.CaptureFixture[str],
+    contents: bytes | None,
+    arguments: list[str],
+    words: str,
+):
+    if contents is None:
+        program.unlink()
+    else:
+        program.write_bytes(contents)
+
+    assert render.main([str(program), *arguments]) == 2
+
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_the_command_runs_as_a_file_from_anywhere(program: Path, tmp_path: Path):
+    done = subprocess.run(
+        [sys.executable, str(Path(render.__file__)), str(program), "--seconds", "0.5"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 events" in done.stdout
