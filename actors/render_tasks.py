@@ -4,16 +4,19 @@ Work is handed out a few programs at a time and results come back as they are re
 is not that of the jobs; what comes back is the same as without Ray.
 """
 
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final
 
 import ray
 
+from actors.supervisor import start_ray
 from corpus.sonic_pi.dataset import CheckConfig, Job, Pair, checked_pair
 from corpus.sonic_pi.renderer import Renderer, RendererConfig
 
-__all__ = ["RenderWorker", "render_jobs"]
+__all__ = ["RenderWorker", "ray_session", "render_jobs"]
 
 JOBS_PER_CALL: Final = 4
 
@@ -36,6 +39,19 @@ class RenderWorker:
         self._renderer.close()
 
 
+@contextmanager
+def ray_session() -> Iterator[None]:
+    """Ray for the time of a `with` block: the cluster named in RAY_ADDRESS, else this machine."""
+    if "RAY_ADDRESS" in os.environ:
+        ray.init(log_to_driver=False, configure_logging=False)
+    else:
+        start_ray()
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
 def render_jobs(
     jobs: Iterable[Job],
     n_workers: int,
@@ -55,7 +71,7 @@ def render_jobs(
     """
     if n_workers < 1:
         raise ValueError(f"n_workers must be at least 1, got {n_workers}")
-    actor = ray.remote(num_cpus=1)(RenderWorker)
+    actor: Any = ray.remote(num_cpus=1)(RenderWorker)
     settings = (renderer or RendererConfig(), check or CheckConfig())
     workers = [actor.remote(*settings) for _ in range(n_workers)]
     remaining = iter(jobs)

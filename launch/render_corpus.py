@@ -4,7 +4,8 @@ python launch/render_corpus.py --out FOLDER [--renders 500] [--seconds 10] [--wo
     [--programs FOLDER] [--only-programs] [--ray]
 
 Without further options it fills the 27 templates of the project; `--programs` adds every Sonic Pi
-program (*.rb) under a folder, made into a template on the fly. Ctrl-C stops; the same command goes on.
+program (*.rb) under a folder, made into a template on the fly. Ctrl-C stops; the same command
+goes on.
 """
 
 import argparse
@@ -62,7 +63,9 @@ def _templates(arguments: argparse.Namespace) -> list[Template]:
     if arguments.programs is not None:
         files = sorted(arguments.programs.rglob("*.rb"))
         if not files:
-            raise FileNotFoundError(f"{arguments.programs} must hold Sonic Pi programs (*.rb), got none")
+            raise FileNotFoundError(
+                f"{arguments.programs} must hold Sonic Pi programs (*.rb), got none"
+            )
         for file in files:
             name = "-".join(file.relative_to(arguments.programs).with_suffix("").parts)
             try:
@@ -94,11 +97,9 @@ def _render(dataset: Dataset, arguments: argparse.Namespace) -> int:
 def _pairs(dataset: Dataset, arguments: argparse.Namespace) -> Iterator[Pair]:
     check = dataset.config.check
     if arguments.ray:
-        from launch.ray_session import ray_session
+        from actors.render_tasks import ray_session, render_jobs  # Ray only when asked for
 
-        with ray_session(arguments.workers):
-            from actors.render_tasks import render_jobs
-
+        with ray_session():
             yield from render_jobs(dataset.missing(), arguments.workers, RendererConfig(), check)
         return
     jobs, again = tee(dataset.missing())

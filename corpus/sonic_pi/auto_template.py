@@ -39,7 +39,21 @@ _FIRST_ARGUMENT: Final[Mapping[str, str]] = {
 _SECOND_ARGUMENT: Final[Mapping[str, str]] = {
     "play_pattern_timed": "sleep", "chord": "chord", "scale": "scale",
 }  # fmt: skip
-_WITHIN: Final = frozenset({"ring", "choose", "tick", "look", "shuffle", "reverse", "rrand", "rrand_i", "knit", "mirror", "pick"})  # fmt: skip
+_WITHIN: Final = frozenset(
+    [
+        "ring",
+        "choose",
+        "tick",
+        "look",
+        "shuffle",
+        "reverse",
+        "rrand",
+        "rrand_i",
+        "knit",
+        "mirror",
+        "pick",
+    ]
+)
 """Calls that hand one of the given values on: what is meant by them is meant by these."""
 
 _NUMBERS: Final = frozenset({"integer", "float"})

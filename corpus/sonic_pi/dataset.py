@@ -1,7 +1,7 @@
 """Pairs of program and sound on disk: N fillings of every template, rendered, checked, levelled.
 
 A data set is a folder: `dataset.yaml` says how it was made and guards against mixing, `pairs.sqlite`
-holds one row for every filling tried (program, outcome, levels, events) and `sound/` one FLAC file
+a row for every filling tried (program, outcome, levels, events) and `sound/` one FLAC file
 for every pair kept. Making one can be stopped at any time and taken up again; the result is the
 same, as each pair depends on (template, seed, index) alone.
 
@@ -41,7 +41,9 @@ class CheckConfig(BaseModel, frozen=True, extra="forbid"):
     silent_below_db: float = Field(-60.0, le=0, description="RMS of the whole render, dBFS")
     full_scale: float = Field(0.999, gt=0, description="magnitude from which a sample is clipped")
     clipped_share: float = Field(0.001, ge=0, le=1, description="clipped samples from which it is")
-    level_db: float = Field(-23.0, le=0, description="RMS after levelling, dBFS; peaks stay below 1")
+    level_db: float = Field(
+        -23.0, le=0, description="RMS after levelling, dBFS; peaks stay below 1"
+    )
 
 
 class DatasetConfig(BaseModel, frozen=True, extra="forbid"):
@@ -96,7 +98,8 @@ class Pair:
         """
         if not self.sound:
             raise ValueError(f"{self.template} {self.index} has no sound: it was {self.outcome}")
-        return soundfile.read(io.BytesIO(self.sound), dtype="float32")[0]
+        samples: NDArray[np.float32] = soundfile.read(io.BytesIO(self.sound), dtype="float32")[0]
+        return samples
 
 
 def checked_pair(job: Job, rendering: Rendering, config: CheckConfig) -> Pair:

@@ -80,12 +80,17 @@ NUMBERS: Final[Mapping[str, NumberKind]] = {
 
 SYNTHS: Final[Mapping[str, tuple[str, ...]]] = {
     "lead": (
-        "beep", "blade", "chiplead", "dpulse", "dsaw", "dtri", "fm", "mod_fm", "mod_saw", "mod_sine",
-        "piano", "pluck", "prophet", "pulse", "saw", "square", "supersaw", "tb303", "tech_saws",
-        "tri", "zawa",
+        "beep", "blade", "chiplead", "dpulse", "dsaw", "dtri", "fm", "mod_fm", "mod_saw",
+        "mod_sine", "piano", "pluck", "prophet", "pulse", "saw", "square", "supersaw", "tb303",
+        "tech_saws", "tri", "zawa",
     ),
-    "bass": ("chipbass", "dsaw", "fm", "mod_pulse", "pulse", "saw", "square", "subpulse", "tb303", "tri"),
-    "pad": ("blade", "dark_ambience", "dsaw", "growl", "hollow", "hoover", "prophet", "supersaw", "zawa"),
+    "bass": (
+        "chipbass", "dsaw", "fm", "mod_pulse", "pulse", "saw", "square", "subpulse", "tb303", "tri",
+    ),
+    "pad": (
+        "blade", "dark_ambience", "dsaw", "growl", "hollow", "hoover", "prophet", "supersaw",
+        "zawa",
+    ),
     "bell": ("beep", "chiplead", "dull_bell", "piano", "pluck", "pretty_bell", "tri"),
     "noise": ("bnoise", "chipnoise", "cnoise", "gnoise", "noise", "pnoise"),
 }  # fmt: skip
@@ -160,7 +165,7 @@ NAMES: Final[Mapping[str, Mapping[str, tuple[str, ...]]]] = {
     "chord": {
         "": (
             "major", "minor", "major", "minor", "m7", "major7", "minor7", "dom7", "sus2", "sus4",
-            "dim", "aug", "m9", "maj9",
+            "dim", "dim7", "m9", "maj9",
         )
     },
 }  # fmt: skip
@@ -179,7 +184,9 @@ def note_number(name: str) -> int:
     """
     match = _NOTE.fullmatch(name)
     if match is None:
-        raise ValueError(f"a note must be a letter a-g, an accidental s, f or b, an octave; got {name!r}")
+        raise ValueError(
+            f"a note must be a letter a-g, an accidental s, f or b, an octave; got {name!r}"
+        )
     letter, accidental, octave = match.groups()
     shift = {"": 0, "s": 1, "f": -1, "b": -1}[accidental]
     return _LETTERS[letter.lower()] + shift + 12 * (int(octave or "4") + 1)
@@ -212,7 +219,9 @@ def draw_name(rng: np.random.Generator, kind: str, group: str = "") -> str:
     groups = NAMES[kind]
     if group and group not in groups:
         raise ValueError(f"{kind} group must be one of {', '.join(groups)}, got {group!r}")
-    names = groups[group] if group in groups else [name for some in groups.values() for name in some]
+    names = (
+        groups[group] if group in groups else [name for some in groups.values() for name in some]
+    )
     return str(names[int(rng.integers(len(names)))])
 
 

@@ -7,8 +7,8 @@ A template is Sonic Pi code in which parameters are calls in double braces:
     play 60, amp: {{ amp(like="0.5") }}      near the value that a program has
     sleep {{ sleep(like="0.5", slot=1) }}    the same value wherever this kind has this slot
 
-Kinds are those of `parameters.NUMBERS` and `parameters.NAMES`, and `note`; further `notes(n)` (a line
-that walks through a scale), `steps(n, share)` (ones and zeros) and `one_of(...)`. The same
+Kinds are those of `parameters.NUMBERS` and `parameters.NAMES`, and `note`; further `notes(n)` (a
+line that walks through a scale), `steps(n, share)` (ones and zeros) and `one_of(...)`. The same
 template, seed and index give the same program.
 """
 
@@ -118,7 +118,9 @@ class _Draws:
 
     def functions(self) -> dict[str, Callable[..., str]]:
         """Name → function, for Jinja."""
-        numbers = {kind: partial(self._draw, kind, draw_number, draw_number_like) for kind in NUMBERS}
+        numbers = {
+            kind: partial(self._draw, kind, draw_number, draw_number_like) for kind in NUMBERS
+        }
         names = {
             kind: partial(
                 self._draw, kind, partial(_named, kind=kind), partial(_named_like, kind=kind)
@@ -150,14 +152,15 @@ class _Draws:
         return self._noted(kind, value)
 
     def _notes(self, n: int, low: str = "c3", high: str = "c5") -> str:
-        """Ruby symbols of a line that moves by small steps through one scale, rests now and then."""
+        """Symbols of a line that moves by small steps through one scale, with some rests."""
         root, mode = int(self._rng.integers(12)), _MODES[int(self._rng.integers(len(_MODES)))]
         allowed = [
             pitch
             for pitch in range(note_number(low), note_number(high) + 1)
             if (pitch - root) % 12 in mode
         ]
-        place, line = int(self._rng.integers(len(allowed))), []
+        place = int(self._rng.integers(len(allowed)))
+        line: list[str] = []
         for _ in range(n):
             place = min(max(place + int(self._rng.integers(-3, 4)), 0), len(allowed) - 1)
             is_rest = bool(line) and self._rng.random() < _REST_SHARE
@@ -218,9 +221,7 @@ def _note_like(rng: np.random.Generator, _: str, like: str) -> str:
 _NAME_OF: Final = {
     12 * (octave + 1) + step: f"{name}{octave}"
     for octave in range(9)
-    for step, name in enumerate(
-        ("c", "db", "d", "eb", "e", "f", "gb", "g", "ab", "a", "bb", "b")
-    )
+    for step, name in enumerate(("c", "db", "d", "eb", "e", "f", "gb", "g", "ab", "a", "bb", "b"))
 }
 _ENVIRONMENT: Final = SandboxedEnvironment(
     undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
