@@ -40,19 +40,8 @@ _SECOND_ARGUMENT: Final[Mapping[str, str]] = {
     "play_pattern_timed": "sleep", "chord": "chord", "scale": "scale",
 }  # fmt: skip
 _WITHIN: Final = frozenset(
-    [
-        "ring",
-        "choose",
-        "tick",
-        "look",
-        "shuffle",
-        "reverse",
-        "rrand",
-        "rrand_i",
-        "knit",
-        "mirror",
-        "pick",
-    ]
+    ("ring", "choose", "tick", "look", "shuffle", "reverse", "mirror", "pick", "knit")
+    + ("rrand", "rrand_i")
 )
 """Calls that hand one of the given values on: what is meant by them is meant by these."""
 
@@ -125,7 +114,7 @@ def _parser() -> tree_sitter.Parser:
 
 def _escaped(text: str) -> str:
     """Text that Jinja gives back unchanged."""
-    text = re.sub(r"\{\{|\{%|\{#", lambda brace: '{{ "' + brace.group() + '" }}', text)
+    text = re.sub(r"\{(?=[{%#\r]|\Z)", '{{ "{" }}', text)
     return text.replace("\r", '{{ "\\r" }}')  # Jinja makes every line end "\n"
 
 
