@@ -31,8 +31,9 @@ AXES: Final[tuple[Axis, ...]] = ("timbre", "rhythm", "harmony")
 
 SAMPLE_RATE: Final = 22_050
 N_MELS: Final = 64
-LOWEST_HZ, HIGHEST_HZ = 30.0, 10_000.0
-MEL_FFT, MEL_HOP = 2048, 512
+LOWEST_HZ, HIGHEST_HZ = 40.0, 12_000.0
+MEL_FFT, MEL_HOP = 1024, 512
+HOPS_PER_FRAME: Final = 2
 CHROMA_FFT, CHROMA_HOP = 4096, 2048
 CHROMA_LOWEST_HZ, CHROMA_HIGHEST_HZ = 60.0, 2000.0
 FLOOR_DB: Final = -70.0
@@ -113,9 +114,12 @@ def picture_of(samples: NDArray[np.float32], sample_rate: int) -> SoundPicture:
         raise ValueError(f"samples must be finite and not empty, got shape {samples.shape}")
     mono = samples.mean(axis=1) if samples.ndim == 2 else samples
     mono = soxr.resample(mono.astype(np.float32), sample_rate, SAMPLE_RATE)
-    mel = mel_filters() @ power_spectrogram(mono, MEL_FFT, MEL_HOP)
+    hops = mel_filters() @ power_spectrogram(mono, MEL_FFT, MEL_HOP)
+    n_frames = max(1, hops.shape[1] // HOPS_PER_FRAME)
+    whole = hops[:, : n_frames * HOPS_PER_FRAME]
+    mel = whole.reshape(N_MELS, n_frames, -1).mean(axis=2)
     chroma = _chroma_filters() @ power_spectrogram(mono, CHROMA_FFT, CHROMA_HOP)
-    return SoundPicture(mel, MEL_HOP / SAMPLE_RATE, chroma)
+    return SoundPicture(mel, HOPS_PER_FRAME * MEL_HOP / SAMPLE_RATE, chroma)
 
 
 def power_spectrogram(mono: NDArray[np.float32], n_fft: int, hop: int) -> NDArray[np.float32]:
@@ -129,18 +133,18 @@ def power_spectrogram(mono: NDArray[np.float32], n_fft: int, hop: int) -> NDArra
 
 @cache
 def mel_filters() -> NDArray[np.float32]:
-    """Triangles of area one on the mel scale (O'Shaughnessy 1987), shape (64, bins)."""
+    """Triangles of height one on the mel scale (O'Shaughnessy 1987), shape (64, bins)."""
     mel = np.linspace(_hz_to_mel(LOWEST_HZ), _hz_to_mel(HIGHEST_HZ), N_MELS + 2)
     edges = 700.0 * (10 ** (mel / 2595.0) - 1.0)
+    low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     hz = np.arange(MEL_FFT // 2 + 1) * SAMPLE_RATE / MEL_FFT
-    rise = (hz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    fall = (edges[2:, None] - hz) / (edges[2:] - edges[1:-1])[:, None]
-    triangles = np.maximum(0.0, np.minimum(rise, fall))
-    nearest = np.abs(hz[None, :] - edges[1:-1, None]).argmin(axis=1)
-    triangles[np.arange(N_MELS), nearest] = np.maximum(
-        triangles[np.arange(N_MELS), nearest], 0.1
-    )  # a band narrower than a bin still hears its bin
-    return (triangles / triangles.sum(axis=1, keepdims=True)).astype(np.float32)
+    triangles = np.maximum(
+        0.0, np.minimum((hz - low) / (centre - low), (high - hz) / (high - centre))
+    )
+    thin = (triangles.sum(axis=1) < 1.0) & (centre[:, 0] < hz[-1])
+    nearest = np.maximum(0.0, 1.0 - np.abs(hz - centre) / hz[1])
+    triangles[thin] = nearest[thin]  # narrower than a bin: shares the two nearest
+    return triangles.astype(np.float32)
 
 
 def _hz_to_mel(hz: float) -> float:

@@ -40,8 +40,19 @@ _SECOND_ARGUMENT: Final[Mapping[str, str]] = {
     "play_pattern_timed": "sleep", "chord": "chord", "scale": "scale",
 }  # fmt: skip
 _WITHIN: Final = frozenset(
-    ("ring", "choose", "tick", "look", "shuffle", "reverse", "mirror", "pick", "knit")
-    + ("rrand", "rrand_i")
+    (
+        "ring",
+        "choose",
+        "tick",
+        "look",
+        "shuffle",
+        "reverse",
+        "mirror",
+        "pick",
+        "knit",
+        "rrand",
+        "rrand_i",
+    )
 )
 """Calls that hand one of the given values on: what is meant by them is meant by these."""
 

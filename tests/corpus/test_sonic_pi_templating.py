@@ -26,7 +26,8 @@ from corpus.sonic_pi.templating import Template, own_templates
 TEMPLATES = own_templates()
 LANGUAGE = (
     "live_loop", "sleep", "play", "synth", "sample", "with_fx", "use_bpm", "tick", "look", "ring",
-    "choose", "chord", "scale", "rrand", "define", "use_synth_defaults", "in_thread", "stop", "sync",
+    "choose", "chord", "scale", "rrand", "define", "use_synth_defaults", "in_thread", "stop",
+    "sync",
     "use_random_seed", "play_pattern_timed", "one_in", "control", "spread", "cue", "play_chord",
     "get", "set", "density", "range", "knit", "line", "ramp", "at", "with_octave", "use_transpose",
     "time_warp", "with_bpm", "bools", "chord_degree", "slice", "beat_stretch", "cutoff_slide",
