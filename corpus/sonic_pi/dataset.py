@@ -2,8 +2,8 @@
 
 A data set is a folder. `dataset.yaml` says how it was made and guards against mixing,
 `pairs.sqlite` has a row for every filling tried (program, outcome, levels, events), `sound/` has a
-FLAC file for every pair kept. Making one can be stopped at any time and taken up again; the result is the
-same, as each pair depends on (template, seed, index) alone.
+FLAC file for every pair kept. Making one can be stopped at any time and taken up again; the result
+is the same, as each pair depends on (template, seed, index) alone.
 
 Sound is kept mono at 22.05 kHz, levelled to one loudness: how loud a program is cannot be told
 from it. What is silent, clipped or failed is counted and dropped.
