@@ -1,0 +1,144 @@
+"""Mel spectrograms in the one resolution that sketches, atlas and real audio share.
+
+64 bands from 40 Hz to 12 kHz, frames of 2048 samples at 44.1 kHz (46.4 ms). Values are powers,
+averaged over channels and over a frame, so that a sound's pan does not matter and powers add up.
+"""
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "FRAME_SECONDS", "N_BANDS", "SAMPLE_RATE", "band_hertz", "low_pass", "mel_spectrogram",
+    "shifted_bands",
+]  # fmt: skip
+
+SAMPLE_RATE: Final = 44_100
+N_BANDS: Final = 64
+FRAME_SAMPLES: Final = 2048
+FRAME_SECONDS: Final = FRAME_SAMPLES / SAMPLE_RATE
+_LOWEST_HERTZ: Final = 40.0
+_HIGHEST_HERTZ: Final = 12_000.0
+_WINDOW_SAMPLES: Final = 2048
+_HOP_SAMPLES: Final = 1024
+
+Floats = NDArray[np.float32]
+
+
+def mel_spectrogram(audio: ArrayLike) -> Floats:
+    """The mel power spectrogram of real audio.
+
+    Args:
+        audio: shape (samples,) or (samples, channels), at 44.1 kHz.
+
+    Returns:
+        Shape (64, frames), frames = samples // 2048, ≥ 0.
+
+    Raises:
+        ValueError: the audio has another shape.
+    """
+    signal = np.asarray(audio, dtype=np.float32)
+    if signal.ndim == 1:
+        signal = signal[:, None]
+    if signal.ndim != 2:
+        raise ValueError(f"audio must have shape (samples,) or (samples, channels), got {signal.shape}")
+    n_frames = len(signal) // FRAME_SAMPLES
+    if not n_frames:
+        return np.zeros((N_BANDS, 0), dtype=np.float32)
+    window = np.hanning(_WINDOW_SAMPLES).astype(np.float32)
+    padded = np.pad(signal[: n_frames * FRAME_SAMPLES], ((512, 512), (0, 0)))
+    power = np.zeros((2 * n_frames, _WINDOW_SAMPLES // 2 + 1), dtype=np.float32)
+    for channel in padded.T:
+        hops = np.lib.stride_tricks.sliding_window_view(channel, _WINDOW_SAMPLES)[::_HOP_SAMPLES]
+        power[: len(hops)] += np.abs(np.fft.rfft(hops * window, axis=1)) ** 2
+    power /= signal.shape[1] * float(np.sum(window**2)) * _WINDOW_SAMPLES / 2
+    frames = power.reshape(n_frames, 2, -1).mean(axis=1)
+    return np.ascontiguousarray(_filters() @ frames.T)
+
+
+def _to_mel(hertz: NDArray[np.float64] | float) -> NDArray[np.float64]:
+    return 2595.0 * np.log10(1.0 + np.asarray(hertz) / 700.0)
+
+
+def _from_mel(mel: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(700.0 * (10.0 ** (mel / 2595.0) - 1.0))
+
+
+@lru_cache(maxsize=1)
+def _edges() -> NDArray[np.float64]:
+    ends = _to_mel(_LOWEST_HERTZ), _to_mel(_HIGHEST_HERTZ)
+    return _from_mel(np.linspace(*ends, N_BANDS + 2))
+
+
+@lru_cache(maxsize=1)
+def band_hertz() -> NDArray[np.float64]:
+    """Centres of the bands in hertz, shape (64,)."""
+    return _edges()[1:-1]
+
+
+@lru_cache(maxsize=1)
+def _filters() -> Floats:
+    edges = _edges()
+    bins = np.fft.rfftfreq(_WINDOW_SAMPLES, 1 / SAMPLE_RATE)
+    low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    rising, falling = (bins - low) / (centre - low), (high - bins) / (high - centre)
+    shape = np.maximum(0.0, np.minimum(rising, falling))
+    thin = shape.sum(axis=1) < 1.0  # narrower than a bin: share the nearest bins
+    distance = np.abs(bins[None, :] - centre)
+    shape[thin] = np.maximum(0.0, 1.0 - distance[thin] / bins[1])
+    return shape.astype(np.float32)
+
+
+def shifted_bands(spectra: Floats, semitones: ArrayLike) -> Floats:
+    """Spectra moved along log frequency.
+
+    Args:
+        spectra: shape (n, 64), powers.
+        semitones: shape (n,), up > 0.
+
+    Returns:
+        Shape (n, 64): each keeps its power but for what leaves the range of the bands.
+    """
+    ratio = 2.0 ** (np.asarray(semitones, dtype=np.float64) / 12.0)
+    hertz = band_hertz()[None, :] / ratio[:, None]
+    ends = _to_mel(_LOWEST_HERTZ), _to_mel(_HIGHEST_HERTZ)
+    place = (_to_mel(hertz) - ends[0]) / (ends[1] - ends[0]) * (N_BANDS + 1) - 1.0
+    floor = np.floor(place)
+    part = (place - floor).astype(np.float32)
+    index = floor.astype(np.int64)
+    rows = np.arange(len(spectra))[:, None]
+    widths = _widths()
+    density = np.pad(spectra / widths, ((0, 0), (1, 2)))
+    first = density[rows, np.clip(index + 1, 0, N_BANDS + 1)]
+    second = density[rows, np.clip(index + 2, 0, N_BANDS + 1)]
+    moved = (first * (1 - part) + second * part) * widths / ratio[:, None].astype(np.float32)
+    return np.asarray(moved, dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def _widths() -> Floats:
+    edges = _edges()
+    return ((edges[2:] - edges[:-2]) / 2).astype(np.float32)
+
+
+def low_pass(cutoff: ArrayLike, resonance: ArrayLike = 0.0, poles: int = 2) -> Floats:
+    """Power response of low-pass filters.
+
+    Args:
+        cutoff: MIDI numbers, shape (...).
+        resonance: 0 (none) to 1, broadcast against `cutoff`.
+        poles: steepness, ≥ 1.
+
+    Returns:
+        Shape (..., 64).
+    """
+    corner = 440.0 * 2.0 ** ((np.asarray(cutoff, dtype=np.float64)[..., None] - 69.0) / 12.0)
+    ratio = band_hertz() / corner
+    damping = 1.0 - 0.93 * np.clip(np.asarray(resonance, dtype=np.float64)[..., None], 0.0, 0.99)
+    if poles == 2:
+        response = 1.0 / ((1.0 - ratio**2) ** 2 + (2.0 * damping * ratio) ** 2 * 0.5 + 1e-3)
+    else:
+        response = 1.0 / (1.0 + ratio ** (2 * poles))
+    return np.minimum(response, 20.0).astype(np.float32)

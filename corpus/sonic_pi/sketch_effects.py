@@ -1,0 +1,336 @@
+"""Effects on mel spectrograms: what each does to power in bands and frames.
+
+An effect takes power, shape (64, frames), and its arguments, and gives power of the same shape.
+Phase is unknown, so echoes add as power; levels were checked against renderings of a held saw.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+import numpy as np
+from scipy.signal import lfilter
+
+from corpus.sonic_pi.mel import (
+    FRAME_SECONDS,
+    N_BANDS,
+    Floats,
+    band_hertz,
+    low_pass,
+    shifted_bands,
+)
+
+__all__ = ["EFFECTS", "Arguments", "apply_effect"]
+
+Arguments: TypeAlias = Mapping[str, float]
+Effect: TypeAlias = Callable[[Floats, Arguments], Floats]
+
+_MOST_ECHOES: Final = 24
+_POINTS: Final = 8
+"""Points inside a frame at which a fast modulation is averaged."""
+
+
+def apply_effect(name: str, power: Floats, arguments: Arguments) -> Floats:
+    """The power after an effect, mixed with what goes in; an unknown effect changes nothing."""
+    effect = EFFECTS.get(name)
+    gain = np.float32(max(0.0, arguments.get("amp", 1.0)) ** 2)
+    before = np.float32(max(0.0, arguments.get("pre_amp", 1.0)) ** 2)
+    if effect is None:
+        return power * (gain * before)
+    mix = min(1.0, max(0.0, arguments.get("mix", 1.0)))
+    power = power * before
+    wet = effect(power * np.float32(max(0.0, arguments.get("pre_mix", 1.0)) ** 2), arguments)
+    if mix >= 1.0:
+        return wet * gain
+    dry, through = math.cos(mix * math.pi / 2) ** 2, math.sin(mix * math.pi / 2) ** 2
+    return np.asarray((power * np.float32(dry) + wet * np.float32(through)) * gain)
+
+
+def _tail(power: Floats, kept: float, gain: float) -> Floats:
+    """An exponential tail: `kept` of its power lasts to the next frame, `gain` in all."""
+    out = lfilter([gain * (1.0 - kept)], [1.0, -kept], power, axis=1)
+    return np.asarray(out, dtype=np.float32)
+
+
+def _reverb(power: Floats, arguments: Arguments) -> Floats:
+    feedback = 0.7 + 0.28 * min(1.0, max(0.0, arguments.get("room", 0.6)))
+    kept = feedback ** (2.0 * FRAME_SECONDS / 0.031)
+    damping = _damping(round(arguments.get("damp", 0.5), 1))
+    return _tail(power * damping, kept, 1.6) + power * np.float32(0.6)
+
+
+@lru_cache(maxsize=32)
+def _damping(damp: float) -> Floats:
+    shape = 1.0 / (1.0 + damp * (band_hertz() / 4000.0) ** 2)
+    return np.asarray(shape[:, None], dtype=np.float32)
+
+
+def _gverb(power: Floats, arguments: Arguments) -> Floats:
+    release = max(0.05, arguments.get("release", 3.0))
+    kept = 10.0 ** (-6.0 * FRAME_SECONDS / release)
+    return _tail(power, kept, 9.0) + power
+
+
+def _echoes(power: Floats, phase: float, kept: float) -> Floats:
+    """The sound and its repeats every `phase` seconds, each `kept` of the one before in power."""
+    out = power.copy()
+    n_frames = power.shape[1]
+    step = max(phase, 0.01) / FRAME_SECONDS
+    gain = 1.0
+    for count in range(1, _MOST_ECHOES):
+        shift = count * step
+        first = int(shift)
+        if first >= n_frames or gain < 1e-4:
+            break
+        part = np.float32((shift - first) * gain)
+        out[:, first:] += power[:, : n_frames - first] * (np.float32(gain) - part)
+        if first + 1 < n_frames:
+            out[:, first + 1 :] += power[:, : n_frames - first - 1] * part
+        gain *= kept
+    return out
+
+
+def _echo(power: Floats, arguments: Arguments) -> Floats:
+    phase = arguments.get("phase", 0.25)
+    decay = max(0.05, arguments.get("decay", 2.0))
+    return _echoes(power, phase, 10.0 ** (-6.0 * phase / decay))
+
+
+def _ping_pong(power: Floats, arguments: Arguments) -> Floats:
+    feedback = min(0.99, max(0.0, arguments.get("feedback", 0.5)))
+    return _echoes(power, arguments.get("phase", 0.25), feedback**2)
+
+
+def _cutoff(arguments: Arguments, default: float) -> float:
+    return arguments.get("cutoff", default)
+
+
+def _low(poles: int) -> Effect:
+    def filtered(power: Floats, arguments: Arguments) -> Floats:
+        resonance = arguments.get("res", 0.5) if poles == 2 else 0.0
+        return power * low_pass(_cutoff(arguments, 100.0), resonance, poles)[:, None]
+
+    return filtered
+
+
+def _high(power: Floats, arguments: Arguments) -> Floats:
+    return power * high_pass(_cutoff(arguments, 100.0), arguments.get("res", 0.0))[:, None]
+
+
+def high_pass(cutoff: float, resonance: float = 0.0) -> Floats:
+    """Power response of a two-pole high-pass, shape (64,); `cutoff` is a MIDI number."""
+    ratio = 440.0 * 2.0 ** ((cutoff - 69.0) / 12.0) / band_hertz()
+    damping = 1.0 - 0.93 * min(0.99, max(0.0, resonance))
+    response = 1.0 / ((1.0 - ratio**2) ** 2 + (2.0 * damping * ratio) ** 2 * 0.5 + 1e-3)
+    return np.minimum(response, 20.0).astype(np.float32)
+
+
+def _band(power: Floats, arguments: Arguments) -> Floats:
+    corner = 440.0 * 2.0 ** ((arguments.get("centre", 100.0) - 69.0) / 12.0)
+    width = max(0.02, 1.0 - arguments.get("res", 0.6))
+    ratio = band_hertz() / corner
+    response = 1.0 / (1.0 + ((ratio - 1.0 / ratio) / width) ** 2)
+    return np.asarray(power * response.astype(np.float32)[:, None])
+
+
+def _wave(arguments: Arguments, n_frames: int) -> Floats:
+    """A low-frequency wave between 0 and 1, shape (frames, points)."""
+    phase = max(0.01, arguments.get("phase", 0.25))
+    time = (np.arange(n_frames * _POINTS) + 0.5) * FRAME_SECONDS / _POINTS
+    place = (time / phase + arguments.get("phase_offset", 0.0)) % 1.0
+    shape = int(arguments.get("wave", 1))
+    if shape == 0:
+        value = 1.0 - place
+    elif shape == 1:
+        value = (place < arguments.get("pulse_width", 0.5)).astype(np.float64)
+    elif shape == 2:
+        value = 1.0 - np.abs(2.0 * place - 1.0)
+    else:
+        value = 0.5 + 0.5 * np.sin(2.0 * np.pi * place)
+    if arguments.get("invert_wave", 0.0) >= 0.5:
+        value = 1.0 - value
+    return value.reshape(n_frames, _POINTS).astype(np.float32)
+
+
+def _slicer(power: Floats, arguments: Arguments) -> Floats:
+    low, high = arguments.get("amp_min", 0.0), arguments.get("amp_max", 1.0)
+    level = low + (high - low) * _wave(arguments, power.shape[1])
+    return np.asarray(power * (level**2).mean(axis=1))
+
+
+def _tremolo(power: Floats, arguments: Arguments) -> Floats:
+    depth = arguments.get("depth", 0.5)
+    level = 1.0 - depth * _wave({**arguments, "phase": arguments.get("phase", 4.0)}, power.shape[1])
+    return np.asarray(power * (level**2).mean(axis=1))
+
+
+def _wobble(power: Floats, arguments: Arguments) -> Floats:
+    low, high = arguments.get("cutoff_min", 60.0), arguments.get("cutoff_max", 120.0)
+    wave = _wave(arguments, power.shape[1])
+    corners = low + (high - low) * wave[:, _POINTS // 2]
+    response = low_pass(corners, arguments.get("res", 0.8))
+    return np.asarray(power * response.T)
+
+
+def _saturated(power: Floats, drive: float) -> Floats:
+    """A soft limit: louder, with harmonics above what goes in."""
+    if drive <= 0.0:
+        return power
+    level = np.sqrt(2.0 * power.sum(axis=0, keepdims=True))
+    gain = ((1.0 + drive) / (1.0 + drive * level)) ** 2
+    rough = np.float32(0.35) * drive * level / (1.0 + drive * level)
+    harmonics = (_raised(19.0) + _raised(28.0)) @ power * np.float32(0.5)
+    return np.asarray((power * (1.0 - rough) + harmonics * rough) * gain, dtype=np.float32)
+
+
+@lru_cache(maxsize=64)
+def _raised(semitones: float) -> Floats:
+    """The matrix that moves a spectrum up, shape (64, 64)."""
+    unit = np.eye(N_BANDS, dtype=np.float32)
+    return np.ascontiguousarray(shifted_bands(unit, np.full(N_BANDS, semitones)).T)
+
+
+def _distortion(power: Floats, arguments: Arguments) -> Floats:
+    amount = min(0.98, max(0.0, arguments.get("distort", 0.5)))
+    return _saturated(power, 2.0 * amount / (1.0 - amount))
+
+
+def _tanh(power: Floats, arguments: Arguments) -> Floats:
+    return _saturated(power, max(0.0, arguments.get("krunch", 5.0)) / 4.0)
+
+
+def _krush(power: Floats, arguments: Arguments) -> Floats:
+    rough = _saturated(power, max(0.0, arguments.get("gain", 5.0)))
+    return rough * low_pass(_cutoff(arguments, 100.0), arguments.get("res", 0.0))[:, None]
+
+
+def _bitcrusher(power: Floats, arguments: Arguments) -> Floats:
+    rate = max(100.0, arguments.get("sample_rate", 10_000.0))
+    hertz = band_hertz()
+    below = (1.0 / (1.0 + (hertz / (0.5 * rate)) ** 8)).astype(np.float32)
+    mirrored = _mirror(round(rate, -2)) @ power
+    noise = np.float32(4.0 ** -max(1.0, arguments.get("bits", 8.0)))
+    floor = noise * np.float32(1.0 / N_BANDS) * (power.sum(axis=0, keepdims=True) > 1e-7)
+    return np.asarray(power * below[:, None] + mirrored * np.float32(0.25) + floor)
+
+
+@lru_cache(maxsize=32)
+def _mirror(rate: float) -> Floats:
+    """The first image of a spectrum sampled at a low rate, shape (64, 64)."""
+    hertz = band_hertz()
+    matrix = np.zeros((N_BANDS, N_BANDS), dtype=np.float32)
+    for source, frequency in enumerate(hertz):
+        image = rate - frequency
+        if frequency < rate / 2 and hertz[0] < image < hertz[-1]:
+            matrix[int(np.argmin(np.abs(hertz - image))), source] = 1.0
+    return matrix
+
+
+def _normaliser(power: Floats, arguments: Arguments) -> Floats:
+    total = power.sum(axis=0, keepdims=True)
+    level = np.float32(0.3 * max(0.0, arguments.get("level", 1.0)) ** 2)
+    return np.asarray(power * np.where(total > 1e-6, level / np.maximum(total, 1e-6), 0.0))
+
+
+def _normalised(effect: Effect) -> Effect:
+    return lambda power, arguments: _normaliser(effect(power, arguments), {})
+
+
+def _octaver(power: Floats, arguments: Arguments) -> Floats:
+    above = _raised(12.0) @ power * np.float32(arguments.get("super_amp", 1.0) ** 2 * 0.3)
+    below = _raised(-12.0) @ power * np.float32(arguments.get("sub_amp", 1.0) ** 2 * 0.3)
+    deep = _raised(-24.0) @ power * np.float32(arguments.get("subsub_amp", 1.0) ** 2 * 0.3)
+    return np.asarray(power + above + below + deep)
+
+
+def _pitch_shift(power: Floats, arguments: Arguments) -> Floats:
+    shift = arguments.get("pitch", arguments.get("transpose", 0.0))
+    return np.asarray(_raised(round(shift, 1)) @ power)
+
+
+def _ring_mod(power: Floats, arguments: Arguments) -> Floats:
+    carrier = 440.0 * 2.0 ** ((arguments.get("freq", 30.0) - 69.0) / 12.0)
+    up = 12.0 * np.log2((band_hertz() + carrier) / band_hertz())
+    unit = np.eye(N_BANDS, dtype=np.float32)
+    down = 12.0 * np.log2(np.maximum(np.abs(band_hertz() - carrier), 20.0) / band_hertz())
+    matrix = shifted_bands(unit, up) + shifted_bands(unit, down)
+    return np.asarray(matrix.T @ power * np.float32(0.7))
+
+
+def _eq(power: Floats, arguments: Arguments) -> Floats:
+    hertz = np.log2(band_hertz())
+    decibels = np.zeros(N_BANDS)
+    for name, centre in (("low", 43.0), ("mid", 59.0), ("high", 104.0)):
+        place = math.log2(440.0) + (arguments.get(f"{name}_note", centre) - 69.0) / 12.0
+        decibels += 20.0 * arguments.get(name, 0.0) * np.exp(-((hertz - place) ** 2))
+    low = math.log2(440.0) + (arguments.get("low_shelf_note", 43.0) - 69.0) / 12.0
+    high = math.log2(440.0) + (arguments.get("high_shelf_note", 104.0) - 69.0) / 12.0
+    decibels += 20.0 * arguments.get("low_shelf", 0.0) * (hertz < low)
+    decibels += 20.0 * arguments.get("high_shelf", 0.0) * (hertz > high)
+    return np.asarray(power * (10.0 ** (decibels / 10.0)).astype(np.float32)[:, None])
+
+
+def _band_eq(power: Floats, arguments: Arguments) -> Floats:
+    place = math.log2(440.0) + (arguments.get("freq", 100.0) - 69.0) / 12.0
+    width = max(0.05, arguments.get("res", 0.6)) + 0.3
+    shape = np.exp(-(((np.log2(band_hertz()) - place) / width) ** 2))
+    decibels = arguments.get("db", 0.6) * shape
+    return np.asarray(power * (10.0 ** (decibels / 10.0)).astype(np.float32)[:, None])
+
+
+def _vowel(power: Floats, arguments: Arguments) -> Floats:
+    formants = ((700, 1100), (400, 1700), (300, 1900), (400, 750), (320, 700))
+    index = int(arguments.get("vowel_sound", 1.0)) - 1
+    hertz = np.log2(band_hertz())
+    response = np.full(N_BANDS, 0.03)
+    for corner in formants[index % len(formants)]:
+        response += 3.0 * np.exp(-(((hertz - math.log2(corner)) / 0.25) ** 2))
+    return np.asarray(power * response.astype(np.float32)[:, None])
+
+
+def _scaled(gain: float) -> Effect:
+    return lambda power, _arguments: power * np.float32(gain)
+
+
+EFFECTS: Final[dict[str, Effect]] = {
+    "reverb": _reverb,
+    "gverb": _gverb,
+    "echo": _echo,
+    "ping_pong": _ping_pong,
+    "lpf": _low(2),
+    "rlpf": _low(2),
+    "nlpf": _normalised(_low(2)),
+    "nrlpf": _normalised(_low(2)),
+    "hpf": _high,
+    "rhpf": _high,
+    "nhpf": _normalised(_high),
+    "nrhpf": _normalised(_high),
+    "bpf": _band,
+    "rbpf": _band,
+    "nbpf": _normalised(_band),
+    "nrbpf": _normalised(_band),
+    "slicer": _slicer,
+    "panslicer": _scaled(0.5),
+    "tremolo": _tremolo,
+    "wobble": _wobble,
+    "ixi_techno": _wobble,
+    "distortion": _distortion,
+    "tanh": _tanh,
+    "krush": _krush,
+    "bitcrusher": _bitcrusher,
+    "normaliser": _normaliser,
+    "octaver": _octaver,
+    "pitch_shift": _pitch_shift,
+    "whammy": _pitch_shift,
+    "ring_mod": _ring_mod,
+    "eq": _eq,
+    "band_eq": _band_eq,
+    "vowel": _vowel,
+    "pan": _scaled(0.5),
+    "mono": _scaled(0.5),
+    "level": _scaled(1.0),
+    "compressor": _scaled(1.0),
+    "flanger": _scaled(1.3),
+}
+"""What is known of each effect, by name."""

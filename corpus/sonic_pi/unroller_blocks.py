@@ -1,0 +1,207 @@
+"""Compiled code, scopes and blocks: what the compiler makes and the threads run.
+
+Code that can never wait is a plain function; code that may is a generator as well. Plain calls are
+several times cheaper, and nearly all of a program is plain.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
+from corpus.sonic_pi.unroller_values import LoopNext, Return, Symbol, Value
+
+__all__ = ["Block", "Code", "Parameter", "Run", "Scope", "SymbolBlock", "finish"]
+
+Run: TypeAlias = "Callable[[Scope, VirtualThread], Value]"
+
+
+class Scope:
+    """Variables of a block or function; `parent` is the block around it, none for a method."""
+
+    __slots__ = ("block", "given", "parent", "variables")
+
+    def __init__(self, parent: "Scope | None", block: "Block | None", given: "Block | None") -> None:
+        self.variables: dict[str, Value] = {}
+        self.parent = parent
+        self.block = block
+        self.given = given
+
+
+class Code:
+    """A compiled piece of a program.
+
+    Args:
+        run: computes its value; where it may wait, without letting others run.
+        steps: the same, giving way to others while it waits; none if it never waits.
+    """
+
+    __slots__ = ("run", "steps")
+
+    def __init__(
+        self, run: "Run | None", steps: "Callable[[Scope, VirtualThread], Steps] | None" = None
+    ) -> None:
+        if run is None:
+            if steps is None:
+                raise ValueError("code must be given as run or as steps, got neither")
+            made = steps
+
+            def run(scope: Scope, thread: VirtualThread) -> Value:
+                return finish(made(scope, thread))
+
+        self.run: Run = run
+        self.steps = steps
+
+
+def finish(steps: Steps) -> Value:
+    """Runs a computation to its end although others ought to run in between."""
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        return end.value
+
+
+class Parameter(NamedTuple):
+    """A parameter of a block: kind is one of one, rest, key, keys, block, parts."""
+
+    kind: str
+    name: str
+    default: Code | None = None
+    parts: "tuple[Parameter, ...]" = ()
+
+
+class Block:
+    """A block, lambda, or function with the scope it was made in.
+
+    Args:
+        parameters: in order.
+        body: what it does.
+        scope: of the code around it; none for methods written with `def`.
+        is_function: gives its value by `return`, and takes lists as they are.
+    """
+
+    __slots__ = ("body", "is_function", "n_plain", "parameters", "scope", "waits")
+
+    def __init__(
+        self,
+        parameters: tuple[Parameter, ...],
+        body: Code,
+        scope: Scope | None,
+        *,
+        is_function: bool = False,
+    ) -> None:
+        self.parameters = parameters
+        self.body = body
+        self.scope = scope
+        self.is_function = is_function
+        self.waits = body.steps is not None
+        plain = all(p.kind == "one" and p.default is None for p in parameters)
+        self.n_plain = len(parameters) if plain else -1
+
+    @property
+    def arity(self) -> int:
+        """How many values it names."""
+        return sum(parameter.kind in ("one", "parts") for parameter in self.parameters)
+
+    def call(self, thread: VirtualThread, values: Sequence[Value] = (), given: "Block | None" = None) -> Value:
+        """Runs it without letting others run in between."""
+        scope = self._enter(thread, values, given)
+        try:
+            return self.body.run(scope, thread)
+        except LoopNext as signal:
+            return signal.value
+        except Return as signal:
+            return self._returned(signal)
+
+    def steps(
+        self, thread: VirtualThread, values: Sequence[Value] = (), given: "Block | None" = None
+    ) -> Steps:
+        """Runs it, giving way while it waits."""
+        scope = self._enter(thread, values, given)
+        try:
+            if self.body.steps is None:
+                return self.body.run(scope, thread)
+            return (yield from self.body.steps(scope, thread))
+        except LoopNext as signal:
+            return signal.value
+        except Return as signal:
+            return self._returned(signal)
+
+    def _returned(self, signal: Return) -> Value:
+        if not self.is_function or type(signal) is not Return:
+            raise signal
+        return signal.value
+
+    def _enter(self, thread: VirtualThread, values: Sequence[Value], given: "Block | None") -> Scope:
+        thread.spend()
+        if given is None and self.scope is not None:
+            given = self.scope.given
+        scope = Scope(self.scope, self, given)
+        count = self.n_plain
+        if count == 0:
+            return scope
+        if (
+            len(values) == 1
+            and isinstance(values[0], list)
+            and not self.is_function
+            and len(self.parameters) > 1
+        ):
+            values = values[0]
+        if count == 1 and values:
+            scope.variables[self.parameters[0].name] = values[0]
+        else:
+            bind(self.parameters, values, scope, thread)
+        return scope
+
+
+class SymbolBlock(Block):
+    """`&:name` as a block: calls the method of that name on what it is given."""
+
+    __slots__ = ("method",)
+
+    def __init__(self, method: Callable[[VirtualThread, Value], Value]) -> None:
+        super().__init__((), Code(lambda _scope, _thread: None), None)
+        self.method = method
+
+    def call(self, thread: VirtualThread, values: Sequence[Value] = (), given: Block | None = None) -> Value:
+        """The method's value on the first of `values`."""
+        return self.method(thread, values[0] if values else None)
+
+    def steps(
+        self, thread: VirtualThread, values: Sequence[Value] = (), given: Block | None = None
+    ) -> Steps:
+        """The same; methods of values never wait."""
+        return self.call(thread, values)
+        yield  # a generator that never waits
+
+
+def bind(
+    parameters: tuple[Parameter, ...],
+    values: Sequence[Value],
+    scope: Scope,
+    thread: VirtualThread,
+) -> None:
+    """Gives parameters their values in a scope, as Ruby does for blocks: what is missing is nil."""
+    left = list(values)
+    keys: dict[str, Value] = {}
+    kinds = [parameter.kind for parameter in parameters]
+    if ("key" in kinds or "keys" in kinds) and left and isinstance(left[-1], dict):
+        keys = dict(left.pop())
+    for place, (kind, name, default, parts) in enumerate(parameters):
+        value: Value
+        if kind == "rest":
+            after = sum(later in ("one", "parts") for later in kinds[place + 1 :])
+            taken = max(0, len(left) - after)
+            value, left = left[:taken], left[taken:]
+        elif kind == "key":
+            value = keys.pop(name) if name in keys else default and default.run(scope, thread)
+        elif kind == "keys":
+            value = {Symbol(key): held for key, held in keys.items()}
+        elif kind == "block":
+            value = scope.given
+        else:
+            value = left.pop(0) if left else default and default.run(scope, thread)
+            if kind == "parts":
+                bind(parts, value if isinstance(value, list) else [value], scope, thread)
+                continue
+        scope.variables[name] = value

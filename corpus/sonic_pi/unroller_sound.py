@@ -1,0 +1,424 @@
+"""Functions that make sound: synths, samples, effects, changes of what runs, and their settings."""
+
+import math
+from typing import Final
+
+from corpus.sonic_pi.events import Event, EventKind
+from corpus.sonic_pi.unroller_blocks import Block
+from corpus.sonic_pi.unroller_registry import function, method, waiting_function
+from corpus.sonic_pi.unroller_samples import (
+    SAMPLER_ARGUMENTS,
+    find_sample,
+    sample_arguments,
+    split_sample,
+)
+from corpus.sonic_pi.unroller_theory import is_rest, note_number
+from corpus.sonic_pi.unroller_threads import NOTHING_SET, Steps, VirtualThread
+from corpus.sonic_pi.unroller_tuning import tuned
+from corpus.sonic_pi.unroller_values import (
+    UNKNOWN,
+    NodeHandle,
+    ProgramFailure,
+    Ring,
+    Symbol,
+    Value,
+    as_list,
+    inspect,
+    is_list,
+    is_number,
+    is_truthy,
+    options_of,
+    to_float,
+)
+
+__all__: list[str] = []
+
+CONTROL_DELTA: Final = 0.005
+"""Sonic Pi sends changes of one sound at one moment this many seconds apart."""
+_SCALED: Final = frozenset(
+    "attack decay sustain release phase max_phase mod_phase cutoff_attack cutoff_decay "
+    "cutoff_sustain cutoff_release".split()
+)
+_UNSCALED: Final = {"fx_gverb": ("release",), "fx_flanger": ("decay",)}
+_PITCHES: Final = frozenset(
+    "note cutoff cutoff_min cutoff_max lpf hpf centre freq lpf_min hpf_max low_note mid_note "
+    "high_note low_shelf_note high_shelf_note".split()
+)
+_SLIDING: Final = ("amp", "note", "pan", "cutoff", "lpf", "hpf", "mix", "rate", "pre_amp", "phase")
+_ALIASES: Final = {"sine": "beep", "mod_beep": "mod_sine"}
+_TB303_TIMES: Final = {f"cutoff_{part}": part for part in ("attack", "decay", "sustain", "release")}
+
+
+def _numbers(thread: VirtualThread, name: str, given: dict[str, Value]) -> dict[str, float]:
+    """Arguments as the synthesis server is sent them: numbers, in seconds; nil ones left out."""
+    defaults = thread.machine.instruments.defaults.get(name, {})
+    made: dict[str, float] = {}
+    for key, value in given.items():
+        if is_number(value):
+            made[key] = value
+            continue
+        if isinstance(value, Block):
+            value = value.call(thread)
+        if key in _PITCHES and isinstance(value, str):
+            value = note_number(value)
+        if value is UNKNOWN:
+            thread.machine.miss(f"{key}:", "unknown argument")
+        elif isinstance(value, Symbol):
+            made[key] = to_float(given.get(value, defaults.get(value, 0.0)))
+        elif value is not None and not is_list(value):
+            made[key] = to_float(value)
+    return made
+
+
+def _complete(thread: VirtualThread, name: str, made: dict[str, float]) -> dict[str, float]:
+    """All arguments of a synth or effect, times scaled by the tempo, defaults filled in."""
+    defaults = thread.machine.instruments.defaults.get(name, {})
+    if "duration" in made and "sustain" not in made:
+        spent = made.get("attack", 0) + made.get("decay", 0) + made.get("release", 0)
+        made["sustain"] = max(0, made.pop("duration") - spent)
+    complete = {**defaults, **made}
+    if name == "tb303":
+        for key, source in _TB303_TIMES.items():
+            if key not in made:
+                complete[key] = complete[source]
+    scale = thread.beat_seconds
+    if thread.scales_times and scale != 1.0:
+        unscaled = _UNSCALED.get(name, ())
+        for key in complete:
+            if (key in _SCALED and key not in unscaled) or key.endswith("_slide"):
+                complete[key] *= scale
+    if "slide" in made:
+        slide = made["slide"] * (scale if thread.scales_times else 1.0)
+        for key in _SLIDING:
+            if key in defaults:
+                complete.setdefault(f"{key}_slide", slide)
+    return complete
+
+
+def _sounding_note(thread: VirtualThread, value: Value, options: dict[str, Value]) -> Value:
+    if isinstance(value, Block):
+        value = value.call(thread)
+    if is_list(value) and len(as_list(value)) == 1:
+        value = as_list(value)[0]
+    note = note_number(value)
+    if note is UNKNOWN or note is None:
+        return note
+    note += thread.transpose + 12 * thread.octave + thread.cents / 100.0
+    note += to_float(options.get("pitch"))
+    return note if thread.tuning is None else tuned(note, *thread.tuning)
+
+
+def _start(
+    thread: VirtualThread, kind: EventKind, name: str, event_name: str, made: dict[str, float]
+) -> NodeHandle:
+    machine = thread.machine
+    node = machine.new_node()
+    made["out_bus"] = thread.bus
+    machine.add(Event(thread.time, kind, event_name, made, node))
+    return NodeHandle((node,), name, made)
+
+
+@function("synth")
+def _synth(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
+    thread.spend()
+    name = thread.synth if not given or given[0] is None else str(given[0])
+    if thread.synth_defaults is None:
+        raise ProgramFailure("synth defaults were set for a block before there were any")
+    options = {**thread.synth_defaults, **options_of(given[1:])}
+    if given and given[0] is UNKNOWN:
+        thread.machine.miss("synth", "unknown name")
+        return None
+    if ("note" in options and is_rest(options["note"])) or not _is_on(options):
+        return NodeHandle((), name, {})
+    name = _ALIASES.get(name, name)
+    if not thread.machine.instruments.has_synth(name):
+        raise ProgramFailure(f"there is no synth {name}")
+    notes = options.pop("notes", None) or options.get("note", 52)
+    if is_list(notes) and len(as_list(notes)) != 1:
+        options.pop("note", None)
+        handle = _chord(thread, name, as_list(notes), options)
+    else:
+        note = _sounding_note(thread, notes, options)
+        if not is_number(note):
+            if note is UNKNOWN:
+                thread.machine.miss("play", "unknown note")
+            return NodeHandle((), name, {})
+        made = _numbers(thread, name, {**options, "note": note})
+        handle = _start(thread, "synth", name, name, _complete(thread, name, made))
+    thread.last_node = handle
+    _follow(thread, handle, block)
+    return handle
+
+
+def _follow(thread: VirtualThread, handle: NodeHandle, block: Block | None) -> None:
+    if block is not None:
+        made = block
+        thread.machine.spawn(thread, lambda child: made.steps(child, [handle]))
+
+
+def _is_on(options: dict[str, Value]) -> bool:
+    return "on" not in options or (is_truthy(options["on"]) and options["on"] != 0)
+
+
+def _chord(
+    thread: VirtualThread, name: str, notes: list[Value], options: dict[str, Value]
+) -> NodeHandle:
+    made = _numbers(thread, name, options)
+    made["amp"] = made.get("amp", 1.0) / max(1, len(notes))
+    nodes: list[int] = []
+    complete: dict[str, float] = {}
+    for value in notes:
+        note = _sounding_note(thread, value, options)
+        if is_number(note):
+            complete = _complete(thread, name, {**made, "note": note})
+            nodes.extend(_start(thread, "synth", name, name, complete).nodes)
+        elif note is UNKNOWN:
+            thread.machine.miss("play", "unknown note")
+    return NodeHandle(nodes, name, complete)
+
+
+@function("play")
+def _play(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
+    if not given:
+        raise ProgramFailure("play needs a note")
+    if len(given) == 1 and isinstance(given[0], dict):
+        return _synth(thread, [None, given[0]], block)
+    return _synth(thread, [None, {"note": given[0]}, *given[1:]], block)
+
+
+@function("play_chord")
+def _play_chord(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
+    options = {**(thread.synth_defaults or {}), **options_of(given[1:])}
+    if not _is_on(options):
+        return None
+    thread.last_node = _chord(thread, thread.synth, as_list(given[0]), options)
+    return thread.last_node
+
+
+@waiting_function("play_pattern_timed")
+def _play_pattern_timed(thread: VirtualThread, given: list[Value], _block: Block | None) -> Steps:
+    times = Ring(as_list(given[1]))
+    last = given[-1] if isinstance(given[-1], dict) else {}
+    for index, note in enumerate(as_list(given[0])):
+        beats = times.at(index)
+        if not is_number(beats):
+            raise ProgramFailure(f"a time must be a number, got {inspect(beats)}")
+        _play(thread, [note, {**last, "duration": beats}], None)
+        yield from thread.sleep(beats)
+    return None
+
+
+@waiting_function("play_pattern")
+def _play_pattern(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
+    return (yield from _play_pattern_timed(thread, [given[0], 1, *given[1:]], block))
+
+
+@function("sample")
+def _sample(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
+    thread.spend()
+    filters, options = split_sample(given)
+    options = {**(thread.sample_defaults or {}), **options}
+    name = find_sample(thread, filters)
+    if name is None:
+        return NodeHandle((), "", {})
+    machine = thread.machine
+    if name not in machine.loaded:  # Sonic Pi loads it in a thread of its own
+        machine.loaded.add(name)
+        thread.child(None)
+    if not _is_on(options):
+        return NodeHandle((), name, {})
+    is_simple = set(options) <= SAMPLER_ARGUMENTS
+    options.pop("on", None)
+    options = sample_arguments(thread, name, options)
+    channels = "mono" if machine.instruments.samples[name].channels == 1 else "stereo"
+    player = f"{'basic_' if is_simple else ''}{channels}_player"
+    defaults = machine.instruments.defaults.get(player, {})
+    made = {**defaults, **_numbers(thread, player, options)}
+    for key in made:
+        if key.endswith("_slide") and thread.scales_times:
+            made[key] *= thread.beat_seconds
+    handle = _start(thread, "sample", player, name, made)
+    thread.last_node = handle
+    _follow(thread, handle, block)
+    return handle
+
+
+@waiting_function("with_fx")
+def _with_fx(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
+    if block is None or not given:
+        raise ProgramFailure("with_fx needs the name of an effect and a block")
+    options = options_of(given[1:])
+    name = f"fx_{given[0]}"
+    count = options.get("reps", 1)
+    reps = int(count) if is_number(count) else 1
+    bus = thread.bus
+    handle = NodeHandle((), name, {})
+    if given[0] is UNKNOWN:
+        thread.machine.miss("with_fx", "unknown name")
+    elif given[0] not in ("none", "record") and _is_on(options):
+        if name not in thread.machine.instruments.defaults:
+            raise ProgramFailure(f"there is no effect {given[0]}")
+        made = _complete(thread, name, _numbers(thread, name, options))
+        handle = _start(thread, "fx", name, str(given[0]), made)
+        thread.bus = thread.machine.new_bus()
+        made["in_bus"] = thread.bus
+    value = None
+    for _ in range(reps):
+        value = yield from block.steps(thread, [handle] if block.parameters else ())
+    thread.bus = bus
+    return value
+
+
+@function("control")
+def _control(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
+    handle = thread.last_node
+    if given and isinstance(given[0], NodeHandle):
+        handle, given = given[0], given[1:]
+    elif given and given[0] is UNKNOWN:
+        return None
+    options = options_of(given)
+    if handle is None or not _is_on(options):
+        return None
+    options.pop("on", None)
+    notes = options.pop("notes", options.pop("note", None))
+    made = _numbers(thread, handle.name, options)
+    if thread.scales_times:
+        for key in made:
+            if key in _SCALED or key.endswith("_slide"):
+                made[key] *= thread.beat_seconds
+    pitches = Ring([_sounding_note(thread, note, options) for note in as_list(notes)])
+    label = handle.name.removeprefix("fx_")
+    for index, node in enumerate(handle.nodes):
+        changed = dict(made)
+        if is_number(pitches.at(index)):
+            changed["note"] = pitches.at(index)
+        count = thread.changes.get(node, 0) + 1
+        thread.changes[node] = count
+        time = thread.time + CONTROL_DELTA * count
+        thread.machine.add(Event(time, "control", label, changed, node))
+    return handle
+
+
+@method("node", "control")
+def _control_node(
+    thread: VirtualThread, owner: Value, given: list[Value], block: Block | None
+) -> Value:
+    return _control(thread, [owner, *given], block)
+
+
+@function("kill")
+def _kill(_thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
+    return None
+
+
+@method("node", "kill", "destroy")
+def _kill_node(
+    _thread: VirtualThread, _owner: Value, _given: list[Value], _block: Block | None
+) -> Value:
+    return None
+
+
+def _setting(name: str, attribute: str, default: Value) -> None:
+    """Registers `use_NAME`, `with_NAME` and `current_NAME`."""
+
+    def read(given: list[Value]) -> Value:
+        value = given[0] if given else default
+        if value is UNKNOWN or (is_number(default) and not is_number(value)):
+            return default
+        return str(value) if isinstance(default, str) else value
+
+    @function(f"use_{name}")
+    def _use(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
+        setattr(thread, attribute, read(given))
+        return None
+
+    @waiting_function(f"with_{name}")
+    def _with(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
+        before = getattr(thread, attribute)
+        setattr(thread, attribute, read(given))
+        value = (yield from block.steps(thread)) if block is not None else None
+        setattr(thread, attribute, before)
+        return value
+
+    @function(f"current_{name}")
+    def _current(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
+        value = getattr(thread, attribute)
+        return Symbol(value) if isinstance(value, str) else value
+
+
+_setting("synth", "synth", "beep")
+_setting("transpose", "transpose", 0)
+_setting("octave", "octave", 0)
+_setting("cent_tuning", "cents", 0)
+_setting("arg_bpm_scaling", "scales_times", default=True)
+
+
+def _defaults(name: str, attribute: str) -> None:
+    """Registers the functions for defaults, replacing and merging."""
+
+    def use(merges: bool) -> None:  # noqa: FBT001 - the two forms of one function
+        word = f"merged_{name}" if merges else name
+
+        def made(thread: VirtualThread, given: list[Value]) -> dict[str, Value]:
+            if merges and getattr(thread, attribute):  # so does Sonic Pi 3.2
+                raise ProgramFailure(f"{name} cannot be merged into others that are set")
+            return options_of(given)
+
+        @function(f"use_{word}")
+        def _use(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
+            setattr(thread, attribute, made(thread, given))
+            return None
+
+        @waiting_function(f"with_{word}")
+        def _with(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
+            before = getattr(thread, attribute)
+            setattr(thread, attribute, made(thread, given))
+            value = (yield from block.steps(thread)) if block is not None else None
+            setattr(thread, attribute, None if before is NOTHING_SET else before)
+            return value
+
+    use(merges=False)
+    use(merges=True)
+
+    @function(f"current_{name}")
+    def _current(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
+        return dict(getattr(thread, attribute) or {})
+
+
+_defaults("synth_defaults", "synth_defaults")
+_defaults("sample_defaults", "sample_defaults")
+
+
+@function("use_tuning")
+def _use_tuning(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
+    thread.tuning = (str(given[0]), given[1] if len(given) > 1 else Symbol("c"))
+    return None
+
+
+@waiting_function("with_tuning")
+def _with_tuning(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
+    before = thread.tuning
+    _use_tuning(thread, given, None)
+    value = (yield from block.steps(thread)) if block is not None else None
+    thread.tuning = before
+    return value
+
+
+@function("current_volume")
+def _current_volume(_thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
+    return 1
+
+
+@function("synth_names")
+def _synth_names(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
+    known = thread.machine.instruments
+    return Ring([Symbol(name) for name in known.defaults if known.has_synth(name)])
+
+
+@function("fx_names")
+def _fx_names(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
+    names = thread.machine.instruments.defaults
+    return Ring([Symbol(name[3:]) for name in names if name.startswith("fx_")])
+
+
+_UNUSED = math

@@ -1,0 +1,358 @@
+"""Virtual threads on a virtual clock: who runs when, what they inherit, cues and shared state.
+
+Threads take turns by time, then by who came first; a new thread runs before its parent goes on.
+Reading shared state lets all others of the moment run first, so that it finds what Sonic Pi's
+deterministic time state would show. A thread waits by yielding from its generator.
+"""
+
+import copy
+import heapq
+from collections import Counter
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from corpus.sonic_pi.events import Event
+from corpus.sonic_pi.random_stream import STREAM_LENGTH, Chance, RandomStream
+from corpus.sonic_pi.unroller_values import (
+    BlockBreak,
+    LoopBreak,
+    NodeHandle,
+    OutOfBudget,
+    ProgramFailure,
+    Return,
+    StopThread,
+    Value,
+)
+
+if TYPE_CHECKING:
+    from corpus.sonic_pi.instruments import Instruments
+    from corpus.sonic_pi.unroller_blocks import Block
+
+__all__ = ["NOTHING_SET", "Machine", "Moment", "Steps", "VirtualThread"]
+
+Steps: TypeAlias = Generator[None, None, Value]
+"""A computation that may wait: it yields whenever others may run, and returns a value."""
+
+NOTHING_SET: dict[str, Value] = {}
+"""Defaults that were never set. Sonic Pi 3.2 cannot play after `with_synth_defaults` restores them."""
+_DIGITS = 9
+"""Times closer than a nanosecond are the same moment."""
+_DEEPEST = 8
+"""Threads run inside of one another at most this deep; beyond, a new thread waits for its turn."""
+
+
+class Moment(NamedTuple):
+    """A point in the order of shared state: time, priority, thread, count within the thread."""
+
+    time: float
+    priority: int
+    thread: tuple[int, ...]
+    count: int
+
+
+class Cue(NamedTuple):
+    """A value made known at a moment."""
+
+    moment: Moment
+    value: Value
+    beat: float
+    beat_seconds: float
+
+
+class VirtualThread:
+    """One thread of a program and all that Sonic Pi keeps for it."""
+
+    def __init__(self, machine: "Machine", chance: Chance) -> None:
+        self.machine = machine
+        self.chance = chance
+        self.path: tuple[int, ...] = (0,)
+        self.name: str | None = None
+        self.generator: Steps | None = None
+        # What children inherit.
+        self.time = 0.0
+        self.beat = 0.0
+        self.beat_seconds = 1.0
+        self.spawn_index = 0
+        self.synth = "beep"
+        self.synth_defaults: dict[str, Value] | None = NOTHING_SET
+        self.sample_defaults: dict[str, Value] | None = NOTHING_SET
+        self.transpose: float = 0
+        self.octave: float = 0
+        self.cents: float = 0
+        self.tuning: tuple[str, Value] | None = None
+        self.scales_times = True
+        self.bus = 0
+        self.last_node: NodeHandle | None = None
+        # What they do not.
+        self.density = 1.0
+        self.ticks: dict[str, tuple[int, int]] = {}
+        self.changes: dict[int, int] = {}
+        self.n_children = 0
+        self.n_cues = 0
+        self.synced = False
+        self.auto_cue = True
+        self.warp_depth = 0
+        self.last_sync: Moment | None = None
+        self.awaited: tuple[str, Moment] | None = None
+
+    def child(self, seed: float | None) -> "VirtualThread":
+        """A thread as `in_thread` makes it: inherited settings, a stream of chance of its own."""
+        if seed is None:
+            seed = self.chance.peek(self.spawn_index) * STREAM_LENGTH
+            self.spawn_index += 1
+        child = copy.copy(self)
+        child.chance = Chance(self.chance.stream, seed + self.chance.seed)
+        child.path = (*self.path, self.n_children)
+        self.n_children += 1
+        child.density, child.ticks, child.n_children, child.n_cues = 1.0, {}, 0, 0
+        child.changes = {}
+        child.synced, child.auto_cue, child.warp_depth = False, True, 0
+        child.last_sync, child.awaited, child.name = None, None, None
+        return child
+
+    def moment(self) -> Moment:
+        """Where this thread is in the order of shared state."""
+        return Moment(round(self.time, _DIGITS), 0, self.path, self.n_cues)
+
+    def spend(self, amount: int = 1) -> None:
+        """Counts work done.
+
+        Raises:
+            OutOfBudget: more than the limit for the whole program.
+        """
+        machine = self.machine
+        machine.budget -= amount
+        if machine.budget < 0:
+            raise OutOfBudget("the program computes more than is worth foreseeing")
+
+    def sleep(self, beats: float) -> Steps:
+        """Waits; inside a time warp only the thread's own clock moves.
+
+        Raises:
+            StopThread: the time that was asked for is over.
+        """
+        self.spend()
+        self.last_sync = None
+        self.beat += beats
+        if self.changes:
+            self.changes = {}
+        if not beats:
+            return None
+        self.time += beats * self.beat_seconds
+        machine = self.machine
+        if not self.warp_depth:
+            if self.time >= machine.horizon:
+                raise StopThread
+            ready = machine.ready
+            if machine.depth or (ready and ready[0][0] <= round(self.time, _DIGITS)):
+                yield
+        return None
+
+    def sync(self, key: str) -> Steps:
+        """Waits for the next cue or value under a name, and moves to its moment."""
+        point = self.last_sync or self.moment()
+        cue = self.machine.next_cue(key, point)
+        if cue is None:
+            self.awaited = (key, point)
+            yield
+            self.awaited = None
+            cue = self.machine.next_cue(key, point)
+            if cue is None:
+                self.machine.miss("sync", "inside an expression")
+                return None
+        self.time, self.beat, self.last_sync = cue.moment.time, cue.beat, cue.moment
+        self.synced = True
+        return cue
+
+    def cue(self, key: str, value: Value, priority: int = 0) -> None:
+        """Makes a value known now; wakes who waits for it."""
+        self.spend()
+        moment = Moment(round(self.time, _DIGITS), priority, self.path, self.n_cues)
+        self.n_cues += 1
+        self.machine.announce(key, Cue(moment, value, self.beat, self.beat_seconds))
+
+
+class Machine:
+    """All threads of a program, its functions and globals, and what it has played.
+
+    Args:
+        stream: chance.
+        instruments: what is known of synths, effects and samples.
+        horizon: seconds to unroll.
+        budget: steps that the whole program may take.
+        event_limit, thread_limit: most events, most threads at once.
+    """
+
+    def __init__(
+        self,
+        stream: RandomStream,
+        instruments: "Instruments",
+        horizon: float,
+        budget: int,
+        event_limit: int,
+        thread_limit: int,
+    ) -> None:
+        self.stream = stream
+        self.instruments = instruments
+        self.horizon = horizon
+        self.budget = budget
+        self.event_limit = event_limit
+        self.thread_limit = thread_limit
+        self.ready: list[tuple[float, int, VirtualThread]] = []
+        self.n_pushed = 0
+        self.depth = 0
+        self.n_alive = 0
+        self.names: set[str] = set()
+        self.waiting: dict[str, list[VirtualThread]] = {}
+        self.cues: dict[str, list[Cue]] = {}
+        self.functions: dict[str, Block] = {}
+        self.globals: dict[str, Value] = {}
+        self.events: list[Event] = []
+        self.n_nodes = 0
+        self.n_buses = 0
+        self.loaded: set[str] = set()
+        self.errors: list[str] = []
+        self.missed: Counter[tuple[str, str]] = Counter()
+        self.n_random = 0
+        self.is_cut = False
+
+    def miss(self, what: str, why: str = "unknown") -> None:
+        """Notes something that could not be foreseen."""
+        self.missed[what, why] += 1
+
+    def add(self, event: Event) -> None:
+        """Notes an event.
+
+        Raises:
+            OutOfBudget: there are too many.
+        """
+        if len(self.events) >= self.event_limit:
+            raise OutOfBudget(f"the program plays more than {self.event_limit} events")
+        self.events.append(event)
+
+    def new_node(self) -> int:
+        """A number for the next sound or effect."""
+        self.n_nodes += 1
+        return self.n_nodes
+
+    def new_bus(self) -> int:
+        """A bus for the next effect; 0 is the way out."""
+        self.n_buses += 1
+        return self.n_buses
+
+    def start(self, thread: VirtualThread, body: Callable[[VirtualThread], Steps]) -> None:
+        """Lets a thread run from its present time.
+
+        Raises:
+            OutOfBudget: there are too many threads.
+        """
+        if self.n_alive >= self.thread_limit:
+            raise OutOfBudget(f"the program has more than {self.thread_limit} threads at once")
+        self.n_alive += 1
+        thread.generator = body(thread)
+        if self.depth < _DEEPEST:
+            self._nested(thread)
+        else:
+            self._push(thread)
+
+    def settle(self, now: float) -> None:
+        """Lets every thread run that can run at a moment."""
+        moment = round(now, _DIGITS)
+        while self.ready and self.ready[0][0] <= moment and self.depth < _DEEPEST:
+            self._nested(heapq.heappop(self.ready)[2])
+
+    def _nested(self, thread: VirtualThread) -> None:
+        self.depth += 1
+        try:
+            self._turn(thread)
+        finally:
+            self.depth -= 1
+
+    def spawn(
+        self,
+        parent: VirtualThread,
+        body: Callable[[VirtualThread], Steps],
+        name: str | None = None,
+        seed: float | None = None,
+    ) -> VirtualThread:
+        """A child of a thread; one whose name is taken is made but never runs."""
+        child = parent.child(seed)
+        if name is not None:
+            if name in self.names:
+                return child
+            self.names.add(name)
+            child.name = name
+        self.start(child, body)
+        return child
+
+    def run(self) -> None:
+        """Runs all threads until the horizon, or until a limit is reached."""
+        try:
+            while self.ready:
+                self._turn(heapq.heappop(self.ready)[2])
+        except OutOfBudget as limit:
+            self.errors.append(str(limit))
+            self.is_cut = True
+
+    def _turn(self, thread: VirtualThread) -> None:
+        try:
+            if thread.time < self.horizon and thread.generator is not None:
+                next(thread.generator)
+                if thread.awaited is None:
+                    self._push(thread)
+                else:
+                    self.waiting.setdefault(thread.awaited[0], []).append(thread)
+                return
+        except (StopIteration, StopThread):
+            pass
+        except ProgramFailure as failure:
+            self.errors.append(str(failure))
+        except (BlockBreak, LoopBreak, Return):
+            self.errors.append("break or return outside of what it could leave")
+        except RecursionError:
+            self.errors.append("functions call each other too deeply")
+            self.miss("recursion", "too deep")
+        self.n_alive -= 1
+        if thread.name is not None:
+            self.names.discard(thread.name)
+
+    def _push(self, thread: VirtualThread) -> None:
+        self.n_pushed += 1
+        key = round(thread.time, _DIGITS)
+        heapq.heappush(self.ready, (key, self.n_pushed, thread))
+
+    def announce(self, key: str, cue: Cue) -> None:
+        """Keeps a cue in order and wakes the threads it answers."""
+        history = self.cues.setdefault(key, [])
+        place = len(history)
+        while place and history[place - 1].moment > cue.moment:
+            place -= 1
+        history.insert(place, cue)
+        waiting = self.waiting.get(key)
+        if not waiting:
+            return
+        still: list[VirtualThread] = []
+        for thread in waiting:
+            if thread.awaited is not None and cue.moment > thread.awaited[1]:
+                thread.time = cue.moment.time
+                thread.awaited = None
+                self._push(thread)
+            else:
+                still.append(thread)
+        self.waiting[key] = still
+
+    def next_cue(self, key: str, point: Moment) -> Cue | None:
+        """The first cue after a moment."""
+        found = None
+        for cue in reversed(self.cues.get(key, ())):
+            if cue.moment <= point:
+                break
+            found = cue
+        return found
+
+    def last_cue(self, key: str, point: Moment) -> Cue | None:
+        """The last cue at or before a moment."""
+        for cue in reversed(self.cues.get(key, ())):
+            if cue.moment <= point:
+                return cue
+        return None
