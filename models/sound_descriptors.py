@@ -164,24 +164,23 @@ def _chroma_filters() -> NDArray[np.float32]:
 
 def describe(picture: SoundPicture) -> NDArray[np.float32]:
     """All blocks of a picture, shape (DESCRIPTION_DIM,), finite; silence gives a fixed vector."""
-    decibels = _levelled_decibels(picture.mel)
+    power = _levelled(picture.mel)
+    decibels = 10 * np.log10(power)
     parts = (
         _mel_block(decibels),
         _mfcc_block(decibels),
-        _shape_block(picture.mel),
+        _shape_block(power),
         _onset_block(decibels, picture.mel_hop_seconds),
         _chroma_block(picture.chroma),
     )
     return np.concatenate(parts).astype(np.float32)
 
 
-def _levelled_decibels(mel: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Mel power in decibels relative to the mean power of a frame, at least FLOOR_DB."""
+def _levelled(mel: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Mel power relative to the mean power of a frame, nowhere below FLOOR_DB."""
     power = mel.astype(np.float64)
     mean = power.sum(axis=0).mean()
-    if mean <= 0:
-        return np.full(power.shape, FLOOR_DB)
-    return np.asarray(10 * np.log10(np.maximum(power / mean, 10 ** (FLOOR_DB / 10))))
+    return np.asarray(np.maximum(power / max(mean, 1e-30), 10 ** (FLOOR_DB / 10)))
 
 
 def _mel_block(decibels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -203,9 +202,8 @@ def _cosines() -> NDArray[np.float64]:
     return np.asarray(np.sqrt(2 / N_MELS) * np.cos(np.pi * k * (2 * n + 1) / (2 * N_MELS)))
 
 
-def _shape_block(mel: NDArray[np.float32]) -> NDArray[np.float64]:
+def _shape_block(power: NDArray[np.float64]) -> NDArray[np.float64]:
     """Centroid, width, roll-off, flatness (mean, deviation); then five levels of the dynamics."""
-    power = np.maximum(mel.astype(np.float64), 1e-12)
     total = power.sum(axis=0)
     share, band = power / total, np.arange(N_MELS)[:, None]
     centroid = (share * band).sum(axis=0)

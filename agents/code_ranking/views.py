@@ -1,7 +1,8 @@
 """What a program will play, as a picture of its sound: the sketch in the words of the descriptors.
 
-The sketch has the mel spectrogram; the pitch classes come from the notes themselves, with the
-partials that a spectrum would show. `describe` then gives the same numbers as for real sound.
+The sketch has the mel spectrogram; the pitch classes come from the notes themselves, as loud as the
+atlas says that each synth is where pitch classes are read, over what samples add to all of them.
+`describe` then gives the same numbers as for real sound.
 """
 
 from collections.abc import Sequence
@@ -10,55 +11,108 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.sonic_pi.atlas import Atlas
+from corpus.sonic_pi.atlas import ATLAS_NOTES, Atlas, Sound
 from corpus.sonic_pi.events import Event
+from corpus.sonic_pi.mel import FRAME_SECONDS, band_hertz
 from corpus.sonic_pi.sketch import sketch
-from models.sound_descriptors import SoundPicture, describe
+from models.sound_descriptors import CHROMA_HIGHEST_HZ, CHROMA_LOWEST_HZ, SoundPicture, describe
 
-__all__ = ["describe_events", "note_chroma"]
+__all__ = ["EventView"]
 
 FloatArray = NDArray[np.float32]
 CHROMA_FRAME_SECONDS: Final = 0.1
-# Power of partials 1, 3 and 5 as they fall on other pitch classes (2 and 4 fall on the note's own).
 PARTIALS: Final = ((0, 1.0), (7, 0.15), (4, 0.04))
-_QUIETEST: Final = 1e-6
+"""Power of partials 1, 3 and 5, in semitones above the note (2 and 4 fall on its octaves)."""
+LEAK: Final = 0.14  # of a pitch class into both neighbours, as short frames blur it
+ECHO: Final = 0.15  # of a frame into the next, as rooms do
+HELD_FRAMES: Final = 40  # of an atlas sound, from which the loudness of a held note is taken
+_UNKNOWN_POWER: Final = 1e-3
 
 
-def describe_events(events: Sequence[Event], seconds: float, atlas: Atlas) -> FloatArray:
-    """Description of what a list of events will sound like, shape (DESCRIPTION_DIM,).
+class EventView:
+    """Events to descriptions; a few milliseconds a program.
 
     Args:
-        events: of the unroller or of the language runtime.
-        seconds: how much of the program, ≥ 0.1.
         atlas: sounds of synths and samples.
-
-    Raises:
-        ValueError: if `seconds` is too short for a frame.
     """
-    drawn = sketch(events, seconds, atlas)
-    chroma = note_chroma(events, seconds)
-    return describe(SoundPicture(drawn.power, drawn.frame_seconds, chroma))
+
+    def __init__(self, atlas: Atlas) -> None:
+        self._atlas = atlas
+        hertz = band_hertz()
+        self._heard = (hertz >= CHROMA_LOWEST_HZ) & (hertz <= CHROMA_HIGHEST_HZ)
+        self._notes = np.array(ATLAS_NOTES)
+        self._synths = {
+            name: np.array([self._course(sound)[:HELD_FRAMES].mean() for sound in sounds])
+            for name, sounds in atlas.synths.items()
+        }
+        self._samples = {name: self._course(sound) for name, sound in atlas.samples.items()}
+
+    def describe(self, events: Sequence[Event], seconds: float) -> FloatArray:
+        """What a list of events will sound like, shape (DESCRIPTION_DIM,), finite.
+
+        Args:
+            events: of the unroller or of the language runtime.
+            seconds: how much of the program.
+
+        Raises:
+            ValueError: if `seconds` is too short for a frame.
+        """
+        drawn = sketch(events, seconds, self._atlas)
+        chroma = self.chroma(events, seconds)
+        return describe(SoundPicture(drawn.power, drawn.frame_seconds, chroma))
+
+    def chroma(self, events: Sequence[Event], seconds: float) -> FloatArray:
+        """Power by pitch class, shape (12, frames of 0.1 s)."""
+        n_frames = max(1, int(seconds / CHROMA_FRAME_SECONDS))
+        begin = np.arange(n_frames) * CHROMA_FRAME_SECONDS
+        chroma, everywhere = np.zeros((12, n_frames)), np.zeros(n_frames)
+        for event in events:
+            if event.kind == "synth" and "note" in event.arguments:
+                power = self._loudness(event) * _note_course(event, begin)
+                if event.name.endswith("noise"):
+                    everywhere += power
+                else:
+                    chroma += _pitch_classes(event.arguments["note"])[:, None] * power
+            elif event.kind == "sample" and event.name in self._samples:
+                everywhere += self._sample_course(event, begin)
+        chroma += everywhere / 12
+        chroma[:, 1:] += ECHO * chroma[:, :-1]
+        chroma += LEAK * (np.roll(chroma, 1, axis=0) + np.roll(chroma, -1, axis=0))
+        return chroma.astype(np.float32)
+
+    def _course(self, sound: Sound) -> NDArray[np.float64]:
+        """Power of an atlas sound in each of its frames, where pitch classes are read."""
+        parts = sound.spectra[:, self._heard].sum(axis=1)
+        return np.asarray(parts @ sound.activity, dtype=np.float64)
+
+    def _loudness(self, event: Event) -> float:
+        levels = self._synths.get(event.name)
+        if levels is None:
+            return _UNKNOWN_POWER
+        nearest = int(np.abs(self._notes - event.arguments["note"]).argmin())
+        return float(levels[nearest])
+
+    def _sample_course(self, event: Event, begin: NDArray[np.float64]) -> NDArray[np.float64]:
+        course, rate = self._samples[event.name], abs(event.arguments.get("rate", 1.0))
+        since = begin + CHROMA_FRAME_SECONDS / 2 - event.time
+        frame = (since * rate / FRAME_SECONDS).astype(np.int64)
+        sounds = (since > -CHROMA_FRAME_SECONDS / 2) & (frame < len(course))
+        level = course[np.clip(frame, 0, len(course) - 1)] * event.arguments.get("amp", 1.0) ** 2
+        return np.where(sounds, level, 0.0)
 
 
-def note_chroma(events: Sequence[Event], seconds: float) -> FloatArray:
-    """Power by pitch class of all notes, shape (12, frames of 0.1 s); samples have none here."""
-    n_frames = max(1, int(seconds / CHROMA_FRAME_SECONDS))
-    chroma = np.zeros((12, n_frames))
-    begin = np.arange(n_frames) * CHROMA_FRAME_SECONDS
-    for event in events:
-        if event.kind != "synth" or "note" not in event.arguments:
-            continue
-        power = _course(event, begin)
-        place = float(event.arguments["note"])
-        for step, strength in PARTIALS:
-            low = int(np.floor(place + step))
-            part = place + step - low
-            chroma[low % 12] += (1 - part) * strength * power
-            chroma[(low + 1) % 12] += part * strength * power
-    return chroma.astype(np.float32)
+def _pitch_classes(note: float) -> NDArray[np.float64]:
+    """How a note's power falls on the twelve; between two semitones it is shared."""
+    shares = np.zeros(12)
+    for step, strength in PARTIALS:
+        low = int(np.floor(note + step))
+        part = note + step - low
+        shares[low % 12] += (1 - part) * strength
+        shares[(low + 1) % 12] += part * strength
+    return shares
 
 
-def _course(event: Event, begin: NDArray[np.float64]) -> NDArray[np.float64]:
+def _note_course(event: Event, begin: NDArray[np.float64]) -> NDArray[np.float64]:
     """Power of a note in each frame: its envelope squared, straight up, level, straight down."""
     arguments = event.arguments
     attack = arguments.get("attack", 0.0) + arguments.get("decay", 0.0)
@@ -67,5 +121,5 @@ def _course(event: Event, begin: NDArray[np.float64]) -> NDArray[np.float64]:
     rise = np.clip(since / max(attack, CHROMA_FRAME_SECONDS / 2), 0.0, 1.0)
     fall = np.clip(1.0 - (since - attack - sustain) / max(release, CHROMA_FRAME_SECONDS), 0.0, 1.0)
     inside = since > -CHROMA_FRAME_SECONDS / 2
-    level = np.where(inside, np.maximum(rise, _QUIETEST) * fall, 0.0)
+    level = np.where(inside, rise * fall, 0.0)
     return np.asarray((arguments.get("amp", 1.0) * level) ** 2)
