@@ -10,6 +10,7 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -156,7 +157,8 @@ def build_atlas(instruments: Instruments, render: Render) -> Atlas:
             continue
         step = _HELD_SECONDS + 0.6
         held = f"attack: 0, decay: 0, sustain: {_HELD_SECONDS}, release: 0.1, amp: {_AMPLITUDE}"
-        code = f"use_synth :{name}\n{list(ATLAS_NOTES)}.each do |n|\n  play n, {held}\n  sleep {step}\nend"
+        each = f"{list(ATLAS_NOTES)}.each do |n|\n  play n, {held}\n  sleep {step}\nend"
+        code = f"use_synth :{name}\n{each}"
         audio = render(code, step * len(ATLAS_NOTES))
         synths[name] = tuple(
             _sound(_cut(audio, index * step, _HELD_SECONDS), 3) for index in range(len(ATLAS_NOTES))
@@ -182,9 +184,9 @@ def _sound(audio: NDArray[np.float32], parts: int) -> Sound:
     n_frames = power.shape[1]
     parts = min(parts, n_frames)
     starts = np.linspace(0, n_frames, parts + 1).astype(int)
-    spectra = np.stack([power[:, a:b].mean(axis=1) for a, b in zip(starts, starts[1:], strict=False)])
+    spectra = np.stack([power[:, a:b].mean(axis=1) for a, b in pairwise(starts)])
     courses = np.stack([np.full(n_frames, 0.1)] * parts)
-    for index, (first, last) in enumerate(zip(starts, starts[1:], strict=False)):
+    for index, (first, last) in enumerate(pairwise(starts)):
         courses[index, first:last] = 1.0
     for _ in range(_ROUNDS):  # Lee and Seung 2001, divergence
         ratio = power / (spectra.T @ courses + 1e-15)

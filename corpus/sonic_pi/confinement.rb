@@ -3,7 +3,8 @@
 # What a program may ask of the machine: after `Confinement.enter` this process can compute, read
 # what it sees and write to pipes it holds, and nothing else. Resource limits bound CPU time and
 # memory; a seccomp filter lets through the system calls listed here and refuses all others with
-# "Operation not permitted", so no new process, no socket, no signal to others, no file written.
+# "Operation not permitted", so no new process or
+# thread (the language runs on fibers), no socket, no signal to others, no file written.
 module Antiphon
   module Confinement
     class Unavailable < StandardError; end
@@ -33,8 +34,6 @@ module Antiphon
       rseq: [334, 293], faccessat2: [439, 439]
     }.freeze
     # Let through only with harmless arguments.
-    CLONE = [56, 220].freeze
-    CLONE3 = [435, 435].freeze
     FCNTL = [72, 25].freeze
     OPEN = [2, nil].freeze
     OPENAT = [257, 56].freeze
@@ -52,13 +51,12 @@ module Antiphon
     RETURN = 0x06
     ALLOW = 0x7FFF0000
     REFUSE = 0x00050000 | 1 # EPERM
-    ABSENT = 0x00050000 | 38 # ENOSYS: the C library then uses clone
     NUMBER_OFFSET = 0
     MACHINE_OFFSET = 4
     X32_BIT = 0x40000000
-    CLONE_THREAD = 0x00010000
     WRITING = 0o3 | 0o100 | 0o1000 | 0o20000000 # O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_TMPFILE
     SIGNAL_OWNERS = [8, 10, 15].freeze # F_SETOWN, F_SETSIG, F_SETOWN_EX
+    PR_SET_PDEATHSIG = 1 # the program dies with its server
     PR_SET_NAME = 15
     PR_SET_NO_NEW_PRIVS = 38
     SET_MODE_FILTER = 1
@@ -88,6 +86,7 @@ module Antiphon
         rows = instructions(column, audit)
         program = rows.map { |row| row.pack("SCCL") }.join
         head = [rows.size, address(program)].pack("Sx6J")
+        call(PRCTL[column], PR_SET_PDEATHSIG, Signal.list["KILL"], 0, 0, 0)
         call(PRCTL[column], PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
         call(SECCOMP[column], SET_MODE_FILTER, ALL_THREADS, address(head))
       end
@@ -107,13 +106,12 @@ module Antiphon
         [[LOAD, 0, 0, MACHINE_OFFSET], [EQUAL, 1, 0, audit], [RETURN, 0, 0, REFUSE],
          [LOAD, 0, 0, NUMBER_OFFSET], [AT_LEAST, 0, 1, X32_BIT], [RETURN, 0, 0, REFUSE],
          *ALLOWED.values.filter_map { |numbers| numbers[column] }.flat_map { |n| on(n, answer(ALLOW)) },
-         *on(CLONE3[column], answer(ABSENT)),
          *conditional(column),
          *answer(REFUSE)]
       end
 
       def conditional(column)
-        { CLONE => having(0, CLONE_THREAD), OPENAT => lacking(2, WRITING), OPEN => lacking(1, WRITING),
+        { OPENAT => lacking(2, WRITING), OPEN => lacking(1, WRITING),
           FCNTL => none_of(1, SIGNAL_OWNERS), PRCTL => equal(0, PR_SET_NAME),
           TGKILL => equal(0, Process.pid), PRLIMIT64 => null(2) }
           .flat_map { |numbers, rows| numbers[column] ? on(numbers[column], rows) : [] }
@@ -129,10 +127,6 @@ module Antiphon
 
       def argument(index, high: false)
         [LOAD, 0, 0, 16 + (8 * index) + (high ? 4 : 0)]
-      end
-
-      def having(index, bits)
-        [argument(index), [ANY_BIT, 0, 1, bits], *answer(ALLOW), *answer(REFUSE)]
       end
 
       def lacking(index, bits)

@@ -27,9 +27,20 @@ __all__ = ["ForkServer", "ProgramLimits", "Recording"]
 _FOLDER = Path(__file__).resolve().parent
 _BOOT_SECONDS = 60.0
 _GRACE_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
 _LINE_SLACK_BYTES = 1 << 20
 _REFUSAL = " (programs may not start processes, open sockets, write files or signal others)"
-_STACK_BYTES = str(512 * 1024)
+_ENVIRONMENT = {
+    "HOME": "/dev/null",  # nothing can be kept there
+    "MALLOC_ARENA_MAX": "2",
+    "RUBY_FIBER_VM_STACK_SIZE": str(256 * 1024),
+    "RUBY_FIBER_MACHINE_STACK_SIZE": str(768 * 1024),
+    # Room for most programs to end before the first garbage collection, a quarter of their time.
+    "RUBY_GC_HEAP_INIT_SLOTS": "1000000",
+    "RUBY_GC_MALLOC_LIMIT": "128000000",
+    "RUBY_GC_MALLOC_LIMIT_MAX": "256000000",
+    "RUBY_GC_OLDMALLOC_LIMIT": "256000000",
+}
 
 
 class ProgramLimits(BaseModel, frozen=True, extra="forbid"):
@@ -65,12 +76,14 @@ class Recording:
         log: lines the program wrote.
         errors: what went wrong.
         failure: why the language itself could not run the program; worth another try.
+        spent_seconds: real time that the program took.
     """
 
     messages: object = field(default_factory=list)
     log: tuple[str, ...] = ()
     errors: tuple[ProgramError, ...] = ()
     failure: str | None = None
+    spent_seconds: float = 0.0
 
 
 class ForkServer:
@@ -122,15 +135,9 @@ class ForkServer:
             self._sandbox.shown("runtime.rb"),
             json.dumps(settings),
         ]
-        environment = {
-            "HOME": "/dev/null",
-            "RUBY_THREAD_VM_STACK_SIZE": _STACK_BYTES,
-            "RUBY_THREAD_MACHINE_STACK_SIZE": _STACK_BYTES,
-            "MALLOC_ARENA_MAX": "2",
-        }
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self._process = subprocess.Popen(
-            self._sandbox.wrap(command, environment),
+            self._sandbox.wrap(command, _ENVIRONMENT),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,
@@ -166,17 +173,23 @@ class ForkServer:
             return _ended("the language server fell silent and was replaced")
         if verdict.get("end") != "answered":
             return Recording(errors=(_verdict(str(verdict.get("end")), limits),))
-        return _recording(self._read(_GRACE_SECONDS))
+        return replace(
+            _recording(self._read(_GRACE_SECONDS)), spent_seconds=float(verdict["seconds"])
+        )
 
     def close(self) -> None:
         """Ends the server and all that it runs."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            for stream in (self._process.stdin, self._process.stdout, self._complaints):
-                if stream is not None:
-                    _close_quietly(stream)
-        self._process = None
+        process, self._process = self._process, None
+        if process is None:
+            return
+        _close_quietly(process.stdin)  # an idle server ends by itself
+        try:
+            process.wait(_CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        _close_quietly(process.stdout)
+        _close_quietly(self._complaints)
 
     def _send(self, line: bytes) -> bool:
         stdin = None if self._process is None else self._process.stdin
@@ -217,9 +230,10 @@ def _forward(
     lines.put(None)
 
 
-def _close_quietly(stream: IO[bytes]) -> None:
+def _close_quietly(stream: IO[bytes] | None) -> None:
     with contextlib.suppress(OSError):  # what was buffered for a dead server
-        stream.close()
+        if stream is not None:
+            stream.close()
 
 
 def _ended(message: str) -> Recording:

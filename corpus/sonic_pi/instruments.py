@@ -13,7 +13,13 @@ from typing import Final
 
 import soundfile
 
-__all__ = ["Instruments", "SampleFacts", "read_instruments", "stored_instruments", "write_instruments"]
+__all__ = [
+    "Instruments",
+    "SampleFacts",
+    "read_instruments",
+    "stored_instruments",
+    "write_instruments",
+]
 
 STORED: Final = Path(__file__).with_name("instruments.json")
 _PREFIX: Final = "sonic-pi-"
@@ -88,7 +94,7 @@ def write_instruments(instruments: Instruments, path: Path = STORED) -> None:
         OSError: the file cannot be written.
     """
     defaults = ",\n".join(
-        f'{json.dumps(name)}: {json.dumps(dict(arguments), separators=(",", ":"))}'
+        f"{json.dumps(name)}: {json.dumps(dict(arguments), separators=(',', ':'))}"
         for name, arguments in instruments.defaults.items()
     )
     samples = ",\n".join(

@@ -43,7 +43,9 @@ def mel_spectrogram(audio: ArrayLike) -> Floats:
     if signal.ndim == 1:
         signal = signal[:, None]
     if signal.ndim != 2:
-        raise ValueError(f"audio must have shape (samples,) or (samples, channels), got {signal.shape}")
+        raise ValueError(
+            f"audio must have shape (samples,) or (samples, channels), got {signal.shape}"
+        )
     n_frames = len(signal) // FRAME_SAMPLES
     if not n_frames:
         return np.zeros((N_BANDS, 0), dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Sonic Pi's chance: a stored stream of numbers, read at an index that every thread keeps for itself.
+"""Sonic Pi's chance: a stored stream of numbers, read at a place that each thread keeps.
 
 A thread's seed shifts where it reads; a new thread's seed is itself read from its parent's stream.
 So a program sounds the same on every run, and a reader of the same file can foresee its choices.

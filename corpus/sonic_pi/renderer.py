@@ -141,33 +141,34 @@ class Renderer:
             ValueError: if `seconds` is out of range.
             RuntimeError: if the language itself cannot be loaded.
         """
-        played, messages = self._perform(code, seconds)
+        played, messages, spent_seconds = self._perform(code, seconds)
         audio = np.zeros((round(seconds * SAMPLE_RATE), 2), dtype=np.float32)
         errors = played.errors
         if played.events:
             try:
-                audio, faults = self._synthesize(messages, seconds)
+                audio, faults = self._synthesize(messages, seconds, spent_seconds)
                 errors += faults
             except (SynthesisError, ScoreError) as error:
                 errors += (ProgramError("sound", str(error)),)
         return Rendering(played.events, played.log, errors, seconds, audio)
 
-    def _perform(self, code: str, seconds: float) -> tuple[EventList, list[Message]]:
+    def _perform(self, code: str, seconds: float) -> tuple[EventList, list[Message], float]:
         if not (math.isfinite(seconds) and 0 < seconds <= _LONGEST_SECONDS):
             raise ValueError(f"seconds must be in (0, {_LONGEST_SECONDS:g}], got {seconds}")
         try:
             code.encode()
         except UnicodeEncodeError as error:
             fault = ProgramError("encoding", f"a program must be UTF-8 text: {error}")
-            return EventList((), (), (fault,), seconds), []
+            return EventList((), (), (fault,), seconds), [], 0.0
         recording = self._record(code, seconds)
         try:
             messages = checked(recording.messages, self._installation.sound_folders)
             events = events_of(messages, self._server.synthdefs, seconds)
         except (ScoreError, ValueError, OverflowError) as error:
             fault = ProgramError("ended", f"the program forged messages: {error}")
-            return EventList((), recording.log, (*recording.errors, fault), seconds), []
-        return EventList(events, recording.log, recording.errors, seconds), messages
+            return EventList((), recording.log, (*recording.errors, fault), seconds), [], 0.0
+        played = EventList(events, recording.log, recording.errors, seconds)
+        return played, messages, recording.spent_seconds
 
     def _record(self, code: str, seconds: float) -> Recording:
         """Runs the program; once more if the language failed, which a fresh process mends."""
@@ -180,11 +181,11 @@ class Renderer:
         return recording
 
     def _synthesize(
-        self, messages: Sequence[Message], seconds: float
+        self, messages: Sequence[Message], seconds: float, spent_seconds: float
     ) -> tuple[NDArray[np.float32], tuple[ProgramError, ...]]:
         length = _LEAD_SECONDS + seconds
         bundles = score(messages, self._installation.synthdef_folder, length)
-        audio = self._synthesizer.render(bundles, seconds, _LEAD_SECONDS)
+        audio = self._synthesizer.render(bundles, seconds, _LEAD_SECONDS, spent_seconds)
         if np.isfinite(audio).all():
             return audio, ()
         fault = ProgramError("sound", "some samples were not finite and are silent now")

@@ -1,27 +1,90 @@
 # frozen_string_literal: true
 
-# A virtual clock and cooperative threads: one strand (a real Ruby thread) runs at a time, and time
-# moves only when every strand waits. Strands change places only where they block, in an order that
-# depends on nothing but the program, so a run gives the same bytes every time.
+# A virtual clock and cooperative threads. What a program takes for a thread is a strand, carried by
+# a fiber: one strand runs at a time, time moves only when every strand waits, and strands change
+# places only where they block, in an order that depends on nothing but the program. So a run gives
+# the same bytes every time, and no wake-up costs a call to the system.
 #
 # Time is an integer count of nanoseconds since EPOCH_SECONDS of the Unix epoch; a small epoch keeps
 # the rationals inside Time short.
 module Antiphon
-  # A thread with a gate: it runs while it holds the baton, and waits at its gate otherwise.
+  # Stands for a thread: what Thread.new gives and Thread.current is while the scheduler runs.
   class Strand
-    attr_reader :gate, :joiners
-    attr_accessor :ticket, :waiting_in, :finished, :doomed, :leaving, :pending_error
+    attr_reader :joiners, :job
+    attr_accessor :fiber, :ticket, :waiting_in, :finished, :doomed, :leaving, :pending_error,
+                  :failure, :result, :priority, :name, :report_on_exception, :abort_on_exception
 
-    def initialize
-      @gate = ::Thread::Queue.new
+    def initialize(job = nil)
+      @job = job
       @joiners = []
       @ticket = 0
+      @priority = 0
+      @variables = {}
+      @locals = {}
+    end
+
+    def thread_variable_get(key) = @variables[key.to_sym]
+    def thread_variable_set(key, value) = @variables[key.to_sym] = value
+    def thread_variable?(key) = @variables.key?(key.to_sym)
+    def thread_variables = @variables.keys
+    def [](key) = @locals[key.to_sym]
+    def []=(key, value)
+      @locals[key.to_sym] = value
+    end
+    def key?(key) = @locals.key?(key.to_sym)
+
+    # Waits until the strand has ended, at most `limit` seconds; raises what ended it, if anything.
+    def join(limit = nil)
+      deadline = limit && (Scheduler.now + (limit * Scheduler::NANOSECONDS).round)
+      until finished
+        return nil if deadline && Scheduler.now >= deadline
+
+        Scheduler.park(joiners, deadline)
+      end
+      Kernel.raise(failure) if failure
+      self
+    end
+
+    def value
+      join
+      result
+    end
+
+    def kill
+      equal?(Scheduler.current) ? throw(self) : Scheduler.doom(self)
+      self
+    end
+    alias exit kill
+    alias terminate kill
+
+    def raise(*error)
+      error = [RuntimeError, "unhandled exception"] if error.empty?
+      Kernel.raise(*error) if equal?(Scheduler.current)
+
+      self.pending_error = error
+      Scheduler.wake(self) unless finished
+    end
+
+    def wakeup
+      Scheduler.wake(self) unless finished
+      self
+    end
+    alias run wakeup
+
+    def alive? = !finished
+    def stop? = !equal?(Scheduler.current)
+    def backtrace = []
+
+    def status
+      return "run" if equal?(Scheduler.current)
+
+      finished ? (failure ? nil : false) : "sleep"
     end
   end
 
   Timer = Struct.new(:time, :target, :ticket)
 
-  # Who runs next, and what time it is. All of it is touched only by the holder of the baton.
+  # Who runs next, and what time it is.
   module Scheduler
     NANOSECONDS = 1_000_000_000
     EPOCH_SECONDS = 1000
@@ -36,16 +99,24 @@ module Antiphon
         @running
       end
 
-      # Makes the calling thread the first strand; virtual time starts here.
+      # Makes the caller the first strand; virtual time starts here.
       def start
         @now = 0
         @ready = []
         @timers = [] # latest first, so that the earliest is popped from the end
-        @current = Thread.current.strand = Strand.new
+        @idle = [] # fibers whose strand has ended
+        @current = Strand.new
+        @current.fiber = Fiber.current
         @running = true
       end
 
-      # Calls `block` at virtual `time` in whatever strand holds the baton; it must not block.
+      def spawn(job)
+        strand = Strand.new(job)
+        @ready << strand
+        strand
+      end
+
+      # Calls `block` at virtual `time` in whatever strand runs then; it must not block.
       def at(time, &block)
         insert(Timer.new(time, block, nil))
       end
@@ -59,18 +130,14 @@ module Antiphon
         park(nil, @now) unless @ready.empty? && (@timers.empty? || @timers.last.time > @now)
       end
 
-      # Gives up the baton until woken, out of `waiting_in` or at `deadline`, whichever is first.
+      # Lets others run until woken, out of `waiting_in` or at `deadline`, whichever is first.
       def park(waiting_in = nil, deadline = nil)
         me = @current
         waiting_in&.push(me)
         me.waiting_in = waiting_in
         insert(Timer.new(deadline, me, me.ticket)) if deadline
         following = next_strand
-        unless following.equal?(me)
-          @current = following
-          following.gate.push(true)
-          me.gate.pop
-        end
+        switch_to(following) unless following.equal?(me)
         arrive(me)
       end
 
@@ -83,23 +150,6 @@ module Antiphon
 
       def wake_all(waiting)
         wake(waiting.first) until waiting.empty?
-      end
-
-      # The body of every thread that a program or the language makes.
-      def enter(strand)
-        strand.gate.pop
-        yield unless strand.doomed
-      rescue SystemExit
-        nil # `exit` inside a thread ends that thread, not the renderer
-      ensure
-        strand.finished = true
-        wake_all(strand.joiners)
-        @current = next_strand
-        @current.gate.push(true)
-      end
-
-      def adopt(strand)
-        @ready << strand
       end
 
       # Ends another strand the next time it would run, as Thread#kill does.
@@ -120,8 +170,7 @@ module Antiphon
         loop do
           return @ready.shift unless @ready.empty?
 
-          timer = @timers.pop
-          fire(timer)
+          fire(@timers.pop)
         end
       end
 
@@ -134,10 +183,45 @@ module Antiphon
         end
       end
 
+      def switch_to(strand)
+        @current = strand
+        return strand.fiber.transfer if strand.fiber
+
+        strand.fiber = @idle.pop || Fiber.new { |first| carry(first) }
+        strand.fiber.transfer(strand)
+      end
+
+      # The life of a fiber: one strand after another.
+      def carry(strand)
+        loop do
+          perform(strand)
+          fiber = strand.fiber
+          strand = next_strand
+          if strand.fiber
+            @idle.push(fiber)
+            strand = switch_to(strand) # comes back with the next strand to carry
+          else
+            strand.fiber = fiber
+            @current = strand
+          end
+        end
+      end
+
+      def perform(strand)
+        catch(strand) { strand.result = strand.job.call unless strand.doomed }
+      rescue SystemExit
+        nil # `exit` inside a thread ends that thread, not the renderer
+      rescue Exception => e # rubocop:disable Lint/RescueException -- kept for whoever joins
+        strand.failure = e
+      ensure
+        strand.finished = true
+        wake_all(strand.joiners)
+      end
+
       def arrive(strand)
         if strand.doomed && !strand.leaving
           strand.leaving = true
-          Thread.exit
+          throw strand
         elsif strand.pending_error
           error = strand.pending_error
           strand.pending_error = nil
@@ -153,63 +237,30 @@ module Antiphon
       return super unless Scheduler.running?
       raise ThreadError, "must be called with a block" unless block
 
-      strand = Strand.new
-      thread = super() { Scheduler.enter(strand) { block.call(*arguments) } }
-      thread.strand = strand
-      thread.report_on_exception = false
-      Scheduler.adopt(strand)
-      thread
+      Scheduler.spawn(arguments.empty? ? block : -> { block.call(*arguments) })
     end
 
     def start(...) = new(...)
     def fork(...) = new(...)
 
+    def current
+      Scheduler.running? ? Scheduler.current : super
+    end
+
     def pass
       Scheduler.running? ? Scheduler.settle : super
     end
-  end
 
-  # Joining, killing and interrupting a strand hand the baton on instead of blocking the process.
-  module StrandThread
-    attr_accessor :strand
-
-    def join(limit = nil)
-      return super unless strand && Scheduler.running?
-
-      deadline = limit && Scheduler.now + (limit * Scheduler::NANOSECONDS).round
-      Scheduler.park(strand.joiners, deadline) until strand.finished || past?(deadline)
-      strand.finished ? super() : nil
+    def stop
+      Scheduler.running? ? Scheduler.park : super
     end
 
-    def value
-      join
-      super
+    def exit
+      Scheduler.running? ? Scheduler.current.kill : super
     end
 
-    def kill
-      return super if strand.nil? || equal?(Thread.current)
-
-      Scheduler.doom(strand)
-      self
-    end
-    alias exit kill
-    alias terminate kill
-
-    def raise(*error)
-      return super if strand.nil? || equal?(Thread.current)
-
-      strand.pending_error = error.empty? ? [RuntimeError, "unhandled exception"] : error
-      Scheduler.wake(strand) unless strand.finished
-    end
-
-    def alive?
-      strand ? !strand.finished : super
-    end
-
-    private
-
-    def past?(deadline)
-      deadline && Scheduler.now >= deadline
+    def kill(thread)
+      Scheduler.running? ? thread.kill : super
     end
   end
 
@@ -241,7 +292,6 @@ module Antiphon
 end
 
 Thread.singleton_class.prepend(Antiphon::StrandFactory)
-Thread.prepend(Antiphon::StrandThread)
 Kernel.singleton_class.prepend(Antiphon::VirtualSleep)
 Time.singleton_class.prepend(Antiphon::VirtualTime)
 

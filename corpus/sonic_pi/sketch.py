@@ -179,7 +179,9 @@ def _grouped(
     Effects with the same name, arguments and way out are one: they are (nearly all) linear in
     power, so it does not matter in which of them a sound goes.
     """
-    started = {int(e.arguments["in_bus"]): e for e in events if e.kind == "fx" and "in_bus" in e.arguments}
+    started = {
+        int(e.arguments["in_bus"]): e for e in events if e.kind == "fx" and "in_bus" in e.arguments
+    }
     changes = _changes(events)
     keys: dict[int, Key] = {}
     effects: dict[Key, tuple[str, Mapping[str, float], Key]] = {}
@@ -235,7 +237,11 @@ def _through_effects(
         after = apply_effect(name, power, arguments)
         pending[rest] = pending[rest] + after if rest in pending else after
     out = pending.get(_OUT)
-    return np.zeros((N_BANDS, n_frames), dtype=np.float32) if out is None else np.asarray(out, np.float32)
+    return (
+        np.zeros((N_BANDS, n_frames), dtype=np.float32)
+        if out is None
+        else np.asarray(out, np.float32)
+    )
 
 
 _NOTES = ATLAS_NOTES

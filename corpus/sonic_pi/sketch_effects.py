@@ -123,7 +123,7 @@ def high_pass(cutoff: float, resonance: float = 0.0) -> Floats:
     ratio = 440.0 * 2.0 ** ((cutoff - 69.0) / 12.0) / band_hertz()
     damping = 1.0 - 0.93 * min(0.99, max(0.0, resonance))
     response = 1.0 / ((1.0 - ratio**2) ** 2 + (2.0 * damping * ratio) ** 2 * 0.5 + 1e-3)
-    return np.minimum(response, 20.0).astype(np.float32)
+    return np.asarray(np.minimum(response, 20.0), dtype=np.float32)
 
 
 def _band(power: Floats, arguments: Arguments) -> Floats:

@@ -62,7 +62,9 @@ def sound_rows(
     return rows, tuple(unknown)
 
 
-_WHOLE: Final[tuple[tuple[float, float, Mapping[str, float] | None], ...]] = ((0.0, _FOREVER, None),)
+_WHOLE: Final[tuple[tuple[float, float, Mapping[str, float] | None], ...]] = (
+    (0.0, _FOREVER, None),
+)
 
 
 def _stretches(

@@ -47,7 +47,8 @@ class AtlasTables:
         floor = np.floor(place)
         share = (place - floor).astype(np.float32)
         index = floor.astype(np.int64)
-        return self._at(parts, index) * (1.0 - share) + self._at(parts, index + 1) * share
+        mixed = self._at(parts, index) * (1.0 - share) + self._at(parts, index + 1) * share
+        return np.asarray(mixed)
 
     def _at(self, parts: NDArray[np.int64], index: NDArray[np.int64]) -> Floats:
         length = self.n_frames[parts, None]

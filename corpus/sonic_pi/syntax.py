@@ -21,12 +21,17 @@ MAX_DEPTH: Final = 120
 """Deeper nesting is refused, so that no walk over a tree can exhaust the stack."""
 
 VECTOR_FUNCTIONS: Final = (
-    "bools chord chord_degree doubles halves knit line midi_notes note_range octs ramp range ring "
-    "sample_names sample_paths scale spread stretch vector"
-).split()
+    "bools", "chord", "chord_degree", "doubles", "halves", "knit", "line", "midi_notes",
+    "note_range", "octs", "ramp", "range", "ring", "sample_names", "sample_paths", "scale",
+    "spread", "stretch", "vector",
+)  # fmt: skip
 """Functions giving lists: Sonic Pi reads `(ring 1, 2)` as `ring(1, 2)` wherever it stands."""
 
 _VECTOR_CALL = re.compile(r"\((\s*)(" + "|".join(VECTOR_FUNCTIONS) + r")([, \t\r\n]+)")
+_RESERVED = frozenset(
+    {"begin", "case", "do", "else", "elsif", "end", "ensure", "for", "if", "in", "module", "rescue"}
+    | {"then", "unless", "until", "when", "while", "class", "def"}
+)
 _IGNORED = frozenset({"comment", "heredoc_body", "empty_statement"})
 
 
@@ -44,7 +49,7 @@ class Fault:
 
 
 class Node:
-    """One node of a syntax tree: `kind`, `line` from 1, named `children`, `fields`, `text` of leaves.
+    """One node of a syntax tree: `kind`, `line` from 1, `children`, `fields`, `text` of leaves.
 
     A field gives the role of a child ("left", "condition", …); of several in one role, the first.
     Operators are nodes of their own only as the field "operator", their text is the operator.
@@ -92,7 +97,7 @@ def parse(code: str) -> Program:
     root = _convert(tree.root_node, source, faults)
     if tree.root_node.has_error and not faults:
         faults.append(Fault(1, "this is not Ruby as Sonic Pi reads it"))
-    return Program(root, tuple(faults))
+    return Program(root, tuple(sorted(faults, key=lambda fault: fault.line)))
 
 
 def _as_call(match: re.Match[str]) -> str:
@@ -106,7 +111,7 @@ def _convert(top: tree_sitter.Node, source: bytes, faults: list[Fault]) -> Node:
         raw, node, depth = pending.pop()
         if depth > MAX_DEPTH:
             if not any("nested" in fault.message for fault in faults):
-                faults.append(Fault(node.line, f"code is nested deeper than {MAX_DEPTH} levels"))
+                faults.append(Fault(node.line, f"this is nested deeper than {MAX_DEPTH} levels"))
             continue
         cursor = raw.walk()
         if not cursor.goto_first_child():
@@ -128,6 +133,10 @@ def _convert(top: tree_sitter.Node, source: bytes, faults: list[Fault]) -> Node:
             text = ""
             if not child.named_child_count:
                 text = source[child.start_byte : child.end_byte].decode("utf-8", "replace")
+            is_name = field == "name" or (field == "method" and "receiver" in node.fields)
+            if text in _RESERVED and child.type == "identifier" and not is_name:
+                # the grammar lets a word pass that closes what was never opened
+                faults.append(Fault(line, f"{text!r} has nothing to belong to here"))
             copy = Node(child.type, text, line)
             node.children.append(copy)
             if field is not None and field not in node.fields:

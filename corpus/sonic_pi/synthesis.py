@@ -23,14 +23,17 @@ __all__ = ["SAMPLE_RATE", "SynthesisError", "SynthesisLimits", "Synthesizer"]
 SAMPLE_RATE = 44_100
 _FROZEN_CLOCK = "2020-01-01 00:00:00"
 _BYTES_PER_FRAME = 2 * 4
+_LEAST_WALL_SECONDS = 1.0
 _HEADER_BYTES = 1 << 16
 
 
 class SynthesisLimits(BaseModel, frozen=True, extra="forbid"):
     """What the synthesis of one program may use."""
 
-    cpu_seconds: int = Field(3, ge=1, description="processor time, s, for sounds of up to 30 s")
-    wall_seconds: float = Field(4.0, gt=0, description="real time, s, for sounds of up to 30 s")
+    cpu_seconds: int = Field(5, ge=1, description="processor time, s, for sounds of up to 30 s")
+    wall_seconds: float = Field(
+        9.0, gt=0, description="real time of program and sound together, s, for up to 30 s of sound"
+    )
     memory_bytes: int = Field(2 << 30, ge=1 << 28, description="address space, bytes")
 
 
@@ -54,8 +57,16 @@ class Synthesizer:
         self._sandbox = sandbox
         self._limits = limits or SynthesisLimits()
 
-    def render(self, score: bytes, seconds: float, lead_seconds: float) -> NDArray[np.float32]:
+    def render(
+        self, score: bytes, seconds: float, lead_seconds: float, spent_seconds: float = 0.0
+    ) -> NDArray[np.float32]:
         """The sound of a score, shape (frames, 2), exactly `seconds` long after `lead_seconds`.
+
+        Args:
+            score: as `scsynth -N` reads it.
+            seconds: length of the sound, > 0.
+            lead_seconds: what of the score to leave out before it, ≥ 0.
+            spent_seconds: real time that the program has used up already, ≥ 0.
 
         Raises:
             SynthesisError: if scsynth fails or uses up its limits.
@@ -63,12 +74,12 @@ class Synthesizer:
         with tempfile.TemporaryDirectory(prefix="antiphon-") as name:
             scratch = Path(name)
             (scratch / "score.osc").write_bytes(score)
-            self._run(scratch, seconds)
+            self._run(scratch, seconds, spent_seconds)
             return _read(scratch / "sound.wav", seconds, lead_seconds)
 
-    def _run(self, scratch: Path, seconds: float) -> None:
+    def _run(self, scratch: Path, seconds: float, spent_seconds: float) -> None:
         stretch = max(1.0, seconds / 30.0)
-        wall_seconds = self._limits.wall_seconds * stretch
+        wall_seconds = max(self._limits.wall_seconds * stretch - spent_seconds, _LEAST_WALL_SECONDS)
         limits = ResourceLimits(
             cpu_seconds=round(self._limits.cpu_seconds * stretch),
             memory_bytes=self._limits.memory_bytes,
@@ -92,7 +103,7 @@ class Synthesizer:
             )
         except subprocess.TimeoutExpired as late:
             raise SynthesisError(
-                f"the sound took longer than {wall_seconds:g} s of real time to make"
+                f"the sound took longer than {wall_seconds:.1f} s of real time to make"
             ) from late
         if done.returncode != 0:
             said = done.stdout.decode(errors="replace").strip()[-300:]

@@ -1,9 +1,9 @@
 """What a program will play in its first seconds, foreseen without running it.
 
 An abstract interpreter walks the syntax tree with virtual threads on a virtual clock. It knows the
-language as people write it, draws from Sonic Pi's own stored random stream, and is bounded in steps,
-events, threads and sizes, so that every program ends. What it does not understand is skipped and
-reported: `Coverage` says how far the events can be trusted.
+language as people write it, draws from Sonic Pi's own stored random stream, and is bounded in
+steps, events, threads and sizes, so that every program ends. What it does not understand is skipped
+and reported: `Coverage` says how far the events can be trusted.
 """
 
 from dataclasses import dataclass
@@ -13,17 +13,24 @@ from pydantic import BaseModel, Field
 
 from corpus.sonic_pi import (  # noqa: F401 - these register what they define
     unroller_calls,
+    unroller_chance,
     unroller_control,
+    unroller_definitions,
+    unroller_expressions,
     unroller_functions,
     unroller_iteration,
     unroller_language,
+    unroller_lists,
     unroller_methods,
     unroller_samples,
+    unroller_scalars,
+    unroller_settings,
     unroller_sound,
+    unroller_time,
 )
 from corpus.sonic_pi.events import Event, ProgramError
 from corpus.sonic_pi.instruments import Instruments, stored_instruments
-from corpus.sonic_pi.random_stream import Chance, RandomStream
+from corpus.sonic_pi.random_stream import RandomStream
 from corpus.sonic_pi.syntax import Program, parse
 from corpus.sonic_pi.unroller_blocks import Scope
 from corpus.sonic_pi.unroller_compiler import Compiler
@@ -48,7 +55,7 @@ class Coverage:
     """How much of a program was understood.
 
     Args:
-        share: of its syntax nodes that are understood, less what was met and not understood; [0, 1].
+        share: of its syntax nodes that are understood, less what was not when met; [0, 1].
         missed: what was not understood or not known, and how often it was met.
         uses_chance: whether random numbers were drawn.
         chance_is_known: whether the stream was Sonic Pi's own; else random choices differ.
@@ -130,8 +137,7 @@ class Unroller:
                 return body.run(scope, thread)
             return (yield from body.steps(scope, thread))
 
-        machine.spawn(VirtualThread(machine, Chance(self._stream, 0)), start, seed=0)
-        machine.run()
+        machine.run(start)
         events = sorted(
             (event for event in machine.events if event.time < seconds), key=lambda e: e.time
         )

@@ -20,7 +20,9 @@ class Scope:
 
     __slots__ = ("block", "given", "parent", "variables")
 
-    def __init__(self, parent: "Scope | None", block: "Block | None", given: "Block | None") -> None:
+    def __init__(
+        self, parent: "Scope | None", block: "Block | None", given: "Block | None"
+    ) -> None:
         self.variables: dict[str, Value] = {}
         self.parent = parent
         self.block = block
@@ -103,7 +105,9 @@ class Block:
         """How many values it names."""
         return sum(parameter.kind in ("one", "parts") for parameter in self.parameters)
 
-    def call(self, thread: VirtualThread, values: Sequence[Value] = (), given: "Block | None" = None) -> Value:
+    def call(
+        self, thread: VirtualThread, values: Sequence[Value] = (), given: "Block | None" = None
+    ) -> Value:
         """Runs it without letting others run in between."""
         scope = self._enter(thread, values, given)
         try:
@@ -132,7 +136,9 @@ class Block:
             raise signal
         return signal.value
 
-    def _enter(self, thread: VirtualThread, values: Sequence[Value], given: "Block | None") -> Scope:
+    def _enter(
+        self, thread: VirtualThread, values: Sequence[Value], given: "Block | None"
+    ) -> Scope:
         thread.spend()
         if given is None and self.scope is not None:
             given = self.scope.given
@@ -163,15 +169,18 @@ class SymbolBlock(Block):
         super().__init__((), Code(lambda _scope, _thread: None), None)
         self.method = method
 
-    def call(self, thread: VirtualThread, values: Sequence[Value] = (), given: Block | None = None) -> Value:
+    def call(
+        self, thread: VirtualThread, values: Sequence[Value] = (), given: Block | None = None
+    ) -> Value:
         """The method's value on the first of `values`."""
+        del given
         return self.method(thread, values[0] if values else None)
 
     def steps(
         self, thread: VirtualThread, values: Sequence[Value] = (), given: Block | None = None
     ) -> Steps:
         """The same; methods of values never wait."""
-        return self.call(thread, values)
+        return self.call(thread, values, given)
         yield  # a generator that never waits
 
 

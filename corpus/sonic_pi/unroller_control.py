@@ -1,10 +1,12 @@
 """Control flow: sequences, conditions, loops, and the ways out of them."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from corpus.sonic_pi.syntax import Node
 from corpus.sonic_pi.unroller_blocks import Code, Scope
-from corpus.sonic_pi.unroller_compiler import Compiler, constant, handles, target
+from corpus.sonic_pi.unroller_compiler import Compiler, constant, handles
+from corpus.sonic_pi.unroller_expressions import target
 from corpus.sonic_pi.unroller_operators import is_case
 from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
 from corpus.sonic_pi.unroller_values import (
@@ -12,8 +14,8 @@ from corpus.sonic_pi.unroller_values import (
     BlockBreak,
     LoopBreak,
     LoopNext,
-    ProgramFailure,
     Return,
+    RubyError,
     Value,
     as_list,
     is_truthy,
@@ -43,7 +45,7 @@ def _begin(compiler: Compiler, node: Node) -> Code:
     def steps(scope: Scope, thread: VirtualThread) -> Steps:
         try:
             value = yield from _go(body, scope, thread)
-        except ProgramFailure:
+        except RubyError:
             if handler is None:
                 raise
             value = yield from _go(handler, scope, thread)
@@ -71,7 +73,7 @@ def _rescue_modifier(compiler: Compiler, node: Node) -> Code:
     def run(scope: Scope, thread: VirtualThread) -> Value:
         try:
             return body(scope, thread)
-        except ProgramFailure:
+        except RubyError:
             return handler(scope, thread)
 
     return Code(run)
@@ -151,8 +153,8 @@ def _while(compiler: Compiler, node: Node) -> Code:
     body_node = node.fields.get("body")
     body = compiler.compile(body_node)
     compiler.loop_depth -= 1
-    body_first = node.kind.endswith("modifier") and body_node is not None and (
-        body_node.kind == "begin"
+    body_first = (
+        node.kind.endswith("modifier") and body_node is not None and (body_node.kind == "begin")
     )
 
     def steps(scope: Scope, thread: VirtualThread) -> Steps:
@@ -161,10 +163,8 @@ def _while(compiler: Compiler, node: Node) -> Code:
             while skip or is_truthy(_known(condition(scope, thread))) == wanted:
                 skip = False
                 thread.spend()
-                try:
+                with suppress(LoopNext):
                     yield from _go(body, scope, thread)
-                except LoopNext:
-                    pass
         except LoopBreak as signal:
             return signal.value
         return None
@@ -174,7 +174,7 @@ def _while(compiler: Compiler, node: Node) -> Code:
 
 def _known(value: Value) -> Value:
     if value is UNKNOWN:
-        raise ProgramFailure("a loop depends on something unknown")
+        raise RubyError("a loop depends on something unknown")
     return value
 
 
@@ -192,10 +192,8 @@ def _for(compiler: Compiler, node: Node) -> Code:
             for value in list(as_list(held)):
                 thread.spend()
                 put(scope, thread, value)
-                try:
+                with suppress(LoopNext):
                     yield from _go(body, scope, thread)
-                except LoopNext:
-                    pass
         except LoopBreak as signal:
             return signal.value
         return held

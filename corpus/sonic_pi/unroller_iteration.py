@@ -10,13 +10,12 @@ from corpus.sonic_pi.unroller_operators import ordered
 from corpus.sonic_pi.unroller_registry import waiting_method
 from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
 from corpus.sonic_pi.unroller_values import (
-    ProgramFailure,
     Ring,
+    RubyError,
     Value,
     as_list,
     is_number,
     is_truthy,
-    same,
     whole,
 )
 
@@ -25,17 +24,16 @@ __all__: list[str] = []
 MOST_ROUNDS: Final = 1_000_000
 
 
-def _iterator(
-    names: str, prepare: Callable[[Value, list[Value]], list[list[Value]]]
-) -> None:
+def _iterator(names: str, prepare: Callable[[Value, list[Value]], list[list[Value]]]) -> None:
     """Registers a method that runs its block for every set of values, and gives its receiver."""
 
     @waiting_method(*names.split())
     def _made(
         thread: VirtualThread, owner: Value, given: list[Value], block: Block | None
     ) -> Steps:
-        for values in prepare(owner, given) if block is not None else ():
-            yield from block.steps(thread, values)
+        if block is not None:
+            for values in prepare(owner, given):
+                yield from block.steps(thread, values)
         return owner
 
 
@@ -84,15 +82,18 @@ def _downto(thread: VirtualThread, owner: Value, given: list[Value], block: Bloc
 
 @waiting_method("step")
 def _step(thread: VirtualThread, owner: Value, given: list[Value], block: Block | None) -> Steps:
+    first: Value
+    last: Value
+    step: Value
     if is_number(owner):
         options = given[-1] if isinstance(given[-1], dict) else {}
         last = options.get("to", given[0])
         step = options.get("by", given[1] if len(given) > 1 and is_number(given[1]) else 1)
-        first: float = owner
+        first = owner
     else:
         first, last, step = owner.first, owner.last, given[0]
     if not is_number(step) or step == 0:
-        raise ProgramFailure("a step must be a number other than 0")
+        raise RubyError("a step must be a number other than 0")
     count = int((last - first) / step + 1e-9) + 1
     for index in range(min(count, MOST_ROUNDS)):
         if block is not None:
@@ -150,7 +151,9 @@ _filter("select filter keep_if find_all select!", keeps=True)
 _filter("reject delete_if reject!", keeps=False)
 
 
-def _search(names: str, found: Callable[[bool, int, Value], Value | None], otherwise: Value) -> None:
+def _search(
+    names: str, found: Callable[[bool, int, Value], list[Value] | None], otherwise: Value
+) -> None:
     """Registers a method that stops at the first item for which `found` gives a list of one."""
 
     @waiting_method(*names.split())
@@ -195,11 +198,18 @@ def _count_or_sum(
 def _keyed(thread: VirtualThread, owner: Value, block: Block | None) -> list[tuple[Value, Value]]:
     items = list(as_list(owner))
     keys = [finish(block.steps(thread, [item])) if block is not None else item for item in items]
-    return sorted(zip(keys, items, strict=True), key=cmp_to_key(lambda a, b: ordered(a[0], b[0]) or 0))
+    pairs = list(zip(keys, items, strict=True))
+
+    def order(one: tuple[Value, Value], other: tuple[Value, Value]) -> int:
+        return ordered(one[0], other[0]) or 0
+
+    return sorted(pairs, key=cmp_to_key(order))
 
 
 @waiting_method("sort_by", "sort_by!")
-def _sort_by(thread: VirtualThread, owner: Value, _given: list[Value], block: Block | None) -> Steps:
+def _sort_by(
+    thread: VirtualThread, owner: Value, _given: list[Value], block: Block | None
+) -> Steps:
     return [item for _, item in _keyed(thread, owner, block)]
     yield  # keys are computed at once
 
@@ -264,13 +274,10 @@ def _cycle(thread: VirtualThread, owner: Value, given: list[Value], block: Block
 @waiting_method("call", "yield", "()", "===")
 def _call(thread: VirtualThread, owner: Value, given: list[Value], block: Block | None) -> Steps:
     if not isinstance(owner, Block):
-        raise ProgramFailure("only a lambda or a function can be called")
+        raise RubyError("only a lambda or a function can be called")
     return (yield from owner.steps(thread, given, block))
 
 
 @waiting_method("tap", "then", "yield_self")
 def _then(thread: VirtualThread, owner: Value, _given: list[Value], block: Block | None) -> Steps:
     return (yield from block.steps(thread, [owner])) if block is not None else owner
-
-
-_UNUSED = same

@@ -1,19 +1,16 @@
-"""The language's own functions: time, threads, shared state, definitions, repetition."""
+"""The language's own functions: definitions, counters, seeds, and what makes no sound."""
 
-from collections.abc import Callable
-from typing import Final
-
-from corpus.sonic_pi.unroller_blocks import Block, finish
+from corpus.sonic_pi.unroller_blocks import Block
+from corpus.sonic_pi.unroller_compiler import constant
+from corpus.sonic_pi.unroller_dispatch import call_function
 from corpus.sonic_pi.unroller_registry import function, waiting_function
-from corpus.sonic_pi.unroller_threads import Cue, Moment, Steps, VirtualThread
+from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
 from corpus.sonic_pi.unroller_values import (
     UNKNOWN,
-    ProgramFailure,
+    Ring,
+    RubyError,
     StopThread,
-    Symbol,
     Value,
-    as_list,
-    inspect,
     is_list,
     is_number,
     is_truthy,
@@ -24,313 +21,6 @@ from corpus.sonic_pi.unroller_values import (
 
 __all__: list[str] = []
 
-MOST_REPEATS: Final = 1_000_000
-
-
-@waiting_function("sleep")
-def _sleep(thread: VirtualThread, given: list[Value], _block: Block | None) -> Steps:
-    beats = given[0] if given else None
-    if beats is UNKNOWN:
-        thread.machine.miss("sleep", "unknown time")
-        beats = 1.0
-    if not is_number(beats) or beats != beats:
-        raise ProgramFailure(f"sleep needs a number of beats, got {inspect(beats)}")
-    yield from thread.sleep(beats)
-    return None
-
-
-@waiting_function("wait")
-def _wait(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
-    if given and isinstance(given[0], str):
-        return (yield from _sync(thread, given, block))
-    return (yield from _sleep(thread, given, block))
-
-
-@waiting_function("sync", "sync_event")
-def _sync(thread: VirtualThread, given: list[Value], _block: Block | None) -> Steps:
-    if not given or not isinstance(given[0], str):
-        raise ProgramFailure("sync needs the name of a cue")
-    cue = yield from thread.sync(cue_key(given[0]))
-    if cue is not None and is_truthy(options_of(given[1:]).get("bpm_sync", False)):
-        thread.beat_seconds = cue.beat_seconds
-    return cue.value if isinstance(cue, Cue) else None
-
-
-@waiting_function("sync_bpm")
-def _sync_bpm(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
-    return (yield from _sync(thread, [*given, {"bpm_sync": True}], block))
-
-
-def cue_key(name: str) -> str:
-    """The name under which a cue, a value or a loop's round is known."""
-    for prefix in ("/cue/", "/set/", "/live_loop/"):
-        name = name.removeprefix(prefix)
-    return name
-
-
-@function("cue")
-def _cue(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    if not given:
-        raise ProgramFailure("cue needs a name")
-    values = given[1:]
-    value = values[0] if len(values) == 1 and isinstance(values[0], dict) else values
-    thread.cue(cue_key(str(given[0])), value)
-    return value
-
-
-@function("set")
-def _set(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    value = given[1] if len(given) > 1 else None
-    thread.cue(cue_key(str(given[0])), value)
-    return value
-
-
-@function("get", "get_event", "live_state")
-def _get(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    if not given:
-        return _LOOKUP
-    thread.machine.settle(thread.time)
-    cue = thread.machine.last_cue(cue_key(str(given[0])), thread.moment())
-    if cue is not None:
-        return cue.value
-    return given[1] if len(given) > 1 and not isinstance(given[1], dict) else None
-
-
-class _Lookup(Block):
-    """`get[:name]`."""
-
-    def call(self, thread: VirtualThread, values: list[Value] = [], given: Block | None = None) -> Value:  # type: ignore[override]  # noqa: B006
-        """The last value under a name."""
-        return _get(thread, list(values), given)
-
-
-def _nothing_to_run() -> "_Lookup":
-    from corpus.sonic_pi.unroller_blocks import Code
-
-    return _Lookup((), Code(lambda _scope, _thread: None), None)
-
-
-_LOOKUP: Final = _nothing_to_run()
-
-
-@function("in_thread")
-def _in_thread(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
-    options = options_of(given)
-    if block is None:
-        raise ProgramFailure("in_thread must be called with a block")
-    made = block
-    name = options.get("name")
-    seed = options.get("seed")
-
-    def body(child: VirtualThread) -> Steps:
-        yield from _delayed(child, options)
-        return (yield from made.steps(child))
-
-    thread.machine.spawn(
-        thread, body, None if name is None else str(name), seed if is_number(seed) else None
-    )
-    return None
-
-
-def _delayed(thread: VirtualThread, options: dict[str, Value]) -> Steps:
-    if is_number(options.get("delay")):
-        yield from thread.sleep(options["delay"])
-    if options.get("sync_bpm"):
-        yield from _sync_bpm(thread, [options["sync_bpm"]], None)
-    elif options.get("sync"):
-        yield from _sync(thread, [options["sync"]], None)
-    return None
-
-
-@function("live_loop")
-def _live_loop(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
-    if not given or not isinstance(given[0], str) or block is None:
-        raise ProgramFailure("live_loop needs a name and a block")
-    name, options = str(given[0]), options_of(given[1:])
-    key = f"live_loop_{name}"
-    machine = thread.machine
-    machine.functions[key] = block
-    auto_cue = is_truthy(options.get("auto_cue", True))
-
-    def body(child: VirtualThread) -> Steps:
-        yield from _delayed(child, options)
-        if is_number(options.get("seed")):
-            _use_random_seed(child, [options["seed"]], None)
-        value = options.get("init", 0)
-
-        def once() -> Steps:
-            nonlocal value
-            if auto_cue:
-                child.cue(name, [], priority=-100)
-            current = machine.functions[key]
-            value = yield from current.steps(child, (value,) if current.arity else ())
-
-        yield from _for_ever(child, once)
-        return None
-
-    machine.spawn(thread, body, key)
-    return None
-
-
-@waiting_function("loop")
-def _loop(thread: VirtualThread, _given: list[Value], block: Block | None) -> Steps:
-    if block is None:
-        raise ProgramFailure("loop must be called with a block")
-    made = block
-    yield from _for_ever(thread, lambda: made.steps(thread))
-    return None
-
-
-def _for_ever(thread: VirtualThread, once: Callable[[], Steps]) -> Steps:
-    while True:
-        before, thread.synced = thread.time, False
-        yield from once()
-        if thread.time <= before and not thread.synced:
-            raise ProgramFailure("a loop must sleep or sync in every round")
-
-
-@function("at")
-def _at(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
-    for beats, values in _times_and_values(given, block):
-
-        def body(
-            child: VirtualThread, beats: Value = beats, values: list[Value] = values
-        ) -> Steps:
-            yield from child.sleep(beats)
-            if block is not None:
-                yield from block.steps(child, values)
-            return None
-
-        thread.machine.spawn(thread, body)
-    return None
-
-
-def _times_and_values(
-    given: list[Value], block: Block | None
-) -> list[tuple[float, list[Value]]]:
-    """The times of `at` and `time_warp` with what each passes to its block."""
-    times = as_list(given[0]) if given else [0]
-    has_values = len(given) > 1 and given[1] is not None
-    values = as_list(given[1]) if has_values else times
-    made: list[tuple[float, list[Value]]] = []
-    for index, beats in enumerate(times):
-        if not is_number(beats):
-            raise ProgramFailure(f"a time must be a number, got {inspect(beats)}")
-        value = values[index % len(values)] if values else None
-        arity = 0 if block is None else block.arity
-        passed = [[], [value], [beats, value if has_values else index], [beats, value, index]]
-        made.append((beats, passed[min(arity, 3)]))
-    return made
-
-
-@waiting_function("time_warp")
-def _time_warp(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
-    if block is None:
-        raise ProgramFailure("time_warp must be called with a block")
-    time, beat = thread.time, thread.beat
-    scale = thread.beat_seconds * thread.density
-    thread.warp_depth += 1
-    for beats, values in _times_and_values(given, block):
-        thread.time, thread.beat = time + beats * scale, beat + beats
-        finish(block.steps(thread, values))
-    thread.warp_depth -= 1
-    thread.time, thread.beat = time, beat
-    return None
-    yield  # other threads do not run inside a warp
-
-
-@waiting_function("with_swing")
-def _with_swing(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
-    numbers = [value for value in given if is_number(value)]
-    options = options_of([value for value in given if isinstance(value, dict)])
-    shift = numbers[0] if numbers else options.get("shift", 0.1)
-    pulse = numbers[1] if len(numbers) > 1 else options.get("pulse", 4)
-    key = str(options.get("tick", "swing"))
-    if (count_tick(thread, key) + options.get("offset", 0)) % pulse == 0:
-        return (yield from _time_warp(thread, [shift], block))
-    return (yield from block.steps(thread)) if block is not None else None
-
-
-@waiting_function("density")
-def _density(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
-    factor = given[0] if given else 1
-    if not is_number(factor) or factor <= 0 or block is None:
-        raise ProgramFailure("density needs a number above 0 and a block")
-    before, seconds = thread.density, thread.beat_seconds
-    thread.density = before * factor
-    thread.beat_seconds = seconds / factor
-    is_whole = isinstance(factor, int)
-    for index in range(whole(1 if factor < 1 else factor)):
-        passed: list[Value] = [index if is_whole else float(index)] if block.arity else []
-        yield from block.steps(thread, passed)
-    thread.density, thread.beat_seconds = before, seconds
-    return None
-
-
-@function("use_bpm")
-def _use_bpm(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    thread.beat_seconds = _seconds_of(given[0] if given else None)
-    return None
-
-
-def _seconds_of(tempo: Value) -> float:
-    if not is_number(tempo) or tempo <= 0:
-        raise ProgramFailure(f"a tempo must be a number above 0, got {inspect(tempo)}")
-    return 60.0 / float(tempo)
-
-
-@function("use_bpm_mul")
-def _use_bpm_mul(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    thread.beat_seconds /= given[0]
-    return None
-
-
-@waiting_function("with_bpm", "with_tempo")
-def _with_bpm(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
-    before, thread.beat_seconds = thread.beat_seconds, _seconds_of(given[0] if given else None)
-    value = (yield from block.steps(thread)) if block is not None else None
-    thread.beat_seconds = before
-    return value
-
-
-@waiting_function("with_bpm_mul")
-def _with_bpm_mul(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
-    before = thread.beat_seconds
-    thread.beat_seconds = before / given[0]
-    value = (yield from block.steps(thread)) if block is not None else None
-    thread.beat_seconds = before
-    return value
-
-
-@function("current_bpm")
-def _current_bpm(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
-    return 60.0 / thread.beat_seconds
-
-
-@function("beat", "current_beat")
-def _beat(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
-    return thread.beat
-
-
-@function("current_beat_duration")
-def _beat_duration(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
-    return thread.beat_seconds
-
-
-@function("rt")
-def _rt(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    return given[0] / thread.beat_seconds
-
-
-@function("bt")
-def _bt(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    return given[0] * thread.beat_seconds
-
-
-@function("vt", "current_time")
-def _vt(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
-    return thread.time
-
 
 @function("stop")
 def _stop(_thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
@@ -340,7 +30,7 @@ def _stop(_thread: VirtualThread, _given: list[Value], _block: Block | None) -> 
 @function("define", "ndefine")
 def _define(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
     if not given or block is None:
-        raise ProgramFailure("define needs a name and a block")
+        raise RubyError("define needs a name and a block")
     block.is_function = True
     thread.machine.functions[str(given[0])] = block
     return given[0]
@@ -351,8 +41,6 @@ def _defonce(thread: VirtualThread, given: list[Value], block: Block | None) -> 
     name = str(given[0])
     if block is not None and name not in thread.machine.functions:
         value = yield from block.steps(thread)
-        from corpus.sonic_pi.unroller_compiler import constant
-
         thread.machine.functions[name] = Block((), constant(value), None, is_function=True)
     return None
 
@@ -403,7 +91,7 @@ def _block_slept(thread: VirtualThread, given: list[Value], block: Block | None)
 
 @function("raise", "abort", "exit", "throw")
 def _raise(_thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    raise ProgramFailure(str(given[0]) if given else "the program raised an error")
+    raise RubyError(str(given[0]) if given else "the program raised an error")
 
 
 @function("method", "lambda", "proc", "Proc.new")
@@ -413,8 +101,6 @@ def _as_block(thread: VirtualThread, given: list[Value], block: Block | None) ->
 
 @waiting_function("send", "public_send")
 def _send(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
-    from corpus.sonic_pi.unroller_calls import call_function
-
     return (yield from call_function(thread, str(given[0]), given[1:], block))
 
 
@@ -483,7 +169,7 @@ def _with_random_seed(thread: VirtualThread, given: list[Value], block: Block | 
 
 def _seed(given: list[Value]) -> float:
     if not given or not is_number(given[0]):
-        raise ProgramFailure("a random seed must be a number")
+        raise RubyError("a random seed must be a number")
     return float(given[0]) if isinstance(given[0], float) else whole(given[0])
 
 
@@ -494,8 +180,6 @@ def _factor(_thread: VirtualThread, given: list[Value], _block: Block | None) ->
 
 @function("bools")
 def _bools(_thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    from corpus.sonic_pi.unroller_values import Ring
-
     return Ring([is_truthy(value) and not same(value, 0) for value in given])
 
 
@@ -512,6 +196,3 @@ def _inc(_thread: VirtualThread, given: list[Value], _block: Block | None) -> Va
 @function("dec")
 def _dec(_thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
     return given[0] - 1
-
-
-_UNUSED = (Moment, Symbol)

@@ -10,9 +10,9 @@ from corpus.sonic_pi.unroller_threads import VirtualThread
 from corpus.sonic_pi.unroller_values import (
     LARGEST_LIST,
     UNKNOWN,
-    OutOfBudget,
-    ProgramFailure,
+    BudgetError,
     Ring,
+    RubyError,
     Span,
     Symbol,
     Value,
@@ -50,7 +50,7 @@ def add(left: Value, right: Value) -> Value:
             return left.like([*left.items, *_items(right)])
         shift = to_float(note_number(right))
         return left.like([item + shift for item in left.items])
-    raise ProgramFailure(f"cannot add {inspect(right)} to {inspect(left)}")
+    raise RubyError(f"cannot add {inspect(right)} to {inspect(left)}")
 
 
 def subtract(left: Value, right: Value) -> Value:
@@ -73,7 +73,7 @@ def subtract(left: Value, right: Value) -> Value:
             return left.like([i for i in left.items if not any(same(i, o) for o in taken)])
         shift = to_float(note_number(right))
         return left.like([item - shift for item in left.items])
-    raise ProgramFailure(f"cannot take {inspect(right)} from {inspect(left)}")
+    raise RubyError(f"cannot take {inspect(right)} from {inspect(left)}")
 
 
 def multiply(left: Value, right: Value) -> Value:
@@ -81,7 +81,7 @@ def multiply(left: Value, right: Value) -> Value:
     if type(left) in _PLAIN and type(right) in _PLAIN:
         product = left * right
         if type(product) is int and product.bit_length() > MOST_BITS:
-            raise OutOfBudget("a number grew too large")
+            raise BudgetError("a number grew too large")
         return product
     if left is UNKNOWN or right is UNKNOWN:
         return UNKNOWN
@@ -89,11 +89,11 @@ def multiply(left: Value, right: Value) -> Value:
         count = max(0, whole(right))
         length = len(left.items) if isinstance(left, Ring) else len(left)
         if length * count > LARGEST_LIST:
-            raise OutOfBudget(f"a list grew beyond {LARGEST_LIST} items")
+            raise BudgetError(f"a list grew beyond {LARGEST_LIST} items")
         return left.like(left.items * count) if isinstance(left, Ring) else left * count
     if isinstance(left, list) and isinstance(right, str):
         return right.join(map(str, left))
-    raise ProgramFailure(f"cannot multiply {inspect(left)} by {inspect(right)}")
+    raise RubyError(f"cannot multiply {inspect(left)} by {inspect(right)}")
 
 
 def divide(left: Value, right: Value) -> Value:
@@ -101,14 +101,14 @@ def divide(left: Value, right: Value) -> Value:
     if type(left) in _PLAIN and type(right) in _PLAIN:
         if type(left) is int and type(right) is int:
             if right == 0:
-                raise ProgramFailure("divided by 0")
+                raise RubyError("divided by 0")
             return left // right
         if right == 0:
             return float("nan") if left == 0 else float("inf") if left > 0 else float("-inf")
         return left / right
     if left is UNKNOWN or right is UNKNOWN:
         return UNKNOWN
-    raise ProgramFailure(f"cannot divide {inspect(left)} by {inspect(right)}")
+    raise RubyError(f"cannot divide {inspect(left)} by {inspect(right)}")
 
 
 def modulo(left: Value, right: Value) -> Value:
@@ -116,12 +116,12 @@ def modulo(left: Value, right: Value) -> Value:
     if type(left) in _PLAIN and type(right) in _PLAIN:
         if right == 0:
             if type(left) is int and type(right) is int:
-                raise ProgramFailure("divided by 0")
+                raise RubyError("divided by 0")
             return float("nan")
         return left % right
     if left is UNKNOWN or right is UNKNOWN or isinstance(left, str):
         return UNKNOWN
-    raise ProgramFailure(f"cannot divide {inspect(left)} by {inspect(right)}")
+    raise RubyError(f"cannot divide {inspect(left)} by {inspect(right)}")
 
 
 def power(left: Value, right: Value) -> Value:
@@ -130,7 +130,7 @@ def power(left: Value, right: Value) -> Value:
         return UNKNOWN
     if type(left) is int and type(right) is int and right > 0:
         if left.bit_length() * right > MOST_BITS:
-            raise OutOfBudget("a number grew too large")
+            raise BudgetError("a number grew too large")
         return left**right
     try:
         result = float(left) ** right
@@ -168,7 +168,7 @@ def _comparison(apply: Callable[[Any, Any], bool]) -> Callable[[Value, Value], V
             return UNKNOWN
         if isinstance(left, str) and isinstance(right, str):
             return apply(str(left), str(right))
-        raise ProgramFailure(f"cannot compare {inspect(left)} with {inspect(right)}")
+        raise RubyError(f"cannot compare {inspect(left)} with {inspect(right)}")
 
     return compare
 
@@ -219,7 +219,7 @@ def _either(left: Value, right: Value) -> Value:
 
 def _whole_bits(apply: Callable[[int, int], int]) -> Callable[[Value, Value], Value]:
     def compute(left: Value, right: Value) -> Value:
-        if type(left) is int and type(right) is int and 0 <= right:
+        if type(left) is int and type(right) is int and right >= 0:
             return apply(left, right)
         return UNKNOWN
 
@@ -279,7 +279,7 @@ def fetch(thread: VirtualThread, owner: Value, keys: list[Value]) -> Value:
     if type(owner) is int and type(key) is int:
         return (owner >> key) & 1 if 0 <= key < MOST_BITS else 0
     if owner is None:
-        raise ProgramFailure("undefined method '[]' for nil")
+        raise RubyError("undefined method '[]' for nil")
     return UNKNOWN
 
 
@@ -304,21 +304,21 @@ def store(owner: Value, key: Value, value: Value) -> Value:
     """`owner[key] = value`; gives the value back.
 
     Raises:
-        ProgramFailure: it cannot be changed.
+        RubyError: it cannot be changed.
     """
     if isinstance(owner, dict):
         owner[tuple(key) if isinstance(key, list) else key] = value
     elif isinstance(owner, list) and is_number(key):
         place = whole(key)
         if place >= LARGEST_LIST:
-            raise OutOfBudget(f"a list grew beyond {LARGEST_LIST} items")
+            raise BudgetError(f"a list grew beyond {LARGEST_LIST} items")
         if place < -len(owner):
-            raise ProgramFailure(f"index {place} is outside of the array")
+            raise RubyError(f"index {place} is outside of the array")
         if place >= len(owner):
             owner.extend([None] * (place + 1 - len(owner)))
         owner[place] = value
     elif owner is not UNKNOWN:
-        raise ProgramFailure(f"cannot change an item of {inspect(owner)}")
+        raise RubyError(f"cannot change an item of {inspect(owner)}")
     return value
 
 
@@ -328,5 +328,5 @@ def _items(value: Value) -> list[Value]:
 
 def _bounded(values: list[Value]) -> list[Value]:
     if len(values) > LARGEST_LIST:
-        raise OutOfBudget(f"a list grew beyond {LARGEST_LIST} items")
+        raise BudgetError(f"a list grew beyond {LARGEST_LIST} items")
     return values

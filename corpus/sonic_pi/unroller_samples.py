@@ -7,8 +7,8 @@ from corpus.sonic_pi.unroller_registry import function, method, waiting_function
 from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
 from corpus.sonic_pi.unroller_values import (
     UNKNOWN,
-    ProgramFailure,
     Ring,
+    RubyError,
     Symbol,
     Value,
     as_list,
@@ -21,12 +21,14 @@ from corpus.sonic_pi.unroller_values import (
 
 __all__ = ["SAMPLER_ARGUMENTS", "find_sample", "sample_arguments", "sample_seconds", "split_sample"]
 
+_SLIDING: Final = ("amp", "pan", "cutoff", "lpf", "hpf")
+_ENDS: Final = ("", "_slide", "_slide_shape", "_slide_curve")
+_ENVELOPE: Final = ("attack", "decay", "sustain", "release", "env_curve")
 SAMPLER_ARGUMENTS: Final = frozenset(
-    [f"{name}{end}" for name in ("amp", "pan", "cutoff", "lpf", "hpf")
-     for end in ("", "_slide", "_slide_shape", "_slide_curve")]
-    + "rate slide beat_stretch rpitch attack decay sustain release attack_level decay_level "
-      "sustain_level env_curve".split()
-)  # fmt: skip
+    {f"{name}{end}" for name in _SLIDING for end in _ENDS}
+    | {"rate", "slide", "beat_stretch", "rpitch", *_ENVELOPE}
+    | {"attack_level", "decay_level", "sustain_level"}
+)
 """What the simple sample players take; any other argument needs the full ones."""
 
 
@@ -41,7 +43,7 @@ def split_sample(given: list[Value]) -> tuple[list[Value], dict[str, Value]]:
 
 
 def find_sample(thread: VirtualThread, filters: list[Value]) -> str | None:
-    """The name of the sample that names, parts of names and numbers choose; none if there is none."""
+    """The sample that names, parts of names and numbers choose; none if there is none."""
     machine = thread.machine
     names = list(machine.instruments.samples)
     plain: list[Value] = []
@@ -73,7 +75,7 @@ def sample_seconds(thread: VirtualThread, given: list[Value]) -> float:
     filters, options = split_sample(given)
     name = find_sample(thread, filters)
     if name is None:
-        raise ProgramFailure("no sample matches")
+        raise RubyError("no sample matches")
     thread.machine.loaded.add(name)
     options = sample_arguments(thread, name, {**(thread.sample_defaults or {}), **options})
     start, finish = _extent(options)
@@ -88,7 +90,7 @@ def sample_seconds(thread: VirtualThread, given: list[Value]) -> float:
 
 def _extent(options: dict[str, Value]) -> tuple[float, float]:
     first, last = options.get("start", 0), options.get("finish", 1)
-    return (min(1.0, max(0.0, to_float(value))) for value in (first, last))  # type: ignore[return-value]
+    return min(1.0, max(0.0, to_float(first))), min(1.0, max(0.0, to_float(last)))
 
 
 def sample_arguments(
@@ -147,7 +149,7 @@ def _use_sample_bpm(thread: VirtualThread, given: list[Value], _block: Block | N
 
 def _beat_of(thread: VirtualThread, given: list[Value]) -> float:
     filters, options = split_sample(given)
-    beats = options.pop("num_beats", 1)
+    beats: float = options.pop("num_beats", 1)
     return sample_seconds(thread, [*filters, options]) / beats
 
 

@@ -1,6 +1,5 @@
 """Functions that make sound: synths, samples, effects, changes of what runs, and their settings."""
 
-import math
 from typing import Final
 
 from corpus.sonic_pi.events import Event, EventKind
@@ -13,13 +12,13 @@ from corpus.sonic_pi.unroller_samples import (
     split_sample,
 )
 from corpus.sonic_pi.unroller_theory import is_rest, note_number
-from corpus.sonic_pi.unroller_threads import NOTHING_SET, Steps, VirtualThread
+from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
 from corpus.sonic_pi.unroller_tuning import tuned
 from corpus.sonic_pi.unroller_values import (
     UNKNOWN,
     NodeHandle,
-    ProgramFailure,
     Ring,
+    RubyError,
     Symbol,
     Value,
     as_list,
@@ -36,13 +35,13 @@ __all__: list[str] = []
 CONTROL_DELTA: Final = 0.005
 """Sonic Pi sends changes of one sound at one moment this many seconds apart."""
 _SCALED: Final = frozenset(
-    "attack decay sustain release phase max_phase mod_phase cutoff_attack cutoff_decay "
-    "cutoff_sustain cutoff_release".split()
+    {"attack", "decay", "sustain", "release", "phase", "max_phase", "mod_phase"}
+    | {"cutoff_attack", "cutoff_decay", "cutoff_sustain", "cutoff_release"}
 )
 _UNSCALED: Final = {"fx_gverb": ("release",), "fx_flanger": ("decay",)}
 _PITCHES: Final = frozenset(
-    "note cutoff cutoff_min cutoff_max lpf hpf centre freq lpf_min hpf_max low_note mid_note "
-    "high_note low_shelf_note high_shelf_note".split()
+    {"note", "cutoff", "cutoff_min", "cutoff_max", "lpf", "hpf", "centre", "freq", "lpf_min"}
+    | {"hpf_max", "low_note", "mid_note", "high_note", "low_shelf_note", "high_shelf_note"}
 )
 _SLIDING: Final = ("amp", "note", "pan", "cutoff", "lpf", "hpf", "mix", "rate", "pre_amp", "phase")
 _ALIASES: Final = {"sine": "beep", "mod_beep": "mod_sine"}
@@ -123,7 +122,7 @@ def _synth(thread: VirtualThread, given: list[Value], block: Block | None) -> Va
     thread.spend()
     name = thread.synth if not given or given[0] is None else str(given[0])
     if thread.synth_defaults is None:
-        raise ProgramFailure("synth defaults were set for a block before there were any")
+        raise RubyError("synth defaults were set for a block before there were any")
     options = {**thread.synth_defaults, **options_of(given[1:])}
     if given and given[0] is UNKNOWN:
         thread.machine.miss("synth", "unknown name")
@@ -132,7 +131,7 @@ def _synth(thread: VirtualThread, given: list[Value], block: Block | None) -> Va
         return NodeHandle((), name, {})
     name = _ALIASES.get(name, name)
     if not thread.machine.instruments.has_synth(name):
-        raise ProgramFailure(f"there is no synth {name}")
+        raise RubyError(f"there is no synth {name}")
     notes = options.pop("notes", None) or options.get("note", 52)
     if is_list(notes) and len(as_list(notes)) != 1:
         options.pop("note", None)
@@ -180,7 +179,7 @@ def _chord(
 @function("play")
 def _play(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
     if not given:
-        raise ProgramFailure("play needs a note")
+        raise RubyError("play needs a note")
     if len(given) == 1 and isinstance(given[0], dict):
         return _synth(thread, [None, given[0]], block)
     return _synth(thread, [None, {"note": given[0]}, *given[1:]], block)
@@ -202,7 +201,7 @@ def _play_pattern_timed(thread: VirtualThread, given: list[Value], _block: Block
     for index, note in enumerate(as_list(given[0])):
         beats = times.at(index)
         if not is_number(beats):
-            raise ProgramFailure(f"a time must be a number, got {inspect(beats)}")
+            raise RubyError(f"a time must be a number, got {inspect(beats)}")
         _play(thread, [note, {**last, "duration": beats}], None)
         yield from thread.sleep(beats)
     return None
@@ -246,7 +245,7 @@ def _sample(thread: VirtualThread, given: list[Value], block: Block | None) -> V
 @waiting_function("with_fx")
 def _with_fx(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
     if block is None or not given:
-        raise ProgramFailure("with_fx needs the name of an effect and a block")
+        raise RubyError("with_fx needs the name of an effect and a block")
     options = options_of(given[1:])
     name = f"fx_{given[0]}"
     count = options.get("reps", 1)
@@ -257,7 +256,7 @@ def _with_fx(thread: VirtualThread, given: list[Value], block: Block | None) -> 
         thread.machine.miss("with_fx", "unknown name")
     elif given[0] not in ("none", "record") and _is_on(options):
         if name not in thread.machine.instruments.defaults:
-            raise ProgramFailure(f"there is no effect {given[0]}")
+            raise RubyError(f"there is no effect {given[0]}")
         made = _complete(thread, name, _numbers(thread, name, options))
         handle = _start(thread, "fx", name, str(given[0]), made)
         thread.bus = thread.machine.new_bus()
@@ -316,109 +315,3 @@ def _kill_node(
     _thread: VirtualThread, _owner: Value, _given: list[Value], _block: Block | None
 ) -> Value:
     return None
-
-
-def _setting(name: str, attribute: str, default: Value) -> None:
-    """Registers `use_NAME`, `with_NAME` and `current_NAME`."""
-
-    def read(given: list[Value]) -> Value:
-        value = given[0] if given else default
-        if value is UNKNOWN or (is_number(default) and not is_number(value)):
-            return default
-        return str(value) if isinstance(default, str) else value
-
-    @function(f"use_{name}")
-    def _use(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-        setattr(thread, attribute, read(given))
-        return None
-
-    @waiting_function(f"with_{name}")
-    def _with(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
-        before = getattr(thread, attribute)
-        setattr(thread, attribute, read(given))
-        value = (yield from block.steps(thread)) if block is not None else None
-        setattr(thread, attribute, before)
-        return value
-
-    @function(f"current_{name}")
-    def _current(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
-        value = getattr(thread, attribute)
-        return Symbol(value) if isinstance(value, str) else value
-
-
-_setting("synth", "synth", "beep")
-_setting("transpose", "transpose", 0)
-_setting("octave", "octave", 0)
-_setting("cent_tuning", "cents", 0)
-_setting("arg_bpm_scaling", "scales_times", default=True)
-
-
-def _defaults(name: str, attribute: str) -> None:
-    """Registers the functions for defaults, replacing and merging."""
-
-    def use(merges: bool) -> None:  # noqa: FBT001 - the two forms of one function
-        word = f"merged_{name}" if merges else name
-
-        def made(thread: VirtualThread, given: list[Value]) -> dict[str, Value]:
-            if merges and getattr(thread, attribute):  # so does Sonic Pi 3.2
-                raise ProgramFailure(f"{name} cannot be merged into others that are set")
-            return options_of(given)
-
-        @function(f"use_{word}")
-        def _use(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-            setattr(thread, attribute, made(thread, given))
-            return None
-
-        @waiting_function(f"with_{word}")
-        def _with(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
-            before = getattr(thread, attribute)
-            setattr(thread, attribute, made(thread, given))
-            value = (yield from block.steps(thread)) if block is not None else None
-            setattr(thread, attribute, None if before is NOTHING_SET else before)
-            return value
-
-    use(merges=False)
-    use(merges=True)
-
-    @function(f"current_{name}")
-    def _current(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
-        return dict(getattr(thread, attribute) or {})
-
-
-_defaults("synth_defaults", "synth_defaults")
-_defaults("sample_defaults", "sample_defaults")
-
-
-@function("use_tuning")
-def _use_tuning(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    thread.tuning = (str(given[0]), given[1] if len(given) > 1 else Symbol("c"))
-    return None
-
-
-@waiting_function("with_tuning")
-def _with_tuning(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps:
-    before = thread.tuning
-    _use_tuning(thread, given, None)
-    value = (yield from block.steps(thread)) if block is not None else None
-    thread.tuning = before
-    return value
-
-
-@function("current_volume")
-def _current_volume(_thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
-    return 1
-
-
-@function("synth_names")
-def _synth_names(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
-    known = thread.machine.instruments
-    return Ring([Symbol(name) for name in known.defaults if known.has_synth(name)])
-
-
-@function("fx_names")
-def _fx_names(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
-    names = thread.machine.instruments.defaults
-    return Ring([Symbol(name[3:]) for name in names if name.startswith("fx_")])
-
-
-_UNUSED = math

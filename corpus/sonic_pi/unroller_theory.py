@@ -7,8 +7,8 @@ from typing import Final
 
 from corpus.sonic_pi.unroller_values import (
     UNKNOWN,
-    ProgramFailure,
     Ring,
+    RubyError,
     Symbol,
     Value,
     is_list,
@@ -161,7 +161,7 @@ def is_rest(value: Value) -> bool:
 def _named_note(name: str) -> int:
     match = _NOTE.fullmatch(name)
     if match is None:
-        raise ProgramFailure(f"a note must be a letter with an octave such as :c4, got :{name}")
+        raise RubyError(f"a note must be a letter with an octave such as :c4, got :{name}")
     letter, sign, octave = match.groups()
     shift = {"s": 1, "b": -1, "f": -1, "": 0}[sign.lower()]
     octave_number = int(octave) if octave not in ("", "-") else 4
@@ -172,7 +172,7 @@ def note_number(value: Value, octave: Value = None) -> Value:
     """The MIDI number of a note; nil for a rest.
 
     Raises:
-        ProgramFailure: it is no note.
+        RubyError: it is no note.
     """
     if value is UNKNOWN or (is_number(value) and octave is None):
         return value
@@ -181,7 +181,7 @@ def note_number(value: Value, octave: Value = None) -> Value:
     if isinstance(value, str):
         value = _named_note(str(value))
     if not is_number(value):
-        raise ProgramFailure("a note must be a number or a name")
+        raise RubyError("a note must be a number or a name")
     return value if octave is None else value % 12 + 12 * int(octave) + 12
 
 
@@ -199,11 +199,11 @@ def scale_notes(tonic: Value, name: Value, octaves: int = 1) -> list[Value]:
     """The notes of a scale from `tonic`, its octave included.
 
     Raises:
-        ProgramFailure: there is no such scale.
+        RubyError: there is no such scale.
     """
     steps = SCALES.get(str(name))
     if steps is None:
-        raise ProgramFailure(f"there is no scale {name!s}")
+        raise RubyError(f"there is no scale {name!s}")
     current = note_number(tonic)
     if current is UNKNOWN or current is None:
         return [current]
@@ -218,11 +218,11 @@ def chord_notes(tonic: Value, name: Value, octaves: int = 1) -> list[Value]:
     """The notes of a chord on `tonic`, repeated over `octaves`.
 
     Raises:
-        ProgramFailure: there is no such chord.
+        RubyError: there is no such chord.
     """
     intervals = CHORDS.get(str(name))
     if intervals is None:
-        raise ProgramFailure(f"there is no chord {name!s}")
+        raise RubyError(f"there is no chord {name!s}")
     root = note_number(tonic)
     if root is UNKNOWN or root is None:
         return [root]
@@ -236,10 +236,8 @@ def inverted(notes: list[Value], shift: int) -> list[Value]:
     for _ in range(min(abs(shift), 100)):
         if not notes:
             break
-        if shift > 0:
-            notes = [*notes[1:], notes[0] + 12]
-        else:
-            notes = sorted([*notes[:-1], notes[-1] - 12])
+        up = [*notes[1:], notes[0] + 12]
+        notes = up if shift > 0 else sorted([*notes[:-1], notes[-1] - 12])
     return notes
 
 
@@ -258,7 +256,7 @@ def _degree_index(degree: Value) -> int:
         number = sum(-a if a < b else a for a, b in zip(values, following, strict=True))
         number = 0 if 0 in values else number
     if number <= 0:
-        raise ProgramFailure(f"a degree must be 1 or more, or a Roman numeral, got {degree!s}")
+        raise RubyError(f"a degree must be 1 or more, or a Roman numeral, got {degree!s}")
     return int(number) - 1
 
 

@@ -15,11 +15,11 @@ from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.random_stream import STREAM_LENGTH, Chance, RandomStream
 from corpus.sonic_pi.unroller_values import (
     BlockBreak,
+    BudgetError,
     LoopBreak,
     NodeHandle,
-    OutOfBudget,
-    ProgramFailure,
     Return,
+    RubyError,
     StopThread,
     Value,
 )
@@ -34,20 +34,22 @@ Steps: TypeAlias = Generator[None, None, Value]
 """A computation that may wait: it yields whenever others may run, and returns a value."""
 
 NOTHING_SET: dict[str, Value] = {}
-"""Defaults that were never set. Sonic Pi 3.2 cannot play after `with_synth_defaults` restores them."""
+"""Defaults never set. Sonic Pi 3.2 cannot play after `with_synth_defaults` restores them."""
 _DIGITS = 9
 """Times closer than a nanosecond are the same moment."""
+_DEEPEST_DESCENT = 50
+"""A thread may have this many forebears."""
 _DEEPEST = 8
 """Threads run inside of one another at most this deep; beyond, a new thread waits for its turn."""
 
 
 class Moment(NamedTuple):
-    """A point in the order of shared state: time, priority, thread, count within the thread."""
+    """A point in the order of shared state; `n_before` counts within the thread."""
 
     time: float
     priority: int
     thread: tuple[int, ...]
-    count: int
+    n_before: int
 
 
 class Cue(NamedTuple):
@@ -102,6 +104,8 @@ class VirtualThread:
             self.spawn_index += 1
         child = copy.copy(self)
         child.chance = Chance(self.chance.stream, seed + self.chance.seed)
+        if len(self.path) > _DEEPEST_DESCENT:
+            raise BudgetError("threads start threads without end")
         child.path = (*self.path, self.n_children)
         self.n_children += 1
         child.density, child.ticks, child.n_children, child.n_cues = 1.0, {}, 0, 0
@@ -118,12 +122,12 @@ class VirtualThread:
         """Counts work done.
 
         Raises:
-            OutOfBudget: more than the limit for the whole program.
+            BudgetError: more than the limit for the whole program.
         """
         machine = self.machine
         machine.budget -= amount
         if machine.budget < 0:
-            raise OutOfBudget("the program computes more than is worth foreseeing")
+            raise BudgetError("the program computes more than is worth foreseeing")
 
     def sleep(self, beats: float) -> Steps:
         """Waits; inside a time warp only the thread's own clock moves.
@@ -224,10 +228,10 @@ class Machine:
         """Notes an event.
 
         Raises:
-            OutOfBudget: there are too many.
+            BudgetError: there are too many.
         """
         if len(self.events) >= self.event_limit:
-            raise OutOfBudget(f"the program plays more than {self.event_limit} events")
+            raise BudgetError(f"the program plays more than {self.event_limit} events")
         self.events.append(event)
 
     def new_node(self) -> int:
@@ -244,10 +248,10 @@ class Machine:
         """Lets a thread run from its present time.
 
         Raises:
-            OutOfBudget: there are too many threads.
+            BudgetError: there are too many threads.
         """
         if self.n_alive >= self.thread_limit:
-            raise OutOfBudget(f"the program has more than {self.thread_limit} threads at once")
+            raise BudgetError(f"the program has more than {self.thread_limit} threads at once")
         self.n_alive += 1
         thread.generator = body(thread)
         if self.depth < _DEEPEST:
@@ -285,12 +289,13 @@ class Machine:
         self.start(child, body)
         return child
 
-    def run(self) -> None:
-        """Runs all threads until the horizon, or until a limit is reached."""
+    def run(self, body: Callable[[VirtualThread], Steps]) -> None:
+        """Runs a program and all its threads until the horizon, or until a limit is reached."""
         try:
+            self.spawn(VirtualThread(self, Chance(self.stream, 0)), body, seed=0)
             while self.ready:
                 self._turn(heapq.heappop(self.ready)[2])
-        except OutOfBudget as limit:
+        except BudgetError as limit:
             self.errors.append(str(limit))
             self.is_cut = True
 
@@ -305,7 +310,7 @@ class Machine:
                 return
         except (StopIteration, StopThread):
             pass
-        except ProgramFailure as failure:
+        except RubyError as failure:
             self.errors.append(str(failure))
         except (BlockBreak, LoopBreak, Return):
             self.errors.append("break or return outside of what it could leave")

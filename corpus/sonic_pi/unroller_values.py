@@ -8,9 +8,30 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
 
 __all__ = [
-    "UNKNOWN", "LARGEST_LIST", "BlockBreak", "LoopBreak", "LoopNext", "NodeHandle", "OutOfBudget", "ProgramFailure",
-    "Return", "Ring", "Span", "StopThread", "Symbol", "Unknown", "Value", "as_list", "inspect",
-    "is_list", "is_number", "is_truthy", "options_of", "same", "to_float", "whole",
+    "LARGEST_LIST",
+    "UNKNOWN",
+    "BlockBreak",
+    "BudgetError",
+    "LoopBreak",
+    "LoopNext",
+    "NodeHandle",
+    "Return",
+    "Ring",
+    "RubyError",
+    "Span",
+    "StopThread",
+    "Symbol",
+    "Unknown",
+    "Value",
+    "as_list",
+    "inspect",
+    "is_list",
+    "is_number",
+    "is_truthy",
+    "options_of",
+    "same",
+    "to_float",
+    "whole",
 ]  # fmt: skip
 
 Value: TypeAlias = Any
@@ -48,7 +69,7 @@ class Ring:
 
     def __init__(self, items: Sequence[Value], kind: str = "ring") -> None:
         if len(items) > LARGEST_LIST:
-            raise OutOfBudget(f"a list grew beyond {LARGEST_LIST} items")
+            raise BudgetError(f"a list grew beyond {LARGEST_LIST} items")
         self.items = tuple(items)
         self.kind = kind
 
@@ -85,13 +106,13 @@ class Span:
             last = first + LARGEST_LIST if self.last is None else int(self.last // 1)
             end = last if self.exclusive and last == self.last else last + 1
             if end - first > LARGEST_LIST:
-                raise OutOfBudget(f"a range is longer than {LARGEST_LIST}")
+                raise BudgetError(f"a range is longer than {LARGEST_LIST}")
             return list(range(first, end))
-        if isinstance(self.first, str) and isinstance(self.last, str):
-            if len(self.first) == len(self.last) == 1:
-                codes = range(ord(self.first), ord(self.last) + (not self.exclusive))
-                return [chr(code) for code in codes]
-        raise ProgramFailure("a range must run between whole numbers or letters")
+        letters = isinstance(self.first, str) and isinstance(self.last, str)
+        if letters and len(self.first) == len(self.last) == 1:
+            codes = range(ord(self.first), ord(self.last) + (not self.exclusive))
+            return [chr(code) for code in codes]
+        raise RubyError("a range must run between whole numbers or letters")
 
     def holds(self, value: Value) -> bool:
         """Whether a value lies in it."""
@@ -120,19 +141,19 @@ class NodeHandle:
         self.arguments = arguments
 
 
-class ProgramFailure(Exception):
+class RubyError(Exception):
     """An error that Sonic Pi would raise too: it ends the thread."""
 
 
-class OutOfBudget(Exception):
+class BudgetError(Exception):
     """A limit of ours is reached: unrolling ends and keeps what it has."""
 
 
-class StopThread(Exception):
+class StopThread(Exception):  # noqa: N818 - a way out, no error
     """`stop`, or the end of the time that is asked for."""
 
 
-class Return(Exception):
+class Return(Exception):  # noqa: N818 - a way out, no error
     """`return value` on its way to the function."""
 
     def __init__(self, value: Value) -> None:
@@ -172,7 +193,7 @@ def is_list(value: Value) -> bool:
 
 
 def as_list(value: Value) -> list[Value]:
-    """The items of a list, range or hash; a single value becomes a list of one, nil an empty one."""
+    """The items of a list, range or hash; a single value alone in a list, nil an empty one."""
     if isinstance(value, list):
         return value
     if isinstance(value, Ring):
@@ -188,12 +209,12 @@ def whole(value: Value) -> int:
     """A number cut to a whole one.
 
     Raises:
-        ProgramFailure: it has no whole part.
+        RubyError: it has no whole part.
     """
     try:
         return int(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise ProgramFailure(f"a whole number is needed here, got {inspect(value)}") from error
+        raise RubyError(f"a whole number is needed here, got {inspect(value)}") from error
 
 
 def to_float(value: Value) -> float:

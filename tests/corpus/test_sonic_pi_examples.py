@@ -7,11 +7,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from corpus.sonic_pi.fork_server import ProgramLimits
 from corpus.sonic_pi.install import Installation, SonicPiMissingError, find_installation
-from corpus.sonic_pi.renderer import Renderer
+from corpus.sonic_pi.renderer import Renderer, RendererConfig
 from corpus.sonic_pi.sandbox import SandboxMissingError
+from corpus.sonic_pi.synthesis import SynthesisLimits
 
 SILENT_BELOW = 1e-3
+PATIENT = RendererConfig(
+    program=ProgramLimits(cpu_seconds=30, wall_seconds=60.0),
+    synthesis=SynthesisLimits(cpu_seconds=30, wall_seconds=90.0),
+)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +40,7 @@ def examples(installation: Installation) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def renderer() -> Iterator[Renderer]:
     try:
-        renderer = Renderer()
+        renderer = Renderer(PATIENT)
     except (SonicPiMissingError, SandboxMissingError) as error:
         pytest.skip(str(error))
     with renderer:
@@ -71,7 +77,7 @@ def test_every_example_can_be_heard(renderer: Renderer, examples: dict[str, str]
 def test_a_new_server_gives_the_same_bytes_for_every_example(
     renderer: Renderer, examples: dict[str, str]
 ):
-    with Renderer() as other:
+    with Renderer(PATIENT) as other:
         for code in examples.values():
             assert (
                 renderer.render(code, 4.0).audio.tobytes()

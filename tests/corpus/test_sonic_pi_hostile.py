@@ -36,7 +36,6 @@ REFUSED = {
     "unix socket": 'require "socket"; UNIXServer.new("/tmp/s")',
     "parent killed": "Process.kill(:KILL, Process.ppid)",
     "all killed": "Process.kill(:KILL, -1)",
-    "itself stopped": "Process.kill(:STOP, Process.pid)",
     "limits raised": "Process.setrlimit(:CPU, 1000, 1000)",
     "priority raised": "Process.setpriority(Process::PRIO_PROCESS, 0, -20)",
     "huge string": "a = 'a' * 10**10",
@@ -124,6 +123,12 @@ def test_functions_redefined_by_one_program_are_sound_in_the_next(renderer: Rend
     renderer.events("class SonicPi::Server; def trigger_synth(*) = raise('spoilt'); end", 2.0)
 
     assert len(renderer.events(HARMLESS, 2.0).events) == 1
+
+
+def test_a_program_cannot_stop_itself_and_hold_the_server(renderer: Renderer):
+    renderer.events("Process.kill(:STOP, Process.pid)", 2.0)
+
+    assert renderer.events(HARMLESS, 2.0).errors == ()
 
 
 def test_foreign_functions_cannot_signal_the_server(renderer: Renderer):

@@ -5,16 +5,23 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from corpus.sonic_pi.fork_server import ProgramLimits
 from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.pool import RendererPool
-from corpus.sonic_pi.renderer import EventList, Renderer
+from corpus.sonic_pi.renderer import EventList, Renderer, RendererConfig
 from corpus.sonic_pi.sandbox import SandboxMissingError
+from corpus.sonic_pi.synthesis import SynthesisLimits
+
+PATIENT = RendererConfig(
+    program=ProgramLimits(cpu_seconds=30, wall_seconds=60.0),
+    synthesis=SynthesisLimits(cpu_seconds=30, wall_seconds=90.0),
+)
 
 
 @pytest.fixture(scope="module")
 def renderer() -> Iterator[Renderer]:
     try:
-        renderer = Renderer()
+        renderer = Renderer(PATIENT)
     except (SonicPiMissingError, SandboxMissingError) as error:
         pytest.skip(str(error))
     with renderer:
