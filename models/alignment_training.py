@@ -125,7 +125,7 @@ def evaluate_alignment(
     kept = ("spearman", "pearson", "spearman_within")
     return {
         **{name: value for name, value in aligned.items() if name not in kept},
-        **{name: ranked[name] for name in kept},
+        **{name: ranked[name] for name in kept if name in ranked},
         **retrieval.evaluate(code_points, audio_points),
     }
 

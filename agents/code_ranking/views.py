@@ -64,7 +64,7 @@ class EventView:
     def chroma(self, events: Sequence[Event], seconds: float) -> FloatArray:
         """Power by pitch class, shape (12, frames of 0.1 s)."""
         n_frames = max(1, int(seconds / CHROMA_FRAME_SECONDS))
-        begin = np.arange(n_frames) * CHROMA_FRAME_SECONDS
+        begin = CHROMA_FRAME_SECONDS * np.arange(n_frames, dtype=np.float64)
         chroma, everywhere = np.zeros((12, n_frames)), np.zeros(n_frames)
         for event in events:
             if event.kind == "synth" and "note" in event.arguments:

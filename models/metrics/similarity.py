@@ -184,8 +184,8 @@ def evaluate(
     """All figures of one predicted space against the real one, floors beside those that need one.
 
     Returns:
-        spearman, pearson (of all pairwise distances), spearman_within, cka, cka_floor, cca,
-        cca_floor (all dimensions), cca10, cca10_floor (10 components).
+        spearman, pearson (of all pairwise distances), spearman_within (if some program has three
+        rows), cka, cka_floor, cca, cca_floor (all dimensions), cca10, cca10_floor (10 components).
 
     Raises:
         ValueError: as in `validate`.
@@ -195,10 +195,16 @@ def evaluate(
     def cca10(x: FloatArray, y: FloatArray) -> float:
         return normalised_cca(x, y, 10)
 
+    counts = np.unique(np.asarray(programs), return_counts=True)[1]
+    within = (
+        {"spearman_within": within_program_correlation(predicted, real, programs)}
+        if counts.max() >= 3
+        else {}
+    )
     return {
         "spearman": spearman,
         "pearson": pearson,
-        "spearman_within": within_program_correlation(predicted, real, programs),
+        **within,
         "cka": linear_cka(predicted, real),
         "cka_floor": shuffled_floor(linear_cka, predicted, real, seed),
         "cca": normalised_cca(predicted, real),

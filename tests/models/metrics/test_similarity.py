@@ -114,3 +114,9 @@ def test_capture_is_one_for_the_best_choice_and_zero_on_average():
 def test_malformed_input_is_refused_with_the_reason(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_program_of_two_rows_has_no_figure_within_it():
+    space = normal(4, 2)
+    assert "spearman_within" not in similarity.evaluate(space, space, ["a", "a", "b", "b"])
+    assert similarity.evaluate(space, space, ["a", "a", "a", "b"])["spearman_within"] == 1

@@ -1,0 +1,88 @@
+"""The command that trains the paper's grid, on a few sounds and an encoder that counts letters."""
+
+import numpy as np
+import pytest
+
+from corpus.sonic_pi.dataset import CheckConfig, Dataset, DatasetConfig, Job, checked_pair
+from corpus.sonic_pi.renderer import Rendering
+from corpus.sonic_pi.templating import Template
+from launch import alignment_material, train_alignment
+from models.alignment_training import PAPER_GRID
+
+RATE = 44_100
+TEMPLATES = tuple(
+    Template(name, f"use_synth :{name}\nplay {{{{ whole(40, 90) }}}}\n")
+    for name in ("beep", "saw", "tri", "fm", "pluck")
+)
+
+
+class LetterCounts:
+    """Stands in for a text encoder: how often each letter occurs."""
+
+    n_read = 0
+
+    def __init__(self, config):
+        del config
+
+    def embed(self, programs):
+        LetterCounts.n_read += len(programs)
+        counts = [[program.count(chr(c)) for c in range(32, 122)] for program in programs]
+        return np.array(counts, dtype=np.float32)
+
+
+@pytest.fixture
+def dataset(tmp_path, monkeypatch):
+    monkeypatch.setattr(alignment_material, "TextEmbedding", LetterCounts)
+    monkeypatch.setattr(LetterCounts, "n_read", 0)
+    rng = np.random.default_rng(0)
+    with Dataset(tmp_path, DatasetConfig(renders=6, seconds=1), TEMPLATES) as dataset:
+        for job in dataset.missing():
+            dataset.add(checked_pair(job, _sound(job, rng), CheckConfig()))
+    return tmp_path
+
+
+def _sound(job: Job, rng):
+    pitch, partials = float(job.code.split()[-1]), 1 + len(job.template)
+    t = np.arange(RATE) / RATE
+    hz = 440 * 2 ** ((pitch - 69) / 12)
+    tone = sum(np.sin(2 * np.pi * hz * k * t) / k for k in range(1, partials))
+    tone = (0.1 * tone * np.exp(-3 * t) + 1e-4 * rng.normal(size=RATE)).astype(np.float32)
+    return Rendering((), (), (), 1.0, np.stack([tone, tone], axis=1), RATE)
+
+
+def test_the_grid_is_run_once_and_printed_with_floors(dataset, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    assert train_alignment.main([str(dataset), "--runs", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "before training" in printed
+    assert "cka_floor" in printed
+    assert "21: 256/128/1/0.0001" in printed
+    results = dataset / "alignment.jsonl"
+    lines = results.read_text().splitlines()
+    assert len(lines) == len(PAPER_GRID) + 1
+    assert train_alignment.main([str(dataset), "--runs", "1"]) == 0
+    assert results.read_text().splitlines() == lines
+    assert LetterCounts.n_read == 30
+
+
+def test_programs_are_left_out_and_every_loss_compared(dataset, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "300")
+    assert train_alignment.main([str(dataset), "--programs-out"]) == 0
+    printed = capsys.readouterr().out
+    for model in ("text, info_nce", "text, symmetric", "text, soft", "text, ridge"):
+        assert model in printed
+
+
+def test_views_are_computed_again_when_the_pairs_change(dataset):
+    config = alignment_material.TextEmbeddingConfig()
+    first = alignment_material.load_material(dataset, config, lambda _: None)
+    assert first.sound.shape[0] == first.text.shape[0] == len(first.programs) == 30
+    with Dataset(dataset, DatasetConfig(renders=7, seconds=1), TEMPLATES) as grown:
+        for job in grown.missing():
+            grown.add(checked_pair(job, _sound(job, np.random.default_rng(1)), CheckConfig()))
+    assert len(alignment_material.load_material(dataset, config, lambda _: None).text) == 35
+
+
+def test_no_data_set_is_refused_with_what_to_do(tmp_path, capsys):
+    assert train_alignment.main([str(tmp_path)]) == 2
+    assert "launch/render_corpus.py" in capsys.readouterr().err
