@@ -1,8 +1,8 @@
 """What a program will play, as a picture of its sound: the sketch in the words of the descriptors.
 
-The sketch has the mel spectrogram; the pitch classes come from the notes themselves, as loud as the
-atlas says that each synth is where pitch classes are read, over what samples add to all of them.
-`describe` then gives the same numbers as for real sound.
+The sketch has the mel spectrogram; pitch classes come from the profiles of synths and samples, as
+loud as the atlas says that each is where pitch classes are read. `describe` then gives the same
+numbers as for real sound.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.code_ranking.pitch_profiles import PitchProfiles, stored_profiles
 from corpus.sonic_pi.atlas import ATLAS_NOTES, Atlas, Sound
 from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.mel import FRAME_SECONDS, band_hertz
@@ -21,9 +22,6 @@ __all__ = ["EventView"]
 
 FloatArray = NDArray[np.float32]
 CHROMA_FRAME_SECONDS: Final = 0.1
-PARTIALS: Final = ((0, 1.0), (7, 0.15), (4, 0.04))
-"""Power of partials 1, 3 and 5, in semitones above the note (2 and 4 fall on its octaves)."""
-LEAK: Final = 0.14  # of a pitch class into both neighbours, as short frames blur it
 ECHO: Final = 0.15  # of a frame into the next, as rooms do
 HELD_FRAMES: Final = 40  # of an atlas sound, from which the loudness of a held note is taken
 _UNKNOWN_POWER: Final = 1e-3
@@ -34,10 +32,12 @@ class EventView:
 
     Args:
         atlas: sounds of synths and samples.
+        profiles: their pitch classes; none: those stored with this package.
     """
 
-    def __init__(self, atlas: Atlas) -> None:
+    def __init__(self, atlas: Atlas, profiles: PitchProfiles | None = None) -> None:
         self._atlas = atlas
+        self._profiles = profiles or stored_profiles()
         hertz = band_hertz()
         self._heard = (hertz >= CHROMA_LOWEST_HZ) & (hertz <= CHROMA_HIGHEST_HZ)
         self._notes = np.array(ATLAS_NOTES)
@@ -65,19 +65,18 @@ class EventView:
         """Power by pitch class, shape (12, frames of 0.1 s)."""
         n_frames = max(1, int(seconds / CHROMA_FRAME_SECONDS))
         begin = CHROMA_FRAME_SECONDS * np.arange(n_frames, dtype=np.float64)
-        chroma, everywhere = np.zeros((12, n_frames)), np.zeros(n_frames)
+        chroma = np.zeros((12, n_frames))
         for event in events:
             if event.kind == "synth" and "note" in event.arguments:
                 power = self._loudness(event) * _note_course(event, begin)
-                if event.name.endswith("noise"):
-                    everywhere += power
-                else:
-                    chroma += _pitch_classes(event.arguments["note"])[:, None] * power
+                profile = self._profiles.of_note(event.name, event.arguments["note"])
             elif event.kind == "sample" and event.name in self._samples:
-                everywhere += self._sample_course(event, begin)
-        chroma += everywhere / 12
+                power = self._sample_course(event, begin)
+                profile = self._profiles.of_sample(event.name, event.arguments.get("rate", 1.0))
+            else:
+                continue
+            chroma += profile[:, None] * power
         chroma[:, 1:] += ECHO * chroma[:, :-1]
-        chroma += LEAK * (np.roll(chroma, 1, axis=0) + np.roll(chroma, -1, axis=0))
         return chroma.astype(np.float32)
 
     def _course(self, sound: Sound) -> NDArray[np.float64]:
@@ -99,17 +98,6 @@ class EventView:
         sounds = (since > -CHROMA_FRAME_SECONDS / 2) & (frame < len(course))
         level = course[np.clip(frame, 0, len(course) - 1)] * event.arguments.get("amp", 1.0) ** 2
         return np.where(sounds, level, 0.0)
-
-
-def _pitch_classes(note: float) -> NDArray[np.float64]:
-    """How a note's power falls on the twelve; between two semitones it is shared."""
-    shares = np.zeros(12)
-    for step, strength in PARTIALS:
-        low = int(np.floor(note + step))
-        part = note + step - low
-        shares[low % 12] += (1 - part) * strength
-        shares[(low + 1) % 12] += part * strength
-    return shares
 
 
 def _note_course(event: Event, begin: NDArray[np.float64]) -> NDArray[np.float64]:
