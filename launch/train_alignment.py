@@ -96,7 +96,7 @@ def _grid(material: Material, arguments: argparse.Namespace) -> dict[str, list[G
         )
     names = {0: "before training"}
     for number, config in enumerate(PAPER_GRID, start=1):
-        sizes = f"{config.hidden_dim}/{config.output_dim}/{config.n_layers}"
+        sizes = f"{config.hidden_dim}/{config.output_dim}/{config.n_hidden_layers}"
         names[number] = f"{number}: {sizes}/{config.learning_rate:g}"
     return {
         name: [row for row in rows if row["configuration"] == number]

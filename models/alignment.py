@@ -1,10 +1,11 @@
 """Code meets sound: the dual MLP of the paper, its losses, and the regression that ranks better.
 
 Reference: Kouteili, Madhu, Typaldos and Santolucito, "Embedding Alignment in Code Generation for
-Audio" (2025). Two MLPs of L linear layers, every hidden one followed by BatchNorm and GELU, map
-text and audio embeddings into one space; InfoNCE with cosine similarity (Eq. 1, code to audio
-only) pulls pairs together. The paper does not say how inputs are scaled, nor the temperature,
-batch and optimiser; see `AlignmentConfig`.
+Audio" (2025). Two MLPs, hidden layers followed by BatchNorm and GELU, map text and audio embeddings
+into one space; InfoNCE with cosine similarity (Eq. 1, code to audio only) pulls pairs together.
+The paper speaks of L linear layers, but in its Table A2 d_hidden matters at L = 1: so L is read as
+the number of *hidden* layers, before a linear output layer. It does not say how inputs are scaled,
+nor the temperature, batch and optimiser; see `AlignmentConfig`.
 """
 
 from typing import Literal
@@ -37,7 +38,7 @@ class AlignmentConfig(BaseModel, frozen=True, extra="forbid"):
 
     hidden_dim: int = Field(256, ge=1, description="d_hidden, width of hidden layers")
     output_dim: int = Field(128, ge=2, description="d_out, width of the common space")
-    n_layers: int = Field(1, ge=1, le=16, description="L, linear layers in each MLP")
+    n_hidden_layers: int = Field(1, ge=0, le=16, description="L of each MLP; 0 is a linear map")
     learning_rate: float = Field(1e-3, gt=0, le=1, description="of AdamW")
     loss: Loss = Field("info_nce", description="Eq. 1; both directions; or soft targets")
     temperature: float = Field(0.1, gt=0, le=10, description="τ of the cosine similarities")
@@ -109,7 +110,7 @@ class Alignment(nn.Module):
 def _mlp(config: AlignmentConfig, input_dim: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     width = input_dim
-    for _ in range(config.n_layers - 1):
+    for _ in range(config.n_hidden_layers):
         layers += [
             nn.Linear(width, config.hidden_dim),
             nn.BatchNorm1d(config.hidden_dim),

@@ -25,9 +25,9 @@ GridRow = dict[str, float]
 """One run: `configuration` (from 1; 0 before training), `run`, figures of `evaluate_alignment`."""
 
 PAPER_GRID: Final[tuple[AlignmentConfig, ...]] = (
-    AlignmentConfig(hidden_dim=256, output_dim=128, n_layers=5, learning_rate=1e-4),
+    AlignmentConfig(hidden_dim=256, output_dim=128, n_hidden_layers=5, learning_rate=1e-4),
     *(
-        AlignmentConfig(hidden_dim=h, output_dim=o, n_layers=n, learning_rate=rate)
+        AlignmentConfig(hidden_dim=h, output_dim=o, n_hidden_layers=n, learning_rate=rate)
         for h, o, n, rate in product((128, 256), (64, 128), (1, 3, 5), (1e-3, 1e-4))
         if (h, o, n, rate) != (256, 128, 5, 1e-4)
     ),

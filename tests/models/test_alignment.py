@@ -18,7 +18,7 @@ from models.alignment_training import PAPER_GRID, hold_out_renders, run_grid, tr
 from models.metrics import retrieval
 from models.ridge import Ridge, choose_strength, leave_programs_out
 
-TINY = AlignmentConfig(hidden_dim=16, output_dim=8, n_layers=3, epochs=15, batch_size=32)
+TINY = AlignmentConfig(hidden_dim=16, output_dim=8, n_hidden_layers=2, epochs=15, batch_size=32)
 
 
 def pairs(n=160, seed=0):
@@ -31,13 +31,13 @@ def pairs(n=160, seed=0):
     return code.astype(np.float32), audio.astype(np.float32), names
 
 
-@pytest.mark.parametrize("n_layers", [1, 3, 5])
+@pytest.mark.parametrize("n_layers", [0, 1, 5])
 def test_each_mlp_is_linear_batch_norm_gelu_and_ends_linear(n_layers):
-    config = AlignmentConfig(hidden_dim=16, output_dim=8, n_layers=n_layers)
+    config = AlignmentConfig(hidden_dim=16, output_dim=8, n_hidden_layers=n_layers)
     model = Alignment(config, 10, 6, seed=0)
     for mlp, width in ((model.code, 10), (model.audio, 6)):
         kinds = [type(layer) for layer in mlp]
-        assert kinds == [nn.Linear, nn.BatchNorm1d, nn.GELU] * (n_layers - 1) + [nn.Linear]
+        assert kinds == [nn.Linear, nn.BatchNorm1d, nn.GELU] * n_layers + [nn.Linear]
         linear = [layer for layer in mlp if isinstance(layer, nn.Linear)]
         assert linear[0].in_features == width
         assert linear[-1].out_features == 8
@@ -48,9 +48,9 @@ def test_the_grid_is_table_a2():
     assert len(PAPER_GRID) == len({config.model_dump_json() for config in PAPER_GRID}) == 24
     best_cka, best_cca = PAPER_GRID[20], PAPER_GRID[23]
     assert (best_cka.hidden_dim, best_cka.output_dim) == (256, 128)
-    assert (best_cka.n_layers, best_cka.learning_rate) == (1, 1e-4)
-    assert (best_cca.n_layers, best_cca.learning_rate) == (5, 1e-3)
-    assert (PAPER_GRID[12].hidden_dim, PAPER_GRID[12].n_layers) == (128, 5)
+    assert (best_cka.n_hidden_layers, best_cka.learning_rate) == (1, 1e-4)
+    assert (best_cca.n_hidden_layers, best_cca.learning_rate) == (5, 1e-3)
+    assert (PAPER_GRID[12].hidden_dim, PAPER_GRID[12].n_hidden_layers) == (128, 5)
 
 
 def test_info_nce_by_hand_on_two_pairs():
@@ -122,7 +122,7 @@ def test_training_leaves_the_global_generator_alone():
 def test_a_stopped_grid_goes_on_and_ends_as_if_it_had_not_stopped(tmp_path):
     code, audio, names = pairs(80)
     held = hold_out_renders(80, 0.3, seed=0)
-    grid = [TINY.model_copy(update={"n_layers": n, "epochs": 2}) for n in (1, 2)]
+    grid = [TINY.model_copy(update={"n_hidden_layers": n, "epochs": 2}) for n in (1, 2)]
 
     def run(file, **options):
         return run_grid(code, audio, names, held, tmp_path / file, n_runs=2, grid=grid, **options)

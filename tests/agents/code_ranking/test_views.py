@@ -45,11 +45,29 @@ def test_octaves_fold_and_the_fifth_is_weaker_than_the_note(view):
     assert low[7] < 0.3 * low[0]
 
 
-def test_samples_and_noise_have_no_pitch_class(view):
-    for event in (sample(0.0), note(0.0, 60, "cnoise")):
-        chroma = view.chroma([event], 1.0).sum(axis=1)
-        assert chroma.sum() > 0
-        assert np.ptp(chroma) < 1e-4 * chroma.sum()
+def test_noise_is_everywhere_and_a_note_is_not(view):
+    noise, tone = (
+        view.chroma([note(0.0, 60, name)], 1.0).sum(axis=1) for name in ("cnoise", "beep")
+    )
+    assert noise.max() < 0.25 * noise.sum()
+    assert tone.max() > 0.5 * tone.sum()
+
+
+def test_a_bass_sample_sounds_in_its_key_and_turns_with_its_rate(view):
+    plain, octave, fourth = (
+        view.chroma([sample(0.0, "bass_hard_c", rate=r)], 2.0).sum(axis=1)
+        for r in (1.0, 2.0, 2 ** (5 / 12))
+    )
+    assert plain.argmax() == 0  # C
+    assert octave.argmax() == plain.argmax()
+    assert fourth.argmax() == (plain.argmax() + 5) % 12
+
+
+def test_a_sample_sounds_from_its_time_until_its_end(view):
+    chroma = view.chroma([sample(1.0, "bd_haus")], 3.0).sum(axis=0)
+    assert not chroma[:10].any()
+    assert chroma[10] > 0
+    assert chroma[25:].sum() < 0.01 * chroma.sum()
 
 
 def test_twice_the_amplitude_is_four_times_the_power(view):
