@@ -12,7 +12,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.code_ranking.views import EventView
+from corpus.sonic_pi.atlas import stored_atlas
 from corpus.sonic_pi.dataset import SAMPLE_RATE, Dataset
+from corpus.sonic_pi.unroller import Unroller
 from models.modulation_embedding import modulation_description
 from models.sound_descriptors import BLOCKS, describe, picture_of
 from models.text_embedding import TextEmbedding, TextEmbeddingConfig
@@ -30,12 +33,16 @@ class Material:
     Args:
         programs: base program (template) of each pair, (n,).
         text: text embedding, (n, encoder width).
+        sketch: description foreseen from the code alone, (n, DESCRIPTION_DIM).
+        events: description foreseen from the events of the real run, (n, DESCRIPTION_DIM).
         sound: sound description, (n, DESCRIPTION_DIM).
         modulation: description for evaluation only, (n, MODULATION_DIM).
     """
 
     programs: NDArray[np.str_]
     text: FloatArray
+    sketch: FloatArray
+    events: FloatArray
     sound: FloatArray
     modulation: FloatArray
 
@@ -62,9 +69,13 @@ def load_material(
         cached = _cached(folder / "views.npz", mark)
         if cached is not None:
             return cached
-        sounds, modulations = [], []
+        unroller, view, seconds = Unroller(), EventView(stored_atlas()), dataset.config.seconds
+        sketches, events, sounds, modulations = [], [], [], []
         for pair in dataset.pairs():
             samples = pair.samples()
+            foreseen = unroller.unroll(pair.code, seconds).events
+            sketches.append(view.describe(foreseen, seconds))
+            events.append(view.describe(pair.events, seconds))
             sounds.append(describe(picture_of(samples, SAMPLE_RATE)))
             modulations.append(modulation_description(samples, SAMPLE_RATE))
             on_progress(1)
@@ -74,6 +85,8 @@ def load_material(
     material = Material(
         np.array([name for name, _ in pairs]),
         np.concatenate(text),
+        np.stack(sketches),
+        np.stack(events),
         np.stack(sounds),
         np.stack(modulations),
     )
@@ -83,7 +96,8 @@ def load_material(
 
 
 def _mark(pairs: list[tuple[str, str]], encoder: TextEmbeddingConfig) -> str:
-    digest = hashlib.sha256(f"{encoder.model} {encoder.chunk_tokens} {BLOCKS}".encode())
+    views = [field.name for field in fields(Material)]
+    digest = hashlib.sha256(f"{views} {BLOCKS} {encoder.model} {encoder.chunk_tokens}".encode())
     for name, code in pairs:
         digest.update(f"{name}\0{code}\0".encode())
     return digest.hexdigest()

@@ -1,10 +1,13 @@
 """The paper's alignment on a data set: 24 configurations, five runs each, beside their floors.
 
-python launch/train_alignment.py DATASET [--runs 5] [--text ENCODER] [--programs-out]
+python launch/train_alignment.py DATASET [--runs 5] [--view text] [--text ENCODER] [--programs-out]
+    [--save FOLDER]
 
 Two splits. The default is the paper's: 20 % of the renders are held out, so every program is known
-by its other fillings. `--programs-out` leaves whole programs out (4 folds) and compares the losses
-and the regression there. Finished runs are kept in DATASET/alignment.jsonl and not repeated.
+by its other fillings. `--programs-out` leaves whole programs out (4 folds) and compares all views,
+losses and the regression there. Finished runs of the grid are kept in DATASET/alignment-VIEW.jsonl
+and not repeated. `--save` fits the regression from the static sketch to all pairs and writes what
+ranking needs: `space.safetensors` and `ridge.safetensors`.
 """
 
 import argparse
@@ -16,6 +19,7 @@ if __package__ in (None, ""):  # run as a file: the repository is not on the pat
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
@@ -37,6 +41,8 @@ from models.text_embedding import TextEmbeddingConfig
 
 __all__ = ["main"]
 
+FloatArray = NDArray[np.float32]
+VIEWS = ("text", "sketch", "events")
 HELD_OUT_SHARE = 0.2
 N_FOLDS = 4
 FIGURES = (
@@ -56,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             material = load_material(
                 arguments.dataset, encoder, lambda n: progress.advance(task, n)
             )
+        if arguments.save is not None:
+            _save(material, arguments.save)
         if arguments.programs_out:
             console.print(_table("programs left out", _programs_out(material)))
         else:
@@ -76,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("dataset", type=Path, help="folder made by render_corpus.py")
     parser.add_argument("--runs", type=int, default=5, help="of each configuration (default: 5)")
     parser.add_argument("--text", default="", help="hub id or folder of a text encoder")
+    parser.add_argument("--view", choices=VIEWS, default="text", help="of the program")
+    parser.add_argument("--save", type=Path, help="folder to write the fitted regression to")
     parser.add_argument("--programs-out", action="store_true", help="leave whole programs out")
     return parser
 
@@ -86,11 +96,11 @@ def _grid(material: Material, arguments: argparse.Namespace) -> dict[str, list[G
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("training", total=None)
         rows = run_grid(
-            material.text,
+            getattr(material, arguments.view),
             points,
             material.programs,
             held,
-            arguments.dataset / "alignment.jsonl",
+            arguments.dataset / f"alignment-{arguments.view}.jsonl",
             n_runs=arguments.runs,
             on_row=lambda _: progress.advance(task),
         )
@@ -107,24 +117,40 @@ def _grid(material: Material, arguments: argparse.Namespace) -> dict[str, list[G
 def _programs_out(material: Material) -> dict[str, list[GridRow]]:
     results: dict[str, list[GridRow]] = {}
     for held in leave_programs_out(material.programs, N_FOLDS, seed=0):
-        names = material.programs[held]
-        space = AudioSpace.fit(material.sound[~held])
-        sounds = space.embed(material.sound)
-        for loss in ("info_nce", "symmetric", "soft"):
-            config = AlignmentConfig.model_validate({"loss": loss})
-            model = train(material.text[~held], sounds[~held], config, 0)
-            points = model.embed(material.text[held], sounds[held])
-            row = evaluate_alignment(*points, sounds[held], names)
-            results.setdefault(f"text, {loss}", []).append(row)
-        strength = choose_strength(material.text[~held], sounds[~held], material.programs[~held])
-        ridge = Ridge.fit(material.text[~held], sounds[~held], strength)
-        predicted = ridge.predict(material.text[held])
-        row = {
-            **similarity.evaluate(predicted, sounds[held], names),
-            **retrieval.evaluate(predicted, sounds[held]),
-        }
-        results.setdefault("text, ridge", []).append(row)
+        sounds = AudioSpace.fit(material.sound[~held]).embed(material.sound)
+        for name in VIEWS:
+            view: FloatArray = getattr(material, name)
+            for loss, row in _fold(view, sounds, material.programs, held).items():
+                results.setdefault(f"{name}, {loss}", []).append(row)
     return results
+
+
+def _fold(
+    view: FloatArray, sounds: FloatArray, programs: NDArray[np.str_], held: NDArray[np.bool_]
+) -> dict[str, GridRow]:
+    """Figures of each loss, and of the regression, on the programs held out."""
+    rows: dict[str, GridRow] = {}
+    for loss in ("info_nce", "symmetric", "soft"):
+        config = AlignmentConfig.model_validate({"loss": loss})
+        points = train(view[~held], sounds[~held], config, 0).embed(view[held], sounds[held])
+        rows[loss] = evaluate_alignment(*points, sounds[held], programs[held])
+    strength = choose_strength(view[~held], sounds[~held], programs[~held])
+    predicted = Ridge.fit(view[~held], sounds[~held], strength).predict(view[held])
+    rows["ridge"] = {
+        **similarity.evaluate(predicted, sounds[held], programs[held]),
+        **retrieval.evaluate(predicted, sounds[held]),
+    }
+    return rows
+
+
+def _save(material: Material, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    space = AudioSpace.fit(material.sound)
+    points = space.embed(material.sound)
+    strength = choose_strength(material.sketch, points, material.programs)
+    space.save(folder / "space.safetensors")
+    Ridge.fit(material.sketch, points, strength).save(folder / "ridge.safetensors")
+    print(f"{folder}: regression from {len(points)} pairs, strength {strength:g}")
 
 
 def _table(title: str, results: Mapping[str, Sequence[GridRow]]) -> Table:

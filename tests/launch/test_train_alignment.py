@@ -8,6 +8,8 @@ from corpus.sonic_pi.renderer import Rendering
 from corpus.sonic_pi.templating import Template
 from launch import alignment_material, train_alignment
 from models.alignment_training import PAPER_GRID
+from models.audio_embedding import AudioSpace
+from models.ridge import Ridge
 
 RATE = 44_100
 TEMPLATES = tuple(
@@ -57,7 +59,7 @@ def test_the_grid_is_run_once_and_printed_with_floors(dataset, capsys, monkeypat
     assert "before training" in printed
     assert "cka_floor" in printed
     assert "21: 256/128/1/0.0001" in printed
-    results = dataset / "alignment.jsonl"
+    results = dataset / "alignment-text.jsonl"
     lines = results.read_text().splitlines()
     assert len(lines) == len(PAPER_GRID) + 1
     assert train_alignment.main([str(dataset), "--runs", "1"]) == 0
@@ -69,8 +71,21 @@ def test_programs_are_left_out_and_every_loss_compared(dataset, capsys, monkeypa
     monkeypatch.setenv("COLUMNS", "300")
     assert train_alignment.main([str(dataset), "--programs-out"]) == 0
     printed = capsys.readouterr().out
-    for model in ("text, info_nce", "text, symmetric", "text, soft", "text, ridge"):
-        assert model in printed
+    for view in ("text", "sketch", "events"):
+        for model in ("info_nce", "symmetric", "soft", "ridge"):
+            assert f"{view}, {model}" in printed
+
+
+def test_the_saved_regression_foresees_the_points_of_the_space_it_was_saved_with(dataset, tmp_path):
+    assert train_alignment.main([str(dataset), "--runs", "1", "--save", str(tmp_path / "r")]) == 0
+    material = alignment_material.load_material(
+        dataset, alignment_material.TextEmbeddingConfig(), lambda _: None
+    )
+    real = AudioSpace.load(tmp_path / "r/space.safetensors").embed(material.sound)
+    predicted = Ridge.load(tmp_path / "r/ridge.safetensors").predict(material.sketch)
+    assert predicted.shape == real.shape
+    missed = ((predicted - real) ** 2).sum() / ((real - real.mean(axis=0)) ** 2).sum()
+    assert missed < 0.8
 
 
 def test_views_are_computed_again_when_the_pairs_change(dataset):
