@@ -102,6 +102,7 @@ def _grid(material: Material, arguments: argparse.Namespace) -> dict[str, list[G
             held,
             arguments.dataset / f"alignment-{arguments.view}.jsonl",
             n_runs=arguments.runs,
+            grid=PAPER_GRID,
             on_row=lambda _: progress.advance(task),
         )
     names = {0: "before training"}

@@ -36,6 +36,8 @@ class LetterCounts:
 def dataset(tmp_path, monkeypatch):
     monkeypatch.setattr(alignment_material, "TextEmbedding", LetterCounts)
     monkeypatch.setattr(LetterCounts, "n_read", 0)
+    short = tuple(config.model_copy(update={"epochs": 1}) for config in PAPER_GRID)
+    monkeypatch.setattr(train_alignment, "PAPER_GRID", short)
     rng = np.random.default_rng(0)
     with Dataset(tmp_path, DatasetConfig(renders=6, seconds=1), TEMPLATES) as dataset:
         for job in dataset.missing():
@@ -67,6 +69,7 @@ def test_the_grid_is_run_once_and_printed_with_floors(dataset, capsys, monkeypat
     assert LetterCounts.n_read == 30
 
 
+@pytest.mark.slow
 def test_programs_are_left_out_and_every_loss_compared(dataset, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
     assert train_alignment.main([str(dataset), "--programs-out"]) == 0
