@@ -4,6 +4,9 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+STAGE_PACKAGES := libportaudio2
+ALL_PACKAGES := $(STAGE_PACKAGES) jackd2 fluidsynth fluid-soundfont-gm sonic-pi-server \
+	sonic-pi-samples supercollider-server sc3-plugins-server ruby bubblewrap faketime
 
 .PHONY: help setup stage test check bench clean
 
@@ -18,9 +21,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 setup: $(STAMP) ## Virtual environment, packages, and system packages where allowed
-	@sh launch/system_packages.sh
+	@sh launch/system_packages.sh $(ALL_PACKAGES)
 
-stage: setup ## Play the rehearsal: a replayed guide in, the accompaniment out
+stage: $(STAMP) ## Play the rehearsal: a replayed guide in, the accompaniment out
+	@sh launch/system_packages.sh $(STAGE_PACKAGES)
 	$(BIN)/python -m launch.stage
 
 test: setup ## Run the tests
@@ -33,7 +37,7 @@ check: $(STAMP) ## Format, lint, types, import directions
 	$(BIN)/lint-imports
 
 bench: setup ## Measure; prints tables
-	$(BIN)/python -m tests.benchmarks
+	for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean: ## Remove the environment, caches and runs
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build *.egg-info runs

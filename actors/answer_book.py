@@ -53,6 +53,9 @@ class AnswerBook:
 
         A window for which nothing came is "missed", except window 0: nothing was heard before
         it, so no answer was due, and it is "start".
+
+        Its staleness is that of the newest information it rests on: a newer plan that left its
+        fragment as it stood has decided for it again, although nothing was sent.
         """
         entry = self._entries.pop(window, _Entry())
         reaction = None
@@ -66,7 +69,7 @@ class AnswerBook:
             wanted=sounded.wanted if sounded else SILENCE,
             segment=sounded.segment if sounded else SILENCE,
             reason=sounded.reason if sounded else reason,
-            staleness=max(window - (sounded.plan_window if sounded else plan), 0),
+            staleness=max(window - max(plan, sounded.plan_window if sounded else 0), 0),
             reaction_seconds=reaction,
             foreseen_stood=entry.fresh is not None and entry.fresh == entry.foreseen,
             underruns=underruns,

@@ -22,9 +22,10 @@ from pydantic import BaseModel, Field
 
 from actors.answer_book import AnswerBook
 from actors.devices.audio import AudioDeviceConfig
+from actors.scheduler import Due, Scheduler
 from agents.action.concatenation import Concatenator, ConcatenatorConfig, Outcome
 from agents.action.limiter import Limiter, LimiterConfig
-from agents.messages import Audio, AudioIn, AudioOut, Fragment, Message, Metric, Tick
+from agents.messages import Audio, AudioIn, AudioOut, Fragment, Message, Metric
 from agents.musical_time import TempoMap
 from corpus.segmentation import WindowGrid
 
@@ -76,7 +77,7 @@ class AudioEngine:
         self.limiter = Limiter(grid.sample_rate, device.channels, self.config.limiter)
         self.input_sanitised = 0
         self.grid = grid
-        self._tempo = tempo
+        self._scheduler = Scheduler(grid, tempo, deadline_share=self.config.deadline_share)
         self._device = device
         self._book = AnswerBook()
         self._heard = WindowCutter(grid, device.channels)
@@ -113,8 +114,10 @@ class AudioEngine:
         shape = (self._device.block_frames, self._device.channels)
         if block.shape != shape:
             raise ValueError(f"an input block must have shape {shape}, got {block.shape}")
-        for window, samples in self._heard.feed(self._sanitise(block)):
-            self._close(window, samples, now, underruns)
+        heard = list(self._heard.feed(self._sanitise(block)))
+        dues = self._scheduler.advance(self._heard.position, now)
+        for (window, samples), due in zip(heard, dues, strict=True):
+            self._close(window, samples, due, underruns)
         return self._render()
 
     def messages(self) -> list[Message]:
@@ -123,7 +126,10 @@ class AudioEngine:
         return outbox
 
     def panic(self) -> None:
-        """Silence everything that is rendered from now on, within one block; until `resume`."""
+        """Silence everything that is rendered from now on, within one block; until `resume`.
+
+        What is on its way to the loudspeaker already is the device's to `mute`.
+        """
         self.concatenator.panic()
 
     def resume(self) -> None:
@@ -145,19 +151,15 @@ class AudioEngine:
                 self._outbox.append(AudioOut(window, samples))
         return out
 
-    def _close(self, window: int, samples: Audio, now: float, underruns: int) -> None:
+    def _close(self, window: int, samples: Audio, due: Due, underruns: int) -> None:
         """`window` has been heard and played; the next one starts."""
-        coming = window + 1
-        lag = (self._heard.position - self.grid.boundary(coming)) / self.grid.sample_rate
-        standing = self.concatenator.sounded(coming)
-        self._book.reach(coming, now - lag, standing.segment if standing else None)
-        moment = self._tempo.moment(coming, float(coming * self.grid.window_seconds))
-        deadline = self.config.deadline_share * float(self.grid.window_seconds)
+        standing = self.concatenator.sounded(due.tick.window)
+        self._book.reach(due.tick.window, due.started, standing.segment if standing else None)
         sounded = self.concatenator.sounded(window)
         levels = self.limiter.take_levels()
         self._outbox += [
             AudioIn(window, samples),
-            Tick(coming, moment, deadline),
+            due.tick,
             self._book.close(window, sounded, underruns - self._underruns),
             Metric(window, "audio.peak", levels.peak),
             Metric(window, "audio.limiter_db", levels.reduction_db),

@@ -10,14 +10,18 @@ from collections import deque
 from collections.abc import Callable, Iterable
 
 from actors.audio_engine import AudioEngine
-from actors.codec import Envelope
 from actors.devices.audio import AudioDevice
 from actors.devices.recorder import Recorder
-from actors.streams import Streams
-from agents.messages import Audio, Control, Feedback, Fragment, Metric
+from actors.fade_out import FadeOut
+from actors.receipts import Receipts
+from actors.streams.codec import Envelope
+from actors.streams.handshake import answer_roll_call
+from actors.streams.machinery_messages import CallRoll, Fault
+from actors.streams.streams import Streams
+from agents.messages import Audio, Control, Feedback, Fragment, Metric, Played
 
-HEARS = (Fragment.TOPIC, Feedback.TOPIC, Control.TOPIC)
-"""Topics of the audio process."""
+HEARS = (Fragment.TOPIC, Feedback.TOPIC, Control.TOPIC, Played.TOPIC, CallRoll.TOPIC)
+"""Topics of the audio process; its own account comes back to it as a receipt."""
 MAX_WAITING = 1024
 """Bound of the queue between listener and loop; the oldest are dropped."""
 DEVICE_PATIENCE_SECONDS = 2.0
@@ -25,7 +29,7 @@ DEVICE_PATIENCE_SECONDS = 2.0
 LISTEN_SECONDS = 0.1
 """How long the listener waits before it looks whether it shall stop."""
 FADE_OUT_SECONDS = 0.3
-"""How long the end is played on after the order to stop, so that it fades."""
+"""How long the end takes to fade."""
 
 
 class Listener:
@@ -74,7 +78,8 @@ class Listener:
             self._connected.set()
         try:
             while not self._ended.is_set():
-                self._arrived.extend(streams.receive(LISTEN_SECONDS))
+                arrived = streams.receive(LISTEN_SECONDS)
+                self._arrived.extend(answer_roll_call(streams, "audio", arrived))
         finally:
             streams.close()
 
@@ -88,7 +93,9 @@ class AudioHost:
         recorder: takes every block heard and played; None records nothing.
         streams: where to publish.
         take: what has arrived since the last call.
-        after_block: called after each block; the fast twin plays the band here.
+        after_window: called when a window was published; the fast twin plays the band here.
+        n_windows: how many windows are played, the last of them faded out; None for an open end.
+        alarms: where the recorder leaves its alarms; they are told window by window.
     """
 
     def __init__(
@@ -98,32 +105,45 @@ class AudioHost:
         recorder: Recorder | None,
         streams: Streams,
         take: Callable[[], Iterable[Envelope]],
-        after_block: Callable[[], None] = lambda: None,
+        after_window: Callable[[], None] = lambda: None,
+        n_windows: int | None = None,
+        alarms: deque[str] | None = None,
     ) -> None:
+        self._alarms: deque[str] = deque() if alarms is None else alarms
+        self._receipts = Receipts(streams)
+        self._fade_out = FadeOut(round(FADE_OUT_SECONDS * engine.grid.sample_rate))
+        self._last_sample: int | None = None
+        if n_windows is not None:
+            self._fade_out.end_at(engine.grid.boundary(n_windows))
+            self._last_sample = engine.grid.boundary(n_windows + 1) - 1
         self._engine = engine
         self._device = device
         self._recorder = recorder
         self._streams = streams
         self._take = take
-        self._after_block = after_block
+        self._after_window = after_window
 
     def run(self, stop: threading.Event) -> None:
-        """Play until the device ends; after `stop` is set, fade out first.
+        """Play until the device or the windows end; after `stop` is set, fade out first.
 
         Raises:
             DeviceError: the device is gone.
         """
+        heard, last, stopping = 0, self._last_sample, False
         try:
             for ahead in self._engine.prime():
                 self._give(ahead)
             self._device.start()
             while (block := self._device.read(DEVICE_PATIENCE_SECONDS)) is not None:
                 self._play(block)
-                if stop.is_set():
-                    self._fade_out()
-                    return
+                heard += len(block)
+                if stop.is_set() and not stopping:
+                    last, stopping = self._fade_out.begin() + len(block), True
+                if last is not None and heard + len(block) > last:
+                    return  # one block more would be too much
         finally:
             self._device.stop()
+            self._receipts.close()
             if self._recorder is not None:
                 self._recorder.close()
 
@@ -133,21 +153,23 @@ class AudioHost:
         if self._recorder is not None:
             self._recorder.record_input(block)
         self._give(out)
-        for message in self._engine.messages():
-            self._streams.publish(message)
-        self._after_block()
+        messages = self._engine.messages()
+        for message in messages:
+            self._receipts.publish(message)
+        if messages:
+            self._tell_alarms(messages[0].window)
+            self._after_window()
+            self._take_in()
+
+    def _tell_alarms(self, window: int) -> None:
+        while self._alarms:
+            self._streams.publish(Fault(window, "audio", "alarm", self._alarms.popleft()))
 
     def _give(self, block: Audio) -> None:
+        block = self._fade_out.faded(block)
         self._device.write(block)
         if self._recorder is not None:
             self._recorder.record_output(block)
-
-    def _fade_out(self) -> None:
-        self._engine.panic()
-        n_left = round(FADE_OUT_SECONDS * self._engine.grid.sample_rate)
-        while n_left > 0 and (block := self._device.read(DEVICE_PATIENCE_SECONDS)) is not None:
-            self._play(block)
-            n_left -= len(block)
 
     def _take_in(self) -> None:
         for envelope in self._take():
@@ -155,10 +177,14 @@ class AudioHost:
                 case Fragment() as fragment:
                     self._engine.accept(fragment, envelope.received)
                     self._tell_hop(fragment, envelope)
+                case Played() as receipt:
+                    self._receipts.take(receipt)
                 case Feedback(verdict="panic"):
                     self._engine.panic()
+                    self._device.mute(muted=True)  # what is queued ahead falls silent too
                 case Feedback(verdict="resume"):
                     self._engine.resume()
+                    self._device.mute(muted=False)
                 case _:
                     pass
 

@@ -1,16 +1,17 @@
 """What stands in the audio process: device, engine, recorder, listener, put together."""
 
 import threading
+from collections import deque
 from collections.abc import Callable
 
 from actors.audio_engine import AudioEngine
 from actors.audio_host import HEARS, AudioHost, Listener
 from actors.clock import Clock, SystemClock
-from actors.devices.audio import AudioDevice, open_device
+from actors.devices.audio import AudioDevice
+from actors.devices.opening import open_device
 from actors.devices.recorder import Recorder, RecorderConfig
-from actors.machinery_messages import Fault
 from actors.stage_config import BandConfig, StageConfig
-from actors.streams import Streams
+from actors.streams.streams import Streams
 from corpus.audio_file import read_audio
 
 
@@ -51,8 +52,17 @@ def prepare_audio(
     device = open_stage_device(config, SystemClock())
     listener = Listener(lambda: connect(config, "audio.listener", HEARS))
     listener.start()
-    recorder = build_recorder(config, streams)
-    host = AudioHost(build_engine(config), device, recorder, streams, listener.take)
+    alarms: deque[str] = deque()
+    recorder = build_recorder(config, alarms)
+    host = AudioHost(
+        build_engine(config),
+        device,
+        recorder,
+        streams,
+        listener.take,
+        n_windows=config.n_windows,
+        alarms=alarms,
+    )
     return AudioPlayer(host, listener, streams)
 
 
@@ -61,26 +71,23 @@ def build_engine(config: StageConfig) -> AudioEngine:
     return AudioEngine(config.grid, config.tempo_map, config.audio, config.engine)
 
 
-def build_recorder(config: BandConfig, streams: Streams) -> Recorder:
-    """A started recorder into the run's folder; its alarms are said on `streams`.
+def build_recorder(config: BandConfig, alarms: deque[str]) -> Recorder:
+    """A started recorder into the run's folder.
 
     At fast pace it waits for the disk, at real pace it never does.
+
+    Args:
+        config: the run.
+        alarms: where it leaves its alarms, one sentence each, from whatever thread.
     """
-
-    def alarm(sentence: str) -> None:
-        alarms.append(sentence)
-
-    alarms: list[str] = []
     recorder = Recorder(
         config.out,
         config.audio,
-        alarm,
+        alarms.append,
         limiter=config.engine.limiter,
         config=RecorderConfig(lossless=config.pace == "fast"),
     )
     recorder.start()
-    for sentence in alarms:
-        streams.publish(Fault(0, "audio", "alarm", sentence))
     return recorder
 
 

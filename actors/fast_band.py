@@ -5,17 +5,18 @@ streams is the device's own, so that a reaction is 0 s by construction; step tim
 """
 
 import threading
+from collections import deque
 from collections.abc import Mapping
 
 from actors.audio_host import HEARS, AudioHost
 from actors.audio_process import build_engine, build_recorder, open_stage_device
 from actors.clock import SystemClock
 from actors.host import Host
-from actors.in_process_streams import InProcessHub, InProcessStreams
 from actors.journal import Journal
 from actors.journal_recorder import JOURNAL_TOPICS, JournalRecorder
 from actors.parts import PARTS
 from actors.stage_config import BandConfig
+from actors.streams.in_process_streams import InProcessHub, InProcessStreams
 from agents.agent import Agent
 
 
@@ -32,7 +33,9 @@ class FastBand:
 
     def __init__(self, config: BandConfig, agents: Mapping[str, Agent] | None = None) -> None:
         device = open_stage_device(config, SystemClock())
-        hub = InProcessHub(now=lambda: device.block_time)
+        clock = SystemClock()
+        now = clock.now if config.pace == "real" else lambda: device.block_time
+        hub = InProcessHub(now=now)
         made = agents or {name: part.build(config) for name, part in PARTS.items()}
         self._hosts = [
             Host(name, agent, hub.join(name, PARTS[name].topics), SystemClock())
@@ -42,15 +45,17 @@ class FastBand:
         journal = Journal(config.out / "journal.sqlite", config.metadata())
         self._journal = JournalRecorder(journal_streams, journal)
         self._audio_streams: InProcessStreams = hub.join("audio", HEARS)
+        alarms: deque[str] = deque()
         self._audio = AudioHost(
             build_engine(config),
             device,
-            build_recorder(config, self._audio_streams),
+            build_recorder(config, alarms),
             self._audio_streams,
             take=lambda: self._audio_streams.receive(0.0),
-            after_block=self._play_band,
+            after_window=self._play_band,
+            n_windows=config.n_windows,
+            alarms=alarms,
         )
-        self.watchers = hub
 
     def run(self, stop: threading.Event) -> None:
         """Play until the guide ends or `stop` is set; leaves a whole run on disk."""

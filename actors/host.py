@@ -11,9 +11,10 @@ import threading
 from collections.abc import Sequence
 
 from actors.clock import Clock
-from actors.codec import Envelope, StreamMessage
-from actors.machinery_messages import Fault
-from actors.streams import Streams
+from actors.streams.codec import Envelope, StreamMessage
+from actors.streams.handshake import answer_roll_call
+from actors.streams.machinery_messages import Fault
+from actors.streams.streams import Streams
 from agents.agent import Agent
 from agents.messages import Heartbeat, Message, Metric, Tick
 from agents.musical_time import Moment
@@ -58,8 +59,8 @@ class Host:
         Args:
             timeout_seconds: how long to wait for a first message, ≥ 0.
         """
-        envelopes = self._streams.receive(timeout_seconds)
-        inbox = self._follow_time(envelopes)
+        arrived = self._streams.receive(timeout_seconds)
+        inbox = self._follow_time(answer_roll_call(self._streams, self.role, arrived))
         if inbox:
             self._answer(inbox)
         self._beat_heart()
@@ -80,7 +81,9 @@ class Host:
         outbox = self._step([envelope.message for envelope in inbox], window)  # type: ignore[misc]
         step_ms = (self._clock.now() - started) * 1e3
         for message in outbox:
-            self._streams.publish(message)
+            self._say(message, window)
+        if not outbox:
+            return  # it only took note: no stage of the answer, and no traffic beside one
         hop_ms = (inbox[-1].received - inbox[-1].time) * 1e3
         self._streams.publish(Metric(window, f"{self.role}.step_ms", step_ms))
         self._streams.publish(Metric(window, f"{self.role}.hop_ms", hop_ms))
@@ -90,8 +93,18 @@ class Host:
             return self._agent.step(self._moment, inbox)
         except Exception as error:
             log.exception("%s failed on window %d", self.role, window)
-            detail = f"{self.role} failed on window {window}: {error}"
-            return [Fault(window, self.role, "stumble", detail[:500])]
+            return [self._stumble(window, error)]
+
+    def _say(self, message: StreamMessage, window: int) -> None:
+        try:
+            self._streams.publish(message)
+        except ValueError as error:
+            log.exception("%s said what cannot be told in window %d", self.role, window)
+            self._streams.publish(self._stumble(window, error))
+
+    def _stumble(self, window: int, error: Exception) -> Fault:
+        detail = f"{self.role} failed on window {window}: {error}"
+        return Fault(window, self.role, "stumble", detail[:500])
 
     def _beat_heart(self) -> None:
         now = self._clock.now()

@@ -18,7 +18,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from actors.codec import (
+from actors.streams.codec import (
     NO_WINDOW,
     Envelope,
     MalformedFrame,
@@ -27,8 +27,8 @@ from actors.codec import (
     topic_of,
     unpack_fields,
 )
-from actors.fields import AUDIO_DTYPE, PackedArray
-from actors.machinery_messages import Probe, Recall, Recalled
+from actors.streams.fields import AUDIO_DTYPE, PackedArray
+from actors.streams.machinery_messages import Probe, Recall, Recalled
 from agents.messages import AudioIn, AudioOut
 
 _log = logging.getLogger(__name__)

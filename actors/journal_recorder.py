@@ -14,7 +14,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from actors.codec import (
+from actors.journal import NOT_JOURNALLED, Journal, JournalReader
+from actors.streams.codec import (
     MAX_FRAME_BYTES,
     NO_WINDOW,
     TOPICS,
@@ -23,10 +24,9 @@ from actors.codec import (
     decode,
     encode,
 )
-from actors.handshake import answer_roll_call
-from actors.journal import NOT_JOURNALLED, Journal, JournalReader
-from actors.machinery_messages import Fault, Recall, Recalled
-from actors.streams import Streams
+from actors.streams.handshake import answer_roll_call
+from actors.streams.machinery_messages import Fault, Recall, Recalled
+from actors.streams.streams import Streams
 from agents.messages import Fragment, Tick
 
 _log = logging.getLogger(__name__)

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from actors.clock import SystemClock
+from actors.clock import ManualClock, SystemClock
 from actors.stage_config import BandConfig, StageConfig
+from actors.streams.machinery_messages import CallRoll
 from agents.action.memory import Memory
 from agents.agent import Agent
 from agents.messages import AudioIn, Control, Feedback, Fragment, HeardLabel, Plan, Played, Tick
@@ -33,8 +34,8 @@ class Part:
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """What a host subscribes to: what wakes the agent, and the time."""
-        return (Tick.TOPIC, *self.hears)
+        """What a host subscribes to: what wakes the agent, the time, and the roll call."""
+        return (Tick.TOPIC, CallRoll.TOPIC, *self.hears)
 
 
 def build_labeller(config: StageConfig) -> Labeller:
@@ -42,6 +43,13 @@ def build_labeller(config: StageConfig) -> Labeller:
     from models.bundle import Bundle
 
     return Bundle.load(config.bundle).labeller(config.audio.sample_rate, config.window)
+
+
+def ear_fingerprint(config: StageConfig) -> str:
+    """Names what hears, so that a memory labelled by another ear is not taken from the cache."""
+    from models.bundle import Bundle
+
+    return Bundle.load(config.bundle).card.ear.model_dump_json()
 
 
 def build_stage_memory(
@@ -65,6 +73,7 @@ def build_stage_memory(
         config.grid,
         config.n_channels,
         cache_dir=config.cache,
+        fingerprint=ear_fingerprint(config),
         progress=lambda path, index, count: progress(f"{path.name} ({index + 1} of {count})"),
     )
 
@@ -91,7 +100,9 @@ def _build_action(config: BandConfig) -> Agent:
     labeller = build_labeller(config)
     memory = build_stage_memory(config, labeller)
     passages = Passages(memory.labels, memory.starts, labeller.codebook.distances_between())
-    navigator = Navigator(passages, config.action, seed=config.seed, now=SystemClock().now)
+    # the wall may cut a search short, so at fast pace it stands still: same seed, same segments
+    clock = SystemClock() if config.pace == "real" else ManualClock()
+    navigator = Navigator(passages, config.action, seed=config.seed, now=clock.now)
     return ActionAgent(memory, navigator, config.action)
 
 

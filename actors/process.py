@@ -12,6 +12,7 @@ import traceback
 
 import ray
 
+from actors.priority import ask_for_real_time
 from actors.roster import ROSTER
 from actors.stage_config import BandConfig
 
@@ -65,6 +66,7 @@ class RoleProcess:
         return os.getpid()
 
     def _play(self) -> None:
+        ask_for_real_time(ROSTER[self.role].priority)
         try:
             player = ROSTER[self.role].prepare(self._config, self._restarted)
             self._ready.set()
@@ -74,6 +76,8 @@ class RoleProcess:
         except Exception as error:  # noqa: BLE001 the thread's last frame: told to the supervisor
             traceback.print_exc()
             self._failure = f"{self.role} cannot play: {error}"
+            if ROSTER[self.role].restarts and (self._restarted or self._ready.is_set()):
+                os._exit(1)  # a process without its role would look alive; the next one may play
         finally:
             self._ready.set()
             self._finished.set()

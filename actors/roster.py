@@ -9,12 +9,16 @@ from typing import Protocol
 from actors.clock import SystemClock
 from actors.parts import PARTS
 from actors.stage_config import BandConfig
-from actors.streams import ZmqStreams
+from actors.streams.streams import ZmqStreams
 
 CONNECT_SECONDS = 20.0
 """How long a role looks for the broker before it gives up."""
 RECALL_SECONDS = 1.0
 """How long a restarted agent waits for the journal to tell it its past."""
+
+
+JOURNAL_SECONDS = 0.05
+"""How often the journal takes in what was said: not with every message, while others must play."""
 
 
 class Player(Protocol):
@@ -35,6 +39,7 @@ class Role:
         rank: roles of a lower rank are ready before those of a higher one start.
         restarts: it is started anew when it dies.
         waits_for_the_band: it plays only after the supervisor said so.
+        priority: real-time priority to ask for, 1 to 99.
         cpu_share: what Ray reserves for it; small, so that two cores hold the band.
     """
 
@@ -42,6 +47,7 @@ class Role:
     rank: int
     restarts: bool = True
     waits_for_the_band: bool = False
+    priority: int = 10
     cpu_share: float = 0.1
 
 
@@ -57,7 +63,7 @@ def connect(config: BandConfig, name: str, topics: tuple[str, ...]) -> ZmqStream
 
 
 def _prepare_broker(config: BandConfig, restarted: bool) -> Player:  # noqa: ARG001
-    from actors.broker import Broker
+    from actors.streams.broker import Broker
 
     return _BrokerPlayer(Broker(config.streams))
 
@@ -98,10 +104,10 @@ def _prepare_audio(config: BandConfig, restarted: bool) -> Player:  # noqa: ARG0
 
 ROSTER: Mapping[str, Role] = MappingProxyType(
     {
-        "broker": Role(_prepare_broker, rank=0),
-        "journal": Role(_prepare_journal, rank=1),
+        "broker": Role(_prepare_broker, rank=0, priority=15),
+        "journal": Role(_prepare_journal, rank=1, priority=1),
         **{name: Role(_prepare_agent(name), rank=1) for name in PARTS},
-        "audio": Role(_prepare_audio, rank=1, restarts=False, waits_for_the_band=True),
+        "audio": Role(_prepare_audio, rank=1, restarts=False, waits_for_the_band=True, priority=20),
     }
 )
 
@@ -124,6 +130,8 @@ class _JournalPlayer:
         self._recorder = recorder
 
     def run(self, stop: threading.Event) -> None:
+        clock = SystemClock()
         while not stop.is_set():
-            self._recorder.step(0.1)
+            clock.wait_until(clock.now() + JOURNAL_SECONDS)
+            self._recorder.step(0.0)
         self._recorder.close()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from actors.audio_engine import AudioEngineConfig
 from actors.devices.audio import AudioDeviceConfig
 from actors.devices.osc import OscConfig
-from actors.endpoints import StreamsConfig
+from actors.streams.endpoints import StreamsConfig
 from agents.action.agent import ActionConfig
 from agents.decision.agent import DecisionConfig
 from agents.musical_time import TempoMap
@@ -46,6 +46,21 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     streams: StreamsConfig = StreamsConfig()
     osc: OscConfig | None = OscConfig()  # none: no control by OSC
 
+    @field_validator("memory", mode="before")
+    @classmethod
+    def _one_file_is_a_list(cls, files: object) -> object:
+        return (files,) if isinstance(files, str | Path) else files
+
+    @field_validator("audio")
+    @classmethod
+    def _mono_or_stereo(cls, audio: AudioDeviceConfig) -> AudioDeviceConfig:
+        if audio.channels > 2:
+            raise ValueError(
+                f"audio.channels must be 1 or 2, got {audio.channels}; a card with more is played "
+                "on its first two"
+            )
+        return audio
+
     @field_validator("window")
     @classmethod
     def _window_is_exact(cls, seconds: float) -> float:
@@ -60,7 +75,7 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
 
     @property
     def n_channels(self) -> Literal[1, 2]:
-        """Channels of files that are read for the stage; a wider device repeats them."""
+        """Channels of what is heard, kept and played."""
         return 1 if self.audio.channels == 1 else 2
 
     @property
@@ -75,6 +90,7 @@ class BandConfig(StageConfig, frozen=True, extra="forbid"):
     out: Path  # the run's folder; exists
     playable: tuple[int, ...]  # class ids that the memory holds
     first_segments: tuple[int, ...]  # of each memory file
+    n_windows: int | None = None  # how many there will be; none: an open end
 
     def metadata(self) -> dict[str, Any]:
         """What the journal says about the run; the report reads it back."""

@@ -1,21 +1,24 @@
 """The supervisor: starts the band on Ray, watches it, counts restarts, ends it.
 
-Ray restarts a process that dies. The supervisor notices (another process id), and ends a process
-that lives but no longer answers, so that Ray restarts that one too. Nothing here is on the path
-from ear to loudspeaker.
+Ray restarts a process that dies. The supervisor notices (another process id), and kills a process
+that lives but no longer answers, or whose heart no longer beats, so that Ray restarts that one
+too. Nothing here is on the path from ear to loudspeaker.
 """
 
 import contextlib
+import json
 import logging
 import os
-import sys
+import signal
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from actors.clock import Clock
+from actors.ray_session import StartError, start_ray
 from actors.roster import ROSTER
 from actors.stage_config import BandConfig
+from agents.messages import Heartbeat
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +27,13 @@ READY_SECONDS = 120.0
 LOOK_SECONDS = 0.5
 """How often the processes are asked whether they live."""
 HUNG_SECONDS = 10.0
-"""A process that does not answer for this long is ended, so that Ray starts it anew."""
-
-
-class StartError(RuntimeError):
-    """The band cannot start; the message is one sentence for the user."""
+"""A process that does not answer for this long is killed, so that Ray starts it anew."""
+SILENT_SECONDS = 4.0
+"""So is one whose heart was heard, and then is not for this long in which another's is."""
+FRESH_SECONDS = 1.5
+"""A heart heard within this time beats."""
+PROCESSES_NAME = "processes.json"
+"""File in the run's folder while the band plays: role → process id."""
 
 
 class Supervisor:
@@ -47,10 +52,12 @@ class Supervisor:
         self._actors: dict[str, Any] = {}
         self._process_ids: dict[str, int] = {}
         self._questions: dict[str, tuple[Any, float]] = {}
+        self._heartbeats: dict[str, tuple[int, float]] = {}
+        self._silences: dict[str, float] = {}
         self._look_due = 0.0
         self._done: Any = None
         self.restarts: dict[str, int] = {}
-        self.faults: list[str] = []
+        self.faults: list[tuple[str, str, str]] = []
 
     def start(self) -> None:
         """Bring up Ray and every role, in the roster's order, until the band is complete.
@@ -65,6 +72,7 @@ class Supervisor:
             names = [name for name, role in ROSTER.items() if role.rank == stage]
             self._tell("starting " + ", ".join(names))
             self._start_roles(names, config_json)
+        self._write_processes()
         self._done = self._actors["audio"].finished.remote()
 
     def begin(self) -> None:
@@ -82,6 +90,12 @@ class Supervisor:
         for name, actor in self._actors.items():
             if ROSTER[name].restarts:
                 self._look_at(name, actor, now)
+        self._listen_to_hearts(now)
+
+    def hear(self, heartbeat: Heartbeat) -> None:
+        """A role says that it is alive."""
+        self._heartbeats[heartbeat.role] = (heartbeat.process_id, self._clock.now())
+        self._silences[heartbeat.role] = 0.0
 
     def finished(self) -> bool:
         """Whether the audio process has ended (the guide is over, or it was stopped)."""
@@ -106,26 +120,40 @@ class Supervisor:
         with contextlib.suppress(Exception):
             self._actors["audio"].stop.remote()
 
-    def close(self, patience_seconds: float = 5.0) -> None:
-        """End every role, the journal last but the broker, then Ray."""
+    def close(self, patience_seconds: float = 8.0) -> None:
+        """End every role, the journal last but the broker, then Ray; any number of times.
+
+        Args:
+            patience_seconds: how long all of them together may take to end by themselves.
+        """
         import ray
 
+        until = self._clock.now() + patience_seconds
         for name in reversed(list(ROSTER)):
-            actor = self._actors.get(name)
+            actor = self._actors.pop(name, None)
             if actor is None:
                 continue
+            left = max(0.1, until - self._clock.now())
             try:
                 actor.stop.remote()
-                ray.get(actor.finished.remote(), timeout=patience_seconds)
+                ray.get(actor.finished.remote(), timeout=left)
             except ray.exceptions.RayError as error:
                 log.info("%s did not end by itself: %s", name, error)
             with contextlib.suppress(ray.exceptions.RayError):
                 ray.kill(actor)
         ray.shutdown()
+        self._processes_path.unlink(missing_ok=True)
 
-    def process_ids(self) -> dict[str, int]:
-        """Role → process id, as last seen."""
-        return dict(self._process_ids)
+    @property
+    def _processes_path(self) -> Path:
+        return self._config.out / PROCESSES_NAME
+
+    def _write_processes(self) -> None:
+        """Tell people and tools which process is whose; whole or not at all."""
+        part = self._processes_path.with_suffix(".part")
+        with contextlib.suppress(OSError):  # a full disk does not end the music
+            part.write_text(json.dumps(self._process_ids, indent=1), encoding="utf-8")
+            part.replace(self._processes_path)
 
     def _start_roles(self, names: Sequence[str], config_json: str) -> None:
         import ray
@@ -161,9 +189,8 @@ class Supervisor:
         answered, _ = ray.wait([question], timeout=0)
         if not answered:
             if now - asked_at > HUNG_SECONDS:
-                self.faults.append(f"{name} hung for {HUNG_SECONDS:.0f} s and was ended")
-                ray.kill(actor, no_restart=False)
-                self._questions[name] = (actor.process_id.remote(), now)
+                self._kill(name, f"{name} did not answer for {HUNG_SECONDS:.0f} s")
+                self._questions[name] = (question, now)
             return
         del self._questions[name]
         try:
@@ -173,35 +200,28 @@ class Supervisor:
         if process_id != self._process_ids[name]:
             self._process_ids[name] = process_id
             self.restarts[name] = self.restarts.get(name, 0) + 1
-            self.faults.append(f"{name} died and was restarted")
+            self.faults.append((name, "restart", f"{name} died and was restarted"))
+            self._write_processes()
 
+    def _listen_to_hearts(self, now: float) -> None:
+        """Kill who is silent while others are heard: if nobody is, it is the broker that is gone.
 
-def start_ray() -> None:
-    """Start Ray on this machine alone, quietly, and let its workers find this project.
+        Only time in which another heart is heard counts as silence, so that an outage of the
+        broker is held against nobody. A process counts from its first beat on, so that a
+        successor has time to load.
+        """
+        if not any(now - heard <= FRESH_SECONDS for _, heard in self._heartbeats.values()):
+            return
+        for name, (process_id, heard) in list(self._heartbeats.items()):
+            if now - heard > FRESH_SECONDS:
+                self._silences[name] += LOOK_SECONDS
+            if self._silences[name] > SILENT_SECONDS - FRESH_SECONDS:
+                del self._heartbeats[name], self._silences[name]
+                if process_id == self._process_ids.get(name):
+                    self._kill(name, f"{name} was silent for {SILENT_SECONDS:.0f} s")
 
-    Raises:
-        StartError: Ray cannot start; nothing is left running.
-    """
-    root = str(Path(__file__).resolve().parent.parent)
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_AUTH_MODE", "disabled")  # loopback only; a cluster sets its own
-    paths = os.environ.get("PYTHONPATH", "")
-    if root not in paths.split(os.pathsep):
-        os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (root, paths) if p)
-    import ray
-
-    try:
-        ray.init(
-            num_cpus=max(2, os.cpu_count() or 2),
-            include_dashboard=False,
-            log_to_driver=False,
-            configure_logging=False,
-            object_store_memory=100 * 2**20,
-            _node_ip_address="127.0.0.1",
-        )
-    except Exception as error:  # noqa: BLE001 Ray raises whatever its parts raise
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise StartError(
-            f"Ray must start on this machine, but it said: {first}; see that memory, the temporary "
-            f"folder and ports are free, or play with --pace fast ({sys.executable})"
-        ) from None
+    def _kill(self, name: str, why: str) -> None:
+        """End a process of this machine for good, stopped ones too, which Ray cannot."""
+        self.faults.append((name, "crash", f"{why} and was ended"))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._process_ids[name], signal.SIGKILL)

@@ -16,16 +16,26 @@ from numpy.typing import NDArray
 
 from corpus.audio_file import AudioFileError, is_silent, read_audio
 
-__all__ = ["LENGTH_TOLERANCE_SECONDS", "Song", "find_songs", "load_song", "pair_song"]
+__all__ = [
+    "LENGTH_TOLERANCE_SECONDS",
+    "Song",
+    "audio_files",
+    "find_songs",
+    "load_song",
+    "pair_song",
+    "unusable_words",
+]
 
 LENGTH_TOLERANCE_SECONDS: Final = 1.0
 """Stems that differ in length by more than this are trimmed with a notice."""
 
 AUDIO_SUFFIXES: Final = frozenset({".wav", ".flac", ".ogg"})
+EFFECT_WORDS: Final = frozenset({"fx", "sfx", "effect", "effects", "noise", "ambience"})
+"""Words that name sound effects; in MIDI the program tells them, as "Crystal FX" is a pad."""
 WITHOUT_HARMONY: Final = frozenset(
     {"drum", "drums", "drumkit", "kick", "snare", "hat", "hats", "hihat", "cymbal", "cymbals"}
     | {"toms", "clap", "claps", "perc", "percs", "percussion", "shaker", "tambourine"}
-    | {"fx", "sfx", "effect", "effects", "noise", "ambience"}
+    | EFFECT_WORDS
 )
 WHOLE_MIXES: Final = frozenset({"mix", "mixture", "mixdown", "master", "fullmix"})
 
@@ -83,8 +93,8 @@ def find_songs(folder: str | Path) -> list[Song]:
             "such folder; check the path"
         )
     places = [place for place in sorted(folder.iterdir()) if place.is_dir()]
-    places = [place for place in places if _audio_files(place)]
-    if not places and _audio_files(folder):
+    places = [place for place in places if audio_files(place)]
+    if not places and audio_files(folder):
         places = [folder]
     if not places:
         raise AudioFileError(
@@ -133,11 +143,11 @@ def load_song(song: Song, sample_rate: int) -> dict[str, NDArray[np.float32]]:
 
 
 def _song(place: Path) -> Song:
-    files = _audio_files(place)
-    kept = [file for file in files if not _unusable_words(file)]
+    files = audio_files(place)
+    kept = [file for file in files if not unusable_words(file)]
     for file in files:
         if file not in kept:
-            words = ", ".join(sorted(_unusable_words(file)))
+            words = ", ".join(sorted(unusable_words(file)))
             _log.info("%s: %s is left out, its name says %s", place.name, file.name, words)
     if len(kept) < 2:
         raise AudioFileError(
@@ -152,7 +162,8 @@ def _song(place: Path) -> Song:
     return Song(place.name, stems)
 
 
-def _audio_files(place: Path) -> list[Path]:
+def audio_files(place: Path) -> list[Path]:
+    """WAV, FLAC and OGG files at any depth, in order; hidden ones are passed over."""
     return sorted(
         path
         for path in place.rglob("*")
@@ -162,7 +173,10 @@ def _audio_files(place: Path) -> list[Path]:
     )
 
 
-def _unusable_words(file: Path) -> set[str]:
-    """Words of the file name (split at anything but letters) that bar it from being a stem."""
+def unusable_words(file: Path) -> set[str]:
+    """Words of the file name (split at anything but letters) that bar it from being a stem.
+
+    They name drums, percussion, effects or a whole mix.
+    """
     words = set(re.split(r"[^a-z]+", file.stem.lower()))
     return words & (WITHOUT_HARMONY | WHOLE_MIXES)

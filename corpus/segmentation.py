@@ -6,6 +6,7 @@ rationals, never a rounded number of feature frames, so a label cannot drift aga
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +40,8 @@ class WindowGrid:
 
     def boundary(self, window: int) -> int:
         """The first sample of `window`: floor(window · Δ · rate)."""
-        return (window * self.window_seconds * self.sample_rate).__floor__()
+        exact = self._window_samples
+        return window * exact.numerator // exact.denominator
 
     def boundaries(self, n_windows: int) -> NDArray[np.int64]:
         """First samples of windows 0..n_windows, shape (n_windows + 1,)."""
@@ -51,12 +53,17 @@ class WindowGrid:
 
     def window_of(self, sample: int) -> int:
         """The window that holds `sample`: the largest k with boundary(k) ≤ sample."""
-        guess = (sample / (self.window_seconds * self.sample_rate)).__floor__()
+        guess = (sample / self._window_samples).__floor__()
         while self.boundary(guess + 1) <= sample:
             guess += 1
         return guess
 
+    @cached_property
+    def _window_samples(self) -> Fraction:
+        """Samples in a window, exact."""
+        return self.window_seconds * self.sample_rate
+
     @property
     def longest_window_samples(self) -> int:
         """The largest number of samples that any window of this grid holds."""
-        return (self.window_seconds * self.sample_rate).__ceil__()
+        return self._window_samples.__ceil__()

@@ -7,7 +7,7 @@ the command was typed.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -15,6 +15,22 @@ from pydantic import BaseModel, ValidationError
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
+
+
+_RULES: Final = {
+    "path_type": "be a path",
+    "tuple_type": "be a list",
+    "list_type": "be a list",
+    "too_short": "be a list with something in it",
+    "model_type": "be a section with settings",
+    "int_parsing": "be a whole number",
+    "int_type": "be a whole number",
+    "int_from_float": "be a whole number",
+    "float_parsing": "be a number",
+    "float_type": "be a number",
+    "string_type": "be text",
+}
+"""What must hold, by pydantic's name of the error, where its own words would puzzle a musician."""
 
 
 class ConfigError(ValueError):
@@ -52,9 +68,38 @@ def load_config(
         raise ConfigError(_sentence(error, path)) from None
 
 
-def resolve(path: Path, *, root: Path = PROJECT_ROOT) -> Path:
-    """`path` itself if it exists or is absolute, else the same path under the project's root."""
-    return path if path.is_absolute() or path.exists() else root / path
+def resolve(path: Path, *, typed: bool = False) -> Path:
+    """An absolute path: of a relative one, what exists under the project's root or where we are.
+
+    Args:
+        path: as written.
+        typed: on the command line: what lies where the command was typed comes first; of a path
+            in a config, what lies under the project's root.
+
+    Raises:
+        ConfigError: no file can have this name.
+    """
+    places = (Path.cwd(), PROJECT_ROOT) if typed else (PROJECT_ROOT, Path.cwd())
+    found = [places[0] / path, places[1] / path]
+    return found[0] if is_there(found[0]) or not is_there(found[1]) else found[1]
+
+
+def is_there(path: Path) -> bool:
+    """Whether something has this name.
+
+    Raises:
+        ConfigError: nothing can have this name, or not every part of the band could read it.
+    """
+    try:
+        if b"\0" in str(path).encode("utf-8"):
+            raise ValueError(path)
+        return path.exists()
+    except (ValueError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not plain UTF-8 text"
+        raise ConfigError(
+            f"a path must be one that every part of the band can open, got {_short(str(path))} "
+            f"({reason}); name or rename it otherwise"
+        ) from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -65,15 +110,20 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"the config must be an existing YAML file, got {path}; see configs/ for examples"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the config {path} cannot be read ({error}); give a text file") from None
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigError(
+            f"the config must be a YAML file that can be read, got {path} ({reason}); see configs/ "
+            "for examples"
+        ) from None
     except yaml.YAMLError as error:
         where = " ".join(str(error).split())
-        raise ConfigError(f"the config {path} must be YAML, but {where}") from None
+        raise ConfigError(f"the config {path} must be YAML, but {where}; correct it") from None
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise ConfigError(
-            f"the config {path} must hold names and values, got a {type(values).__name__}"
+            f"the config {path} must hold names and values, got a {type(values).__name__}; see "
+            "configs/ for examples"
         )
     return values
 
@@ -81,11 +131,15 @@ def _read_yaml(path: Path) -> dict[str, Any]:
 def _parse_assignment(assignment: str) -> tuple[str, Any]:
     name, equals, text = assignment.partition("=")
     if not equals or not name.strip():
-        raise ConfigError(f'--set must be section.key=value, got "{assignment}"')
+        raise ConfigError(
+            f'--set must be section.key=value, got "{assignment}"; write, say, --set seed=1'
+        )
     try:
         return name.strip(), yaml.safe_load(text)
     except yaml.YAMLError:
-        raise ConfigError(f'--set {name}: the value must be YAML, got "{text}"') from None
+        raise ConfigError(
+            f'--set {name}: the value must be YAML, got "{text}"; quote text'
+        ) from None
 
 
 def _assign(values: dict[str, Any], name: str, value: object) -> None:
@@ -105,15 +159,16 @@ def _sentence(error: ValidationError, path: Path) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"]) or "the config"
     if first["type"] == "extra_forbidden":
-        return f'"{name}" is not a known setting; look for its spelling in {path}'
+        return f'"{name}" is not a known setting; correct it in {path} or in --set {name}=…'
     if first["type"] == "missing":
         return f'"{name}" must be given in {path} or with --set {name}=…'
-    message = first["msg"]
-    said = message.removeprefix("Value error, ").removeprefix("Input ")
-    said = said[0].lower() + said[1:]
-    return (
-        f"{name} {said}, got {_short(first['input'])}; change it in {path} or with --set {name}=…"
-    )
+    came = first["input"]
+    rule = _RULES.get(first["type"], first["msg"])
+    rule = rule.removeprefix("Value error, ").removeprefix("Input should ")
+    rule = rule.replace("a valid ", "a ")
+    said = f"{name} must {rule}" if rule.startswith("be ") else f"{name}: {rule}"
+    got = "" if isinstance(came, dict) or ", got " in rule else f", got {_short(came)}"
+    return f"{said}{got}; change it in {path} or with --set {name}=…"
 
 
 def _short(value: object, limit: int = 60) -> str:

@@ -1,11 +1,13 @@
 #!/bin/sh
-# Installs the optional system packages where that is allowed; otherwise prints the command and
-# carries on: the rehearsal needs none of them.
-#   libportaudio2          live input and output (sounddevice has no PortAudio of its own on Linux)
-#   jackd2                 tests of the sound card without a sound card
-#   fluidsynth, fluid-soundfont-gm   rendering the demo pieces and MIDI corpora
+# Installs the system packages named, where that is allowed; otherwise prints the command and
+# carries on: the rehearsal needs none of them, and tests that need one say so and are skipped.
+#   libportaudio2                     live input and output (the Linux wheel of sounddevice has none)
+#   jackd2                            tests of the sound card without a sound card
+#   fluidsynth, fluid-soundfont-gm    rendering the demo pieces and MIDI corpora
+#   sonic-pi-server, sonic-pi-samples, supercollider-server, sc3-plugins-server, ruby,
+#   bubblewrap, faketime              rendering Sonic Pi programs, in a sandbox
 set -u
-wanted="libportaudio2 jackd2 fluidsynth fluid-soundfont-gm"
+wanted="$*"
 if ! command -v dpkg-query >/dev/null 2>&1; then
     echo "system packages: not a Debian system; for live audio install PortAudio (macOS: brew install portaudio)"
     exit 0

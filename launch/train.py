@@ -13,6 +13,7 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
 import argparse
 import contextlib
 import logging
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -109,6 +110,12 @@ def _check_target(out: Path, *, force: bool) -> None:
         SettingsError: something is at `out` that may not be replaced.
     """
     if not out.exists():
+        place = next(parent for parent in out.absolute().parents if parent.exists())
+        if not (place.is_dir() and os.access(place, os.W_OK)):
+            raise SettingsError(
+                f"--out must lie in a folder that can be written, and {place} is none; "
+                "choose another place"
+            )
         return
     if not (out / CARD_FILE).is_file():
         raise SettingsError(f"--out must be a new folder or a bundle, and {out} is neither")
@@ -131,7 +138,7 @@ def train(
         settings: what to make.
         pairs: two files, or a folder.
         out: folder of the bundle; must not exist, or is replaced.
-        checkpoint: file to resume from if it exists, and to save to.
+        checkpoint: file to resume from if it exists, and to save to; removed when all is done.
         console: where progress is shown.
 
     Raises:
@@ -164,8 +171,8 @@ def train(
     _bundle(settings, material, counts, state, report).save(
         out, {"training.html": html_page(report).encode(), "training.json": json_page(report)}
     )
-    if checkpoint is not None:
-        checkpoint.unlink(missing_ok=True)
+    if checkpoint is not None and state.stopped in ("patience", "steps"):
+        checkpoint.unlink(missing_ok=True)  # otherwise there is more to take up again
     return report
 
 
@@ -220,9 +227,7 @@ def _report(
     """Measure on what was held out."""
     n_labels = material.codebook.n_classes
     live = LiveTransformer(settings.transformer(), n_labels, settings.horizon, state.best)
-    evaluation = evaluate_decision(
-        live, counts, split.train, split.test, by_song=split.by == "song", seed=settings.seed
-    )
+    evaluation = evaluate_decision(live, counts, split.train, split.test, seed=settings.seed)
     return TrainingReport(
         settings=settings.model_dump(mode="json"),
         sources=material.sources,

@@ -143,8 +143,8 @@ were not. Training ended because {{ stopped }}; weights of step {{ r.best_step }
 It all took {{ "%.0f"|format(r.seconds) }} s.</p>
 {% if e %}<h2>Against what needs no learning</h2>
 <p>Differences on {{ e.n_active }} held-out windows in which the answer plays, with 95 % bootstrap
-intervals. "Heard" is the transformer without its own past: the relation between the tracks alone.
-TPP in points.</p>
+intervals (with fewer than eight held-out songs they speak of these songs only). "Heard" is the
+transformer without its own past: the relation between the tracks alone. TPP in points.</p>
 <table><tr><th>comparison<th>difference<th>in words</tr>
 {% for name, gain, words in r.statements %}<tr><td>{{ name }}<td>{{ gain }}<td>{{ words }}</tr>
 {% endfor %}</table>

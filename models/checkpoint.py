@@ -45,6 +45,9 @@ def save_checkpoint(path: Path, state: TrainingState, of: str) -> None:
         path: file to write.
         state: after a validation.
         of: fingerprint of the training.
+
+    Raises:
+        CheckpointError: the file cannot be written.
     """
     tensors = {f"weights.{name}": array for name, array in state.network.arrays().items()}
     tensors |= {f"best.{name}": array for name, array in state.best.items()}
@@ -53,8 +56,15 @@ def save_checkpoint(path: Path, state: TrainingState, of: str) -> None:
             tensors[f"adam.{key}.{name}"] = value.numpy()
     header = {"of": of, "step": state.step, "history": [asdict(p) for p in state.history]}
     partial = path.with_name(f".{path.name}.partial")
-    save_file(tensors, partial, {"antiphon": json.dumps(header)})
-    os.replace(partial, path)
+    try:
+        save_file(tensors, partial, {"antiphon": json.dumps(header)})
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise CheckpointError(
+            f"{path} must be a file that can be written, and is not ({error}); "
+            "free the disk or name another --checkpoint"
+        ) from error
 
 
 def load_checkpoint(path: Path, state: TrainingState, of: str) -> None:

@@ -128,6 +128,9 @@ class BackoffTable:
                 "a count table must hold a matrix and two vectors of one length, got shapes "
                 f"{by_last.shape}, {keys.shape} and {counts.shape}"
             )
+        for table in (by_last, counts):
+            if not (np.isfinite(table).all() and (table >= 0).all()):
+                raise ValueError("counts must be finite and at least 0, and are not")
         limit = by_last.shape[0] ** 2 * by_last.shape[1]
         if keys.size and not (keys[0] >= 0 and keys[-1] < limit and (np.diff(keys) > 0).all()):
             raise ValueError(f"count keys must rise within 0..{limit - 1}, and do not")

@@ -24,6 +24,7 @@ from models.sampling import draw_label, gumbel_noise
 
 _TOP_P: Final = 0.8
 _GROUP_WINDOWS: Final = 16  # stretches that the bootstrap resamples when songs are few
+_SONGS_FOR_GROUPS: Final = 8  # fewer whole songs say nothing about how songs vary
 Labels = NDArray[np.int64]
 Figures = NDArray[np.float64]
 V = TypeVar("V")
@@ -159,28 +160,31 @@ def evaluate_decision(
     train: Sequence[Block],
     test: Sequence[Block],
     *,
-    by_song: bool,
     seed: int,
 ) -> Evaluation | None:
     """Measure on held-out blocks; None if no window in them is active.
+
+    The bootstrap resamples songs if at least eight are held out, otherwise stretches of 16 windows
+    of each song (both directions of a stretch together): such intervals speak of these songs only.
 
     Args:
         transformer: trained and live; it is reset and played.
         counts: trained.
         train: what the baselines take their shares from.
         test: held out.
-        by_song: bootstrap over songs; otherwise over stretches of 16 windows of each song.
         seed: of sampling and bootstrap.
     """
     if not any(block.scored_active.any() for block in test):
         return None
     measured = _Measured([], [], {}, [], {}, {}, {})
     shares = repeat_share(train), silence_share(train)
+    songs = sorted({block.song for block in test})
     for number, block in enumerate(test):
         _measure_block(measured, transformer, counts, block, shares, (seed, number))
         stretch = (block.first_window + np.arange(len(block.heard))) // _GROUP_WINDOWS
-        song = sorted({b.song for b in test}).index(block.song)
-        measured.groups.append(np.where(by_song, 0, stretch) + song * 1_000_000)
+        if len(songs) >= _SONGS_FOR_GROUPS:
+            stretch = np.zeros_like(stretch)
+        measured.groups.append(songs.index(block.song) * 1_000_000 + stretch)
     return _summary(measured, test, seed)
 
 

@@ -160,7 +160,7 @@ def fit(
                 if len(state.history) - 1 - state.best_index >= config.patience:
                     state.stopped = "patience"
     except KeyboardInterrupt:
-        if not state.best:
+        if state.best_index < 1:  # no gain yet over the weights it began with
             raise
         state.stopped = "interrupted"
     return state

@@ -1,4 +1,4 @@
-"""What every audio device can do, how it is configured, and how one is opened.
+"""What every audio device can do, and how it is configured.
 
 A device is the master of the sample clock: it hands out blocks of input in order, without gaps,
 and plays output block n while it captures input block n. Who fills its output late loses that
@@ -39,7 +39,7 @@ class AudioDeviceConfig(BaseModel, frozen=True, extra="forbid"):
     sample_rate: int = Field(default=44_100, ge=8_000, le=192_000)  # Hz
     block_frames: int = Field(default=256, ge=16, le=8_192)  # frames per block
     channels: int = Field(default=2, ge=1, le=8)  # of input and output alike
-    lead_blocks: int = Field(default=2, ge=1, le=64)  # output prepared ahead of input, blocks
+    lead_blocks: int = Field(default=4, ge=1, le=64)  # output prepared ahead of input, blocks
     input: str = ""  # name or index of the device listened to; empty: the system's default
     output: str | None = ""  # name or index of the device played on; empty: default; null: none
     buffer_seconds: float = Field(default=1.0, gt=0.05, le=30)  # bound of both rings, seconds
@@ -85,6 +85,10 @@ class AudioDevice(Protocol):
         """Append the next output block, shape (block_frames, channels)."""
         ...
 
+    def mute(self, *, muted: bool) -> None:
+        """Silence the output within one block, what is written already included; or end that."""
+        ...
+
     def alive(self, now: float) -> bool:
         """True while callbacks come (the last one at most `HEARTBEAT_SECONDS` ago)."""
         ...
@@ -92,38 +96,3 @@ class AudioDevice(Protocol):
     def stop(self) -> bool:
         """Close within `stop_seconds`; False if the driver hung and was left behind."""
         ...
-
-
-def open_device(
-    config: AudioDeviceConfig,
-    clock: PacingClock,
-    *,
-    guide: Audio | None = None,
-    pace: Pace = "real",
-    seconds: float | None = None,
-    keep_heard: bool = False,
-) -> AudioDevice:
-    """The device that the configuration asks for, not started yet.
-
-    Args:
-        config: the device.
-        clock: waits at real pace.
-        guide: sound to listen to instead of an input, (frames, channels or 1).
-        pace: "fast" replays without waiting; only with a guide, and not on a loudspeaker.
-        seconds: length of the replay; None is the guide's own; a longer one loops it.
-        keep_heard: a replay without a loudspeaker keeps what a listener would have heard.
-
-    Raises:
-        DeviceError: the device does not exist, cannot run so, or PortAudio is missing.
-        ValueError: fast pace without a guide, or an unusable guide.
-    """
-    from actors.devices.replay import ReplayDevice
-    from actors.devices.sound_card import SoundCard
-
-    if guide is None:
-        if pace == "fast":
-            raise ValueError("fast pace needs a guide to replay; give one, or play at real pace")
-        return SoundCard(config, clock)
-    if pace == "real" and config.output is not None:
-        return SoundCard(config, clock, guide=guide, seconds=seconds)
-    return ReplayDevice(guide, config, clock, pace=pace, seconds=seconds, keep_heard=keep_heard)

@@ -41,6 +41,8 @@ class Duplex:
         self._rise = np.ascontiguousarray(self._fall[::-1])
         self._last = np.zeros((1, channels), dtype=np.float32)
         self._silent = True
+        self._muted = False
+        self._was_muted = False
         self._exchanged = 0
         self._due = -1  # number of the block at the head of the output ring, -1 if not known
         self._number = np.zeros((1, 1), dtype=np.int64)
@@ -89,12 +91,27 @@ class Duplex:
             if self._silent:
                 np.multiply(playing, self._rise, out=playing)
                 self._silent = False
+            self._apply_mute(playing)
             self._last[0] = playing[-1]
         else:
             self.underruns += 1
             np.multiply(self._fall, self._last, out=playing)
             self._last.fill(0.0)
             self._silent = True
+
+    def _apply_mute(self, playing: Audio) -> None:
+        muted = self._muted
+        if muted and self._was_muted:
+            playing.fill(0.0)
+        elif muted:
+            np.multiply(playing, self._fall, out=playing)
+        elif self._was_muted:
+            np.multiply(playing, self._rise, out=playing)
+        self._was_muted = muted
+
+    def mute(self, *, muted: bool) -> None:
+        """Fade what plays to silence within the next block, or back; any thread."""
+        self._muted = muted
 
     def finish(self) -> None:
         """Say that no block will follow; the host reads what is left, then None."""

@@ -175,7 +175,9 @@ class Recorder:
         if last:  # the mix lags by the limiter's look-ahead: push its end out
             rest = np.zeros((self._limiter.latency_samples, both.shape[1]), dtype=np.float32)
             both = np.concatenate([both, rest])
-        mix = self._limiter.process(both)
+        step = self._device.block_frames  # small pieces: no long hold of the interpreter
+        pieces = [self._limiter.process(both[at : at + step]) for at in range(0, len(both), step)]
+        mix = np.concatenate([both[:0], *pieces])
         try:
             for file, samples in zip(self._files, (heard, played, mix[skip:]), strict=True):
                 file.write(samples)

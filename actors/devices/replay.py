@@ -138,6 +138,10 @@ class ReplayDevice:
             self._hear(self._written, block)
             self._written += 1
 
+    def mute(self, *, muted: bool) -> None:
+        """Silence the output within one block; without effect at fast pace: nothing waits there."""
+        self._duplex.mute(muted=muted)
+
     def alive(self, now: float) -> bool:
         """True while blocks are exchanged; at fast pace until the end."""
         if self._pace == "fast":

@@ -243,6 +243,10 @@ class SoundCard:
         """
         self._duplex.write(block)
 
+    def mute(self, *, muted: bool) -> None:
+        """Silence the output within one block, or end that."""
+        self._duplex.mute(muted=muted)
+
     def alive(self, now: float) -> bool:
         """True while callbacks come."""
         return self._duplex.alive(now)

@@ -131,11 +131,10 @@ class ActionAgent:
 
     def _answer(self, plan: Plan) -> list[Message]:
         self._newest_plan = plan.window
-        foreseen = {w: self._placed.pop(w) for w in list(self._placed) if w >= plan.window}
         outbox: list[Message] = []
         for offset, wanted in enumerate(plan.labels):
             window = plan.window + offset
-            before = foreseen.get(window)
+            before = self._placed.get(window)
             if before is not None and before.choice.wanted != wanted:
                 before = None
             placed = self._place(window, plan.labels[offset:], before, is_first=offset == 0)

@@ -38,7 +38,7 @@ class NavigationConfig(BaseModel, frozen=True, extra="forbid"):
     """A place shares the past if so many labels before it are the same."""
     context_candidates: int = Field(8, ge=0, le=256)
     """Places found by suffix links that are looked at, per choice."""
-    budget_seconds: float = Field(0.005, gt=0, le=1)
+    budget_seconds: float = Field(0.02, gt=0, le=1)
     """Time for one call, seconds; then the best found so far is the answer."""
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from actors.codec import MalformedFrame
-from actors.in_process_streams import InProcessHub
 from actors.journal import Journal, JournalReader
-from actors.machinery_messages import Fault
+from actors.streams.codec import MalformedFrame
+from actors.streams.in_process_streams import InProcessHub
+from actors.streams.machinery_messages import Fault
 from agents.messages import (
     SILENCE,
     AudioIn,
@@ -177,7 +177,7 @@ def test_a_journal_is_carried_on_after_a_crash(path, said):
 KILLED_WHILE_WRITING = """
 import sys
 from pathlib import Path
-from actors.in_process_streams import InProcessHub
+from actors.streams.in_process_streams import InProcessHub
 from actors.journal import Journal
 from agents.messages import Metric
 speaker = InProcessHub().join("speaker", ["metric"])

@@ -4,14 +4,14 @@ import threading
 import numpy as np
 import pytest
 
-from actors.broker import Broker
-from actors.endpoints import StreamsConfig
-from actors.handshake import RollCall
-from actors.in_process_streams import InProcessHub
 from actors.journal import Journal, JournalReader
 from actors.journal_recorder import JOURNAL_TOPICS, JournalRecorder, recall
-from actors.machinery_messages import Recall, Recalled
-from actors.streams import ZmqStreams
+from actors.streams.broker import Broker
+from actors.streams.endpoints import StreamsConfig
+from actors.streams.handshake import RollCall
+from actors.streams.in_process_streams import InProcessHub
+from actors.streams.machinery_messages import Recall, Recalled
+from actors.streams.streams import ZmqStreams
 from agents.messages import Fragment, Metric, Plan, Tick
 from agents.musical_time import TempoMap
 

@@ -14,12 +14,12 @@ from multiprocessing.synchronize import Event
 
 import numpy as np
 
-from actors.broker import Broker
-from actors.codec import StreamMessage, decode, encode
-from actors.endpoints import StreamsConfig
-from actors.handshake import RollCall, answer_roll_call
-from actors.machinery_messages import CallRoll
-from actors.streams import ZmqStreams
+from actors.streams.broker import Broker
+from actors.streams.codec import StreamMessage, decode, encode
+from actors.streams.endpoints import StreamsConfig
+from actors.streams.handshake import RollCall, answer_roll_call
+from actors.streams.machinery_messages import CallRoll
+from actors.streams.streams import ZmqStreams
 from agents.messages import AudioIn, AudioOut, HeardLabel, Metric
 
 LONG = 30.0  # seconds

@@ -112,6 +112,21 @@ def test_folder_that_is_no_bundle_is_never_replaced(tmp_path, config, capsys):
     assert (tmp_path / "precious" / "work.txt").read_text() == "mine"
 
 
+def test_place_that_cannot_hold_a_bundle_is_refused_before_any_work(tmp_path, config, capsys):
+    (tmp_path / "file").write_text("")
+    assert run(config, tmp_path / "file" / "out", "a.wav", "b.wav") == 2
+    assert "must lie in a folder that can be written" in capsys.readouterr().err
+
+
+def test_interrupt_before_training_writes_nothing(tmp_path, config, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("launch.train.label_songs", interrupt)
+    assert run(config, tmp_path / "out", *pair(tmp_path, related=True, n_windows=60)) == 130
+    assert not (tmp_path / "out").exists()
+
+
 def test_checkpoint_is_removed_when_the_bundle_is_written(tmp_path, config):
     tracks = pair(tmp_path, related=True, n_windows=60)
     more = ("--steps", "2", "--checkpoint", str(tmp_path / "half"))

@@ -36,7 +36,7 @@ def measured(song):
         H,
     )
     live = LiveTransformer(TINY, K, H, state.best)
-    return evaluate_decision(live, counts, split.train, split.test, by_song=False, seed=0)
+    return evaluate_decision(live, counts, split.train, split.test, seed=0)
 
 
 def test_a_relation_is_learned_by_counting_and_by_the_transformer(make_song):
@@ -111,6 +111,16 @@ def test_interrupted_training_keeps_the_best_so_far(make_song):
     assert state.stopped == "interrupted"
     assert [p.step for p in state.history] == [0, 15]
     LiveTransformer(TINY, K, H, state.best)
+
+
+def test_training_interrupted_before_any_gain_keeps_nothing(make_song):
+    split = split_songs([make_song(n_windows=200)], TINY.context, 0)
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(start(TINY, QUICK, K, H, split.train), QUICK, split.train, (), on_step=interrupt)
 
 
 def test_training_stops_when_validation_stops_gaining(make_song):
@@ -201,10 +211,32 @@ def test_nothing_is_measured_where_the_answer_never_plays(make_song):
         block.answer[:] = -1
     live = LiveTransformer(TINY, K, H, state.best)
     counts = CountModel.fit([], [], K, H)
-    assert evaluate_decision(live, counts, split.train, split.test, by_song=False, seed=0) is None
+    assert evaluate_decision(live, counts, split.train, split.test, seed=0) is None
 
 
 def test_repeat_share_counts_labels_followed_by_themselves(make_song):
     split = split_songs([make_song(n_windows=100)], TINY.context, 0)
     split.train[0].answer[:] = 3
     assert repeat_share(split.train[:1]) > 0.95
+
+
+@pytest.mark.parametrize(("n_songs", "n_groups"), [(2, 2 * 3), (8, 8)])
+def test_few_songs_are_resampled_by_stretches_and_many_as_wholes(
+    make_song, monkeypatch, n_songs, n_groups
+):
+    songs = [make_song(f"song {i}", 200, seed=i) for i in range(n_songs)]
+    blocks = [b for s in songs for b in split_songs([s], TINY.context, 0).test]
+    seen = []
+    monkeypatch.setattr(
+        "models.evaluation.paired_bootstrap",
+        lambda differences, groups, seed: seen.append(len(np.unique(groups))),  # noqa: ARG005
+    )
+    state = start(TINY, QUICK, K, H, ())
+    live = LiveTransformer(TINY, K, H, state.network.arrays())
+    evaluate_decision(live, CountModel.fit([], [], K, H), blocks, blocks, seed=0)
+    assert set(seen) == {n_groups}
+
+
+def test_checkpoint_that_cannot_be_written_is_one_sentence(tmp_path):
+    with pytest.raises(CheckpointError, match="must be a file that can be written"):
+        save_checkpoint(tmp_path / "none" / "c", start(TINY, QUICK, K, H, ()), "x")

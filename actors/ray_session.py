@@ -1,0 +1,71 @@
+"""A Ray of this machine alone: loopback only, with the token that Ray itself demands."""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+
+class StartError(RuntimeError):
+    """The band cannot start; the message is one sentence for the user."""
+
+
+def start_ray(n_cpus: int | None = None) -> None:
+    """Start Ray on this machine alone, quietly, and let its workers find this project.
+
+    Args:
+        n_cpus: what Ray may share out; None: all cores, two at least.
+
+    Raises:
+        StartError: Ray cannot start; nothing is left running.
+    """
+    root = str(Path(__file__).resolve().parent.parent)
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    paths = os.environ.get("PYTHONPATH", "")
+    if root not in paths.split(os.pathsep):
+        os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (root, paths) if p)
+    import ray
+
+    try:
+        with signals_wait():
+            ray.init(
+                address="local",  # whatever cluster the environment names
+                num_cpus=n_cpus or max(2, os.cpu_count() or 2),
+                include_dashboard=False,
+                log_to_driver=False,
+                configure_logging=False,
+                object_store_memory=100 * 2**20,
+                _node_ip_address="127.0.0.1",
+            )
+    except Exception as error:  # noqa: BLE001 Ray raises whatever its parts raise
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise StartError(
+            f"Ray must start on this machine, but it said: {first}; see that memory, the temporary "
+            f"folder and ports are free, or play with --pace fast ({sys.executable})"
+        ) from None
+
+
+@contextlib.contextmanager
+def signals_wait() -> Iterator[None]:
+    """Ctrl-C and SIGTERM come after the block; in the main thread.
+
+    An interrupted start of Ray hangs or crashes at exit, and it takes SIGTERM for itself.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        signal.raise_signal(came[0])

@@ -1,0 +1,1 @@
+"""The streams: messages as frames, the broker, and each peer's place on it."""

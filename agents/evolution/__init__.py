@@ -1,0 +1,1 @@
+"""Evolution: what is bred for a listener, and how its fitness is judged."""

@@ -1,0 +1,194 @@
+"""Measure alphabets before any training: `python launch/alphabet_card.py CORPUS --out DIR`.
+
+Fits a codebook of each size on the training songs of an imported corpus and measures it on its
+validation songs: relation bits, what labels explain, agreement, balance. Writes pictures, a page
+and the figures as JSON.
+"""
+
+if __package__ in (None, ""):  # run as a file: the packages lie one folder up
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from corpus.annotations import chord_classes, keys_at
+from corpus.manifest import (
+    ManifestError,
+    SongRecord,
+    load_annotations,
+    load_features,
+    load_manifest,
+    write_atomically,
+)
+from launch.alphabet_card_page import card_table, write_cards
+from models.alphabet import SILENCE
+from models.alphabet_card import AlphabetCard, CardPart, CardSong, measure_card
+from models.descriptors import N_CHROMA
+from models.key import KeyConfig, RunningKey
+from models.metrics.key import KeyFigures
+from models.metrics.key import evaluate as evaluate_key
+from models.vector_quantizer import Codebook
+
+MOST_WINDOWS = 60_000
+"""Windows that a codebook is fitted on; more change nothing and take longer."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure as the command line says; 0 if the cards were written."""
+    arguments = _parser().parse_args(argv)
+    console = Console(stderr=True)
+    try:
+        cards, notices = measure(arguments)
+        write_cards(arguments.out, cards, notices)
+        figures = {"notices": notices, "cards": [asdict(card) for card in cards]}
+        write_atomically(arguments.out / "card.json", json.dumps(figures, indent=1) + "\n")
+    except (ManifestError, ValueError, OSError) as error:
+        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        return 2
+    for notice in notices:
+        console.print(notice, markup=False, soft_wrap=True)
+    for card in cards:
+        console.print(f"\nK = {card.n_classes}, windows of {card.window_seconds:g} s", style="bold")
+        for what, figure, source in card_table(card):
+            console.print(f"  {what:28} {figure:38} {source}", markup=False, soft_wrap=True)
+    return 0
+
+
+def measure(arguments: argparse.Namespace) -> tuple[list[AlphabetCard], list[str]]:
+    """A card for each length of window and size of alphabet, and what to know about them.
+
+    Raises:
+        ManifestError: no corpus, or without features of this window length.
+        ValueError: too few songs or windows.
+    """
+    fit_on = arguments.fit_on or arguments.corpus
+    fit_songs = load_manifest(fit_on).with_role("train")
+    songs = load_manifest(arguments.corpus).with_role(arguments.measure)
+    if not fit_songs or len(songs) < 2:
+        raise ManifestError(
+            "an alphabet card needs a training song and two songs to measure on, got "
+            f"{len(fit_songs)} in {fit_on} and {len(songs)} for {arguments.measure} in "
+            f"{arguments.corpus}; import more songs, or name others with --fit-on and --measure"
+        )
+    notices = [
+        f"Codebooks fitted on {len(fit_songs)} training songs, measured on {len(songs)} "
+        f"{arguments.measure} songs"
+        + (", which they were fitted on too." if arguments.measure == "train" else " never used.")
+    ]
+    cards = []
+    for window in arguments.window or [0.5]:
+        sounding = _sounding(fit_on, fit_songs, window, arguments.seed)
+        heard = [load_features(arguments.corpus, song, window) for song in songs]
+        notices += key_notices(arguments.corpus, songs, heard, window)
+        for n_classes in arguments.classes or [64]:
+            codebook = Codebook.fit(sounding, n_classes, arguments.seed)
+            labelled = [
+                card_song(arguments.corpus, song, features, codebook, window)
+                for song, features in zip(songs, heard, strict=True)
+            ]
+            cards.append(measure_card(labelled, n_classes, window, arguments.seed))
+    return cards, notices
+
+
+def card_song(
+    corpus: Path,
+    song: SongRecord,
+    heard: dict[str, dict[str, NDArray[np.generic]]],
+    codebook: Codebook,
+    window_seconds: float,
+) -> CardSong:
+    """A song of a corpus in the labels of a codebook, with its chords if they are known."""
+    labels = {}
+    for name, fields in heard.items():
+        assigned = codebook.assign(np.asarray(fields["features"], dtype=np.float32))[0]
+        labels[name] = np.where(fields["silent"], SILENCE, assigned)
+    twins = {part.twin_of: labels[part.name] for part in song.parts if part.twin_of}
+    parts = {
+        part.name: CardPart(
+            labels[part.name],
+            np.asarray(heard[part.name]["energy_db"], dtype=np.float32),
+            -1 if part.voice is None else part.voice.program,
+            twins.get(part.name),
+        )
+        for part in song.parts
+        if part.twin_of is None
+    }
+    chords = load_annotations(corpus, song).chords
+    n_windows = len(next(iter(labels.values())))
+    moments = (np.arange(n_windows, dtype=np.float64) + 0.5) * np.float64(window_seconds)
+    classes = chord_classes(chords, moments) if chords else None
+    return CardSong(song.name, parts, song.pairs, classes)
+
+
+def key_notices(
+    corpus: Path,
+    songs: Sequence[SongRecord],
+    heard: Sequence[dict[str, dict[str, NDArray[np.generic]]]],
+    window_seconds: float,
+) -> list[str]:
+    """How often the running key of each usual part is right, where keys are annotated."""
+    figures: dict[str, list[KeyFigures]] = {}
+    for song, parts in zip(songs, heard, strict=True):
+        keys = load_annotations(corpus, song).keys
+        for part in song.parts:
+            if keys and part.twin_of is None:
+                features = np.asarray(parts[part.name]["features"], dtype=np.float32)
+                silent = np.asarray(parts[part.name]["silent"], dtype=np.bool_)
+                moments = (np.arange(len(silent), dtype=np.float64) + 0.5) * window_seconds
+                running = RunningKey(KeyConfig(), window_seconds)
+                told = running.follow(features[:, :N_CHROMA], silent)
+                found = evaluate_key(keys_at(keys, moments), told)
+                if found.n_windows:
+                    figures.setdefault(part.name, []).append(found)
+    return [
+        f"Running key of {name} ({window_seconds:g} s windows, past only, {len(found)} songs): "
+        f"right {np.mean([one.right for one in found]):.1%}, signature "
+        f"{np.mean([one.signature for one in found]):.1%}, within a fifth "
+        f"{np.mean([one.within_fifth for one in found]):.1%} of the windows."
+        for name, found in figures.items()
+        if len(found) >= len(songs) / 2
+    ]
+
+
+def _sounding(
+    corpus: Path, songs: Sequence[SongRecord], window_seconds: float, seed: int
+) -> NDArray[np.float32]:
+    """Features of windows that sound, of all parts of all songs, thinned out evenly by a draw."""
+    rows = []
+    for song in songs:
+        for fields in load_features(corpus, song, window_seconds).values():
+            features = np.asarray(fields["features"], dtype=np.float32)
+            rows.append(features[~np.asarray(fields["silent"], dtype=np.bool_)])
+    whole = np.concatenate(rows)
+    if len(whole) > MOST_WINDOWS:
+        chosen = np.random.default_rng(seed).permutation(len(whole))[:MOST_WINDOWS]
+        whole = whole[np.sort(chosen)]
+    return whole
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Measure alphabets on an imported corpus.")
+    add = parser.add_argument
+    add("corpus", type=Path, help="an imported corpus")
+    add("--out", type=Path, required=True, help="folder for card.html, card.json and pictures")
+    add("--fit-on", type=Path, help="another corpus whose training songs the codebook is from")
+    add("--measure", choices=("train", "validation", "test"), default="validation")
+    add("--classes", type=int, action="append", help="K; may be repeated; 64 if left out")
+    add("--window", type=float, action="append", help="seconds; may be repeated; 0.5 if left out")
+    add("--seed", type=int, default=0, help="of the codebook")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

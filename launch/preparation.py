@@ -1,0 +1,154 @@
+"""Before anything sounds: everything that the config names is opened once, or refused.
+
+What is wrong is found here, while nothing has been written and no process started.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+from actors.audio_process import build_engine
+from actors.devices.audio import DeviceError
+from actors.devices.sound_card import choose
+from actors.parts import build_labeller, build_stage_memory
+from actors.stage_config import BandConfig, StageConfig
+from actors.streams.broker import check_endpoints_are_free
+from corpus.audio_file import AudioFileError, is_silent, read_audio
+from launch.config import PROJECT_ROOT, ConfigError, is_there, resolve
+from launch.run_folder import make_run_folder
+from models.bundle import Bundle
+
+
+class Told(Protocol):
+    """Who is told how the preparation goes."""
+
+    def begin(self, step: str) -> None:
+        """The next step begins."""
+        ...
+
+    def tell(self, detail: str) -> None:
+        """How far the step is."""
+        ...
+
+    def note(self, sentence: str) -> None:
+        """Something that a person should know; the stage goes on."""
+        ...
+
+
+def prepare(config: StageConfig, name: str, told: Told) -> BandConfig:
+    """Check the stage against the world and, last, make its run folder.
+
+    Args:
+        config: what is asked for.
+        name: of the situation; part of the folder's name.
+        told: the steps, details and notices.
+
+    Raises:
+        ConfigError: the stage contradicts itself or its bundle.
+        ValueError, OSError: a file, folder, device or port cannot be used; one sentence.
+    """
+    config = _absolute(config)
+    told.begin("checking the guide and the devices")
+    _check_blocks(config)
+    if config.pace == "real":
+        check_endpoints_are_free(config.streams)
+        config = _with_working_output(config, told)
+    elif config.replay is None:
+        raise ConfigError("fast pace must have a guide to replay, got none; name one with --replay")
+    n_windows = _count_windows(config, told)
+    told.begin("loading the bundle")
+    _check_bundle(config)
+    told.begin("labelling the memory")
+    memory = build_stage_memory(config, build_labeller(config), told.tell)
+    return BandConfig.model_validate(
+        {
+            **config.model_dump(),
+            "out": make_run_folder(config, name, n_windows, told.note),
+            "playable": tuple(sorted(memory.playable)),
+            "first_segments": memory.starts,
+            "n_windows": n_windows,
+        }
+    )
+
+
+def _absolute(config: StageConfig) -> StageConfig:
+    """All paths as seen from any process."""
+    if config.out is not None:
+        is_there(config.out.absolute())
+    changes = {
+        "replay": config.replay and _audio_path(config.replay),
+        "memory": tuple(_audio_path(path) for path in config.memory),
+        "bundle": resolve(config.bundle),
+        "cache": config.cache if config.cache.is_absolute() else PROJECT_ROOT / config.cache,
+        "out": config.out and config.out.absolute(),
+    }
+    return config.model_copy(update=changes)
+
+
+def _audio_path(path: Path) -> Path:
+    """An absolute path; a pipe or a device would be waited for, so only a file will do."""
+    path = resolve(path)
+    if is_there(path) and not path.is_file():
+        kind = "a folder" if path.is_dir() else "neither file nor folder"
+        raise ConfigError(f"{path} must be an audio file, got {kind}; name a WAV, FLAC or OGG file")
+    return path
+
+
+def _check_blocks(config: StageConfig) -> None:
+    """The engine knows which blocks and windows go together."""
+    try:
+        build_engine(config)
+    except ValueError as error:
+        raise ConfigError(
+            f"{error} (--set audio.lead_blocks=…, --set audio.block_frames=…, or a longer --window)"
+        ) from None
+
+
+def _count_windows(config: StageConfig, told: Told) -> int | None:
+    """How many windows the stage will have, from its guide or its seconds."""
+    rate, least = config.audio.sample_rate, 2 * config.window
+    if config.seconds is not None and config.seconds < least:
+        raise ConfigError(
+            f"seconds must be at least two windows ({least:g} s), got {config.seconds:g}; play "
+            "longer with --seconds or set a shorter --window"
+        )
+    n_samples = None if config.seconds is None else round(config.seconds * rate)
+    if config.replay is not None:
+        guide = read_audio(config.replay, rate, config.n_channels)
+        if len(guide) < config.grid.boundary(2):
+            raise AudioFileError(
+                f"the guide must last at least two windows ({least:g} s), got "
+                f"{len(guide) / rate:.2f} s in {config.replay}; take a longer one"
+            )
+        if is_silent(guide):
+            told.note(f"{config.replay} is all silence: the band answers what silence taught it")
+        n_samples = len(guide) if n_samples is None else n_samples
+    return None if n_samples is None else config.grid.window_of(n_samples)
+
+
+def _check_bundle(config: StageConfig) -> None:
+    card = Bundle.load(config.bundle).card
+    if card.horizon < config.decision.horizon:
+        raise ConfigError(
+            f"decision.horizon must be at most the bundle's {card.horizon}, got "
+            f"{config.decision.horizon}; lower it with --set decision.horizon={card.horizon}"
+        )
+
+
+def _with_working_output(config: StageConfig, told: Told) -> StageConfig:
+    """The stage as it can sound here: a replay does without a loudspeaker that is not there.
+
+    A device that was asked for by name must be there, and so must the input of a live stage.
+    """
+    audio = config.audio
+    try:
+        if config.replay is None:
+            choose(audio.input, "input", audio.channels)
+        if audio.output is not None:
+            choose(audio.output, "output", audio.channels)
+    except DeviceError as error:
+        if config.replay is None or audio.output:
+            raise
+        told.note(f"no loudspeaker here, the run is recorded only: {error}")
+        silent = audio.model_copy(update={"output": None})
+        return config.model_copy(update={"audio": silent})
+    return config

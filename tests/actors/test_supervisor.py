@@ -1,0 +1,138 @@
+"""The supervisor's watch: who died, who hangs, and what is written about it.
+
+Ray is played by a table of answers here; the real one is in tests/test_survival.py.
+"""
+
+import json
+import signal
+
+import pytest
+
+from actors import supervisor as module
+from actors.clock import ManualClock
+from actors.ray_session import signals_wait
+from actors.supervisor import HUNG_SECONDS, LOOK_SECONDS, SILENT_SECONDS, Supervisor
+from agents.messages import Heartbeat
+
+ROLES = ("broker", "perception", "decision")
+
+
+class Question:
+    """A process asked for its id; `answer` is None while it does not answer."""
+
+    def __init__(self, actor):
+        self.actor = actor
+
+
+class ProcessId:
+    def __init__(self, actor):
+        self.actor = actor
+
+    def remote(self):
+        return Question(self.actor)
+
+
+class Actor:
+    def __init__(self, process_id):
+        self.answer = process_id
+        self.process_id = ProcessId(self)
+
+
+@pytest.fixture
+def watch(demo_stage, tmp_path, monkeypatch):
+    return Watch(demo_stage(tmp_path / "run"), monkeypatch)
+
+
+class Watch:
+    """A supervisor whose band has started, and whose kills are written down instead."""
+
+    def __init__(self, config, monkeypatch):
+        import ray
+
+        self.clock, self.killed = ManualClock(), []
+        self.supervisor = Supervisor(config, self.clock, lambda _: None)
+        self.actors = {role: Actor(100 + k) for k, role in enumerate(ROLES)}
+        self.supervisor._actors = dict(self.actors)
+        self.supervisor._process_ids = {role: a.answer for role, a in self.actors.items()}
+        monkeypatch.setattr(ray, "wait", lambda q, **_: (q if q[0].actor.answer else [], []))
+        monkeypatch.setattr(ray, "get", lambda q: q.actor.answer)
+        monkeypatch.setattr(module.os, "kill", lambda *order: self.killed.append(order))
+        self.out = config.out
+
+    def look(self, seconds, hearts=()):
+        for _ in range(round(seconds / LOOK_SECONDS)):
+            self.clock.advance(LOOK_SECONDS)
+            for role in hearts:
+                self.supervisor.hear(Heartbeat(0, role, self.actors[role].answer or 101, 0, 0))
+            self.supervisor.look()
+
+
+def test_a_band_that_lives_is_left_alone(watch):
+    watch.look(60, hearts=("perception", "decision"))
+    assert (watch.killed, watch.supervisor.faults, watch.supervisor.restarts) == ([], [], {})
+
+
+def test_another_process_id_is_a_restart_counted_once_and_told(watch):
+    watch.look(2)
+    watch.actors["decision"].answer = 200
+    watch.look(5)
+    assert watch.supervisor.restarts == {"decision": 1}
+    [(role, event, sentence)] = watch.supervisor.faults
+    assert (role, event) == ("decision", "restart")
+    assert "died and was restarted" in sentence
+
+
+def test_who_lives_where_is_written_for_people(watch):
+    watch.actors["broker"].answer = 300
+    watch.look(2)
+    written = json.loads((watch.out / module.PROCESSES_NAME).read_text("utf-8"))
+    assert written == {"broker": 300, "perception": 101, "decision": 102}
+
+
+def test_a_process_that_does_not_answer_is_killed(watch):
+    watch.actors["perception"].answer = None
+    watch.look(HUNG_SECONDS + 2)
+    assert watch.killed == [(101, signal.SIGKILL)]
+    assert watch.supervisor.faults[0][:2] == ("perception", "crash")
+
+
+def test_a_process_that_answers_but_whose_heart_stands_still_is_killed_once(watch):
+    watch.look(3, hearts=("perception", "decision"))
+    watch.look(SILENT_SECONDS + 3, hearts=("decision",))
+    assert watch.killed == [(101, signal.SIGKILL)]
+
+
+def test_when_all_hearts_are_silent_it_is_the_broker_and_nobody_is_killed(watch):
+    watch.look(3, hearts=("perception", "decision"))
+    watch.look(60)
+    assert watch.killed == []
+
+
+def test_who_is_heard_last_after_an_outage_of_the_broker_is_not_killed(watch):
+    watch.look(3, hearts=("perception", "decision"))
+    watch.look(10)
+    watch.look(2, hearts=("decision",))
+    watch.look(5, hearts=("perception", "decision"))
+    assert watch.killed == []
+
+
+def test_a_successor_that_is_still_loading_is_not_killed(watch):
+    watch.look(3, hearts=("perception", "decision"))
+    watch.actors["perception"].answer = 400  # its heart has not been heard yet
+    watch.look(30, hearts=("decision",))
+    assert watch.killed == []
+    assert watch.supervisor.restarts == {"perception": 1}
+
+
+def test_signals_wait_until_ray_has_started_and_then_go_where_they_were_meant_to():
+    came, before = [], signal.signal(signal.SIGTERM, lambda *_: came.append("term"))
+    try:
+        with signals_wait():
+            signal.raise_signal(signal.SIGTERM)
+            assert came == []
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as Ray does
+        assert came == ["term"]
+        signal.raise_signal(signal.SIGTERM)
+        assert came == ["term", "term"]
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,193 @@
+import numpy as np
+import pytest
+import soundfile
+
+from corpus.importer import SongImporter, finished_record, import_one_by_one, settings_hash
+from corpus.manifest import ImportSettings, ManifestError, load_annotations, load_features
+from corpus.song_sources import find_sources
+from corpus.voices import VoiceConfig
+
+RATE = 8000
+LOW, HIGH = [48, 52, 55, 53] * 6, [72, 71, 69, 67, 65, 64] * 4
+
+
+def hear(samples):
+    """A tiny ear: the level of every half second."""
+    blocks = samples[: len(samples) // 4000 * 4000].reshape(-1, 4000)
+    power = np.square(blocks).mean(axis=1, dtype=np.float64)
+    return {
+        "0.5/features": power[:, None].astype(np.float32),
+        "0.5/silent": power < 1e-6,
+    }
+
+
+def settings(**changes):
+    return ImportSettings(sample_rate=RATE, fewest_notes=5, **changes)
+
+
+def run(folder, out, ear=hear, **changes):
+    return list(import_one_by_one(find_sources([folder]), out, settings(**changes), ear))
+
+
+def tree(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def reasons(record):
+    return {one.part: one.reason for one in record.dropped}
+
+
+def test_stems_are_kept_with_features_and_drums_and_mixes_are_dropped_with_a_reason(
+    tmp_path, write_stem
+):
+    for name, pitches in (("bass", LOW), ("flute", HIGH), ("drums", HIGH), ("Song_mix", LOW)):
+        write_stem(tmp_path / f"in/song/{name}.wav", pitches)
+    (record,) = run(tmp_path / "in", tmp_path / "out")
+    assert [part.name for part in record.parts] == ["bass", "flute"]
+    assert record.pairs == [("bass", "flute")]
+    assert reasons(record) == {"Song_mix": "its name says mix", "drums": "its name says drums"}
+    assert record.seconds == 12.0
+    found = load_features(tmp_path / "out", record, 0.5)
+    assert found["flute"]["features"].shape == (24, 1)
+    with pytest.raises(ManifestError, match=r"import it again with --window 0\.25"):
+        load_features(tmp_path / "out", record, 0.25)
+
+
+def test_unequal_rates_and_lengths_are_brought_together_with_a_notice(tmp_path, write_stem):
+    write_stem(tmp_path / "in/song/a.wav", LOW, rate=16_000)
+    write_stem(tmp_path / "in/song/b.wav", HIGH[:20])
+    (record,) = run(tmp_path / "in", tmp_path / "out", keep="both")
+    assert record.seconds == 10.0
+    assert "8000 Hz and 16000 Hz" in record.notices[0]
+    assert "cut to the shortest" in record.notices[1]
+    files = [soundfile.info(tmp_path / "out" / part.audio) for part in record.parts]
+    assert [(file.frames, file.samplerate) for file in files] == [(80_000, RATE)] * 2
+
+
+def test_silent_near_empty_and_broken_stems_are_dropped_with_a_reason(tmp_path, write_stem):
+    for name, pitches in (("a", LOW), ("b", HIGH)):
+        write_stem(tmp_path / f"in/song/{name}.wav", pitches)
+    write_stem(tmp_path / "in/song/c.wav", LOW, level=0.0)
+    blip = np.zeros(12 * RATE)
+    blip[:800] = 0.3
+    soundfile.write(tmp_path / "in/song/d.wav", blip, RATE)
+    (tmp_path / "in/song/e.wav").write_bytes(b"RIFF")
+    (record,) = run(tmp_path / "in", tmp_path / "out", least_sounding=0.05)
+    assert [part.name for part in record.parts] == ["a", "b"]
+    told = reasons(record)
+    assert told["c"] == "it is silent"
+    assert told["d"].startswith("near-empty: it sounds for 0.8%")
+    assert "must be a WAV, FLAC or OGG file" in told["e"]
+
+
+def test_a_mix_with_one_stem_is_refused_and_the_import_goes_on(tmp_path, write_stem):
+    for name in ("bad/mix", "bad/bass"):
+        write_stem(tmp_path / f"in/{name}.wav", LOW)
+    write_stem(tmp_path / "in/good/a.wav", LOW)
+    write_stem(tmp_path / "in/good/b.wav", HIGH)
+    bad, good = run(tmp_path / "in", tmp_path / "out")
+    assert "must have two parts with pitch that differ, got 1" in bad.refused
+    assert not good.refused
+
+
+def test_a_copied_stem_is_doubled_and_alone_makes_no_song(tmp_path, write_stem):
+    for name, pitches in (("a", LOW), ("b", HIGH), ("copy", LOW)):
+        write_stem(tmp_path / f"in/one/{name}.wav", pitches)
+    for name in ("a", "b"):
+        write_stem(tmp_path / f"in/two/{name}.wav", LOW, level=0.3 if name == "a" else 0.1)
+    one, two = run(tmp_path / "in", tmp_path / "out")
+    assert one.doubled == (("a", "copy"),)
+    assert one.pairs == [("a", "b"), ("b", "copy")]
+    assert "all double each other" in two.refused
+
+
+def test_features_need_an_ear():
+    with pytest.raises(ValueError, match="needs an ear"):
+        SongImporter("anywhere", settings(), None)
+
+
+@pytest.fixture
+def midi_folder(tmp_path, write_midi, line):
+    folder = tmp_path / "in"
+    drums = ("Kit", 9, 0, line([36] * 24))
+    tracks = [
+        ("Lead", 0, 73, line(HIGH)),
+        ("Echo", 1, 80, line([p - 12 for p in HIGH], start=0.25)),
+    ]
+    tracks += [("Bass", 2, 32, line(LOW)), drums, ("Hit", 3, 73, line([60] * 3))]
+    write_midi(folder / "001/001.mid", *tracks)
+    (folder / "001/key_audio.txt").write_text("0\t10\tC:maj\n")
+    write_midi(folder / "002/002.mid", ("A", 0, 0, line(LOW)), ("B", 1, 0, line(HIGH)))
+    (folder / "003").mkdir()
+    (folder / "003/003.mid").write_bytes(b"MThd broken")
+    return folder
+
+
+@pytest.mark.usefixtures("needs_synthesizer")
+def test_midi_parts_are_rendered_and_everything_left_out_has_a_reason(midi_folder, tmp_path):
+    one, two, three = run(midi_folder, tmp_path / "out", twins=True)
+    assert [part.name for part in one.parts if part.twin_of is None] == ["Lead", "Echo", "Bass"]
+    assert reasons(one) == {"Kit": "drums (channel 10)", "Hit": "near-empty: 3 notes"}
+    assert one.doubled == (("Lead", "Echo"),)
+    assert one.pairs == [("Lead", "Bass"), ("Echo", "Bass")]
+    twin = one.parts[1]
+    assert (twin.twin_of, twin.content) == ("Lead", one.parts[0].content)
+    assert twin.voice.program != one.parts[0].voice.program
+    assert load_annotations(tmp_path / "out", one).keys[0].name == "C:maj"
+    assert load_annotations(tmp_path / "out", two).beats[:3] == (0.0, 0.5, 1.0)
+    assert "must be a whole standard MIDI file" in three.refused
+
+
+@pytest.mark.usefixtures("needs_synthesizer")
+def test_a_midi_pad_called_fx_is_kept_and_a_part_called_drums_is_not(tmp_path, write_midi, line):
+    tracks = [
+        ("Crystal FX", 0, 98, line(HIGH)),
+        ("A", 1, 0, line(LOW)),
+        ("My drums", 2, 0, line(LOW)),
+    ]
+    write_midi(tmp_path / "in/a.mid", *tracks)
+    (record,) = run(tmp_path / "in", tmp_path / "out")
+    assert [part.name for part in record.parts] == ["Crystal FX", "A"]
+    assert reasons(record) == {"My drums": "its name says drums"}
+
+
+@pytest.mark.usefixtures("needs_synthesizer")
+def test_an_import_killed_in_the_middle_goes_on_and_ends_with_the_same_bytes(midi_folder, tmp_path):
+    def fails_at_the_second_song(samples):
+        if (tmp_path / "cut/songs/001.json").exists():
+            raise KeyboardInterrupt
+        return hear(samples)
+
+    whole = run(midi_folder, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(midi_folder, tmp_path / "cut", fails_at_the_second_song)
+    assert not (tmp_path / "cut/songs/002.json").exists()
+    assert run(midi_folder, tmp_path / "cut") == whole
+    assert tree(tmp_path / "cut") == tree(tmp_path / "whole")
+
+
+@pytest.mark.usefixtures("needs_synthesizer")
+def test_a_finished_song_is_not_heard_again_until_its_file_or_the_settings_change(
+    midi_folder, tmp_path, write_midi, line
+):
+    out = tmp_path / "out"
+    first = run(midi_folder, out)
+
+    def must_not_hear(_):
+        raise AssertionError("heard again")
+
+    assert run(midi_folder, out, must_not_hear) == first
+    write_midi(midi_folder / "003/003.mid", ("A", 0, 0, line(LOW)), ("B", 1, 0, line(HIGH)))
+    assert not run(midi_folder, out)[2].refused
+    (source, *_) = find_sources([midi_folder])
+    assert finished_record(out, source, settings()) == first[0]
+    assert finished_record(out, source, settings(voices=VoiceConfig(seed=1))) is None
+
+
+def test_settings_are_named_by_their_content():
+    assert settings_hash(settings()) == settings_hash(settings())
+    assert settings_hash(settings()) != settings_hash(settings(ear="other"))

@@ -1,0 +1,61 @@
+import numpy as np
+import pytest
+import soundfile
+
+from corpus.manifest import load_manifest
+from launch.import_corpus import main
+
+RATE = 8000
+
+
+@pytest.fixture
+def stems(tmp_path):
+    """Three songs of two stems; the third has the music of the first."""
+    for song, first in (("a", 200), ("b", 300), ("c", 200)):
+        for name, factor in (("high", 2.1), ("low", 1.0)):
+            path = tmp_path / f"in/{song}/{name}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pitches = (factor * first * np.array([1.0, 1.2, 1.5, 1.3])).repeat(RATE // 2)
+            soundfile.write(path, 0.3 * np.sin(np.cumsum(2 * np.pi * pitches / RATE)), RATE)
+    return tmp_path / "in"
+
+
+def test_a_folder_becomes_a_corpus_with_a_manifest(stems, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([str(stems), "--out", str(out), "--sample-rate", "8000"]) == 0
+    manifest = load_manifest(out)
+    assert [song.name for song in manifest.used] == ["a", "b"]
+    told = capsys.readouterr().err
+    assert "2 songs" in told
+    assert "left out c: it holds the same music as a" in told
+    before = (out / "manifest.json").read_bytes()
+    assert main([str(stems), "--out", str(out), "--sample-rate", "8000"]) == 0
+    assert (out / "manifest.json").read_bytes() == before
+
+
+def test_only_and_limit_choose_songs(stems, tmp_path):
+    arguments = [str(stems), "--out", str(tmp_path / "out"), "--sample-rate", "8000"]
+    main([*arguments, "--only", "[bc]"])
+    assert [song.name for song in load_manifest(tmp_path / "out").songs] == ["b", "c"]
+    main([*arguments, "--limit", "1"])
+    assert [song.name for song in load_manifest(tmp_path / "out").songs] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere", "--out", "x"], "no such place"),
+        (["{stems}", "--out", "x", "--only", "z"], "--only must match"),
+        (["{stems}", "--out", "x", "--sample-rate", "10"], "sample_rate"),
+        (["{stems}", "--out", "x", "--window", "-1"], "window_seconds"),
+    ],
+)
+def test_what_cannot_be_imported_is_one_sentence_and_no_corpus(
+    stems, tmp_path, monkeypatch, capsys, arguments, message
+):
+    monkeypatch.chdir(tmp_path)
+    assert main([one.replace("{stems}", str(stems)) for one in arguments]) == 2
+    told = " ".join(capsys.readouterr().err.split())
+    assert message in told
+    assert "Traceback" not in told
+    assert not (tmp_path / "x").exists()
