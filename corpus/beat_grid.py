@@ -6,13 +6,14 @@ nearest beat's length goes on. An ear hears windows of one length only; its feat
 onto this grid by `pool`, from a fine uniform grid.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BeatGrid", "pool"]
+__all__ = ["BeatGrid", "on_grid", "pool"]
 
 
 @dataclass(frozen=True)
@@ -112,3 +113,33 @@ def pool(
         np.float32
     )
     return pooled
+
+
+def on_grid(
+    heard: Mapping[str, NDArray[np.generic]],
+    ends: NDArray[np.int64],
+    boundaries: NDArray[np.int64],
+) -> dict[str, NDArray[np.generic]]:
+    """What an ear heard on a fine grid, brought onto the windows of another.
+
+    Features and onset are means, levels are means of power, and a window is silent if all of its
+    frames are.
+
+    Args:
+        heard: "features" (N, D), "energy_db" (N,), "onset" (N,), "silent" (N,).
+        ends: the sample after the last of each fine window, (N,), rising.
+        boundaries: of the windows, (W + 1,), rising.
+
+    Returns:
+        The same fields, W rows each.
+    """
+    power = 10.0 ** (np.asarray(heard["energy_db"], dtype=np.float32) / 10)
+    columns = [power, heard["onset"], np.asarray(heard["silent"], dtype=np.float32)]
+    beside = pool(np.stack(columns, axis=1).astype(np.float32), ends, boundaries)
+    features = np.asarray(heard["features"], dtype=np.float32)
+    return {
+        "features": pool(features, ends, boundaries),
+        "energy_db": 10.0 * np.log10(np.maximum(beside[:, 0], 1e-12)),
+        "onset": beside[:, 1],
+        "silent": beside[:, 2] > 1 - 1e-6,
+    }

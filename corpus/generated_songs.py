@@ -49,7 +49,7 @@ class SongRecipe:
         tempo_bpm: beats per minute, 72..143: one octave, so that the beat is not in doubt.
         mode: the scale.
         tonic: pitch class of the key, 0..11, C = 0.
-        register: mean MIDI number of the melody, 52..82.
+        register: MIDI number that the melody lies near (mostly below), 52..82.
         family: of the melody's instrument.
         lead: the melody's instrument, one of its family.
         accompaniment: instrument of the chords, of any family.

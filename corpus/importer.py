@@ -30,7 +30,7 @@ from corpus.manifest import (
     write_atomically,
 )
 from corpus.midi_song import MidiFileError
-from corpus.rendering import Renderer
+from corpus.rendering import RENDERING, Renderer
 from corpus.song_sources import SongSource
 from corpus.song_stems import AudioStems, MidiStems
 
@@ -192,8 +192,9 @@ def finished_record(out: Path, source: SongSource, settings: ImportSettings) -> 
 
 
 def settings_hash(settings: ImportSettings) -> str:
-    """16 hexadecimal digits that name the settings."""
-    return hashlib.blake2b(settings.model_dump_json().encode(), digest_size=8).hexdigest()
+    """16 hexadecimal digits that name the settings and the rendering."""
+    named = f"{RENDERING} {settings.model_dump_json()}"
+    return hashlib.blake2b(named.encode(), digest_size=8).hexdigest()
 
 
 def _hashes(source: SongSource) -> dict[str, str]:

@@ -5,7 +5,9 @@ blocks of 64 samples, so a note speaks up to that much later, in every stem alik
 renders dry; tuning, level and room are the voice's. The same part and voice give the same samples.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from ctypes import c_int, c_void_p
+from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -18,14 +20,17 @@ from corpus.midi_song import PITCH_BEND, MidiPart
 from corpus.sound_font import INSTALL_HINT, SynthesizerMissingError, find_sound_font
 from corpus.voices import Voice
 
-__all__ = ["RING_SECONDS", "Renderer"]
+__all__ = ["RENDERING", "RING_SECONDS", "Renderer"]
+
+RENDERING: Final = 2
+"""Raised when the same part and voice come to give other samples."""
 
 RING_SECONDS: Final = 1.0
 """What a stem lasts beyond the last note of its song."""
 USUAL_LEVEL_DB: Final = -24.0
 HIGHEST_PEAK: Final = 0.89
 _SYNTH_GAIN: Final = 0.4
-_FULL_SCALE: Final = 32768.0
+_BLOCK_SAMPLES: Final = 1 << 16
 _ROOM_DELAY_SECONDS: Final = 0.012
 _LOUD_SHARE: Final = 0.02  # of the peak power: what counts when the level is measured
 
@@ -158,12 +163,32 @@ def _tune(synth: Any, cents: float) -> None:  # noqa: ANN401  untyped
 
 
 def _pull(synth: Any, sound: NDArray[np.float32]) -> None:  # noqa: ANN401  untyped
-    """Fill `sound` with what comes next, both channels averaged."""
-    step = 1 << 16
-    for start in range(0, len(sound), step):
-        block = sound[start : start + step]
-        stereo = synth.get_samples(len(block)).reshape(-1, 2)
-        block[:] = stereo.astype(np.float32).mean(axis=1) / np.float32(_FULL_SCALE)
+    """Fill `sound` with what comes next, both channels averaged.
+
+    As floats: FluidSynth's 16-bit output is dithered with noise from the C library's `rand`, which
+    any other library in the process moves on.
+    """
+    write = _float_writer()
+    right = np.empty_like(sound)
+    for start in range(0, len(sound), _BLOCK_SAMPLES):
+        left, other = sound[start : start + _BLOCK_SAMPLES], right[start : start + _BLOCK_SAMPLES]
+        write(synth.synth, len(left), left.ctypes.data, 0, 1, other.ctypes.data, 0, 1)
+    sound += right
+    sound *= np.float32(0.5)
+
+
+@cache
+def _float_writer() -> Callable[..., int]:
+    """`fluid_synth_write_float`, for which the binding has no name."""
+    import fluidsynth
+
+    numbers = ("length", "left", "left_offset", "left_step", "right", "right_offset", "right_step")
+    kinds = (c_int, c_void_p, c_int, c_int, c_void_p, c_int, c_int)
+    arguments = [(name, kind, 1) for name, kind in zip(numbers, kinds, strict=True)]
+    writer: Callable[..., int] = fluidsynth.cfunc(
+        "fluid_synth_write_float", c_int, ("synth", c_void_p, 1), *arguments
+    )
+    return writer
 
 
 def _in_room(dry: NDArray[np.float32], voice: Voice, sample_rate: int) -> NDArray[np.float32]:

@@ -96,7 +96,7 @@ def simulate_audience(attributes: FloatArray, config: AudienceConfig) -> Audienc
     rng = np.random.default_rng([config.seed, 5])
     scene = rng.integers(config.n_scenes, size=config.n_listeners)
     taste = _standardised(_tastes(attributes, scene, config, rng))
-    popularity = rng.normal(0, 1, attributes.shape[0])
+    popularity = rng.normal(0, 1, size=(len(attributes),))
     conformity = rng.uniform(0, config.conformity, (config.n_listeners, 1))
     leaning = taste + conformity * popularity
     verdict = leaning + config.verdict_noise * rng.normal(size=leaning.shape)

@@ -277,7 +277,8 @@ def _rhythm(magnitude: Frames) -> Frames:
     """
     flux = np.pad(_onset_strength(magnitude), (2, 2))
     rate = SAMPLE_RATE / _FINE_HOP
-    centred = flux - np.convolve(flux, np.ones(87) / 87, mode="same")
+    second = min(87, len(flux))  # steps
+    centred = flux - np.convolve(flux, np.ones(second) / second, mode="same")
     n = 2 * len(centred)
     correlation = np.fft.irfft(np.abs(np.fft.rfft(centred, n)) ** 2, n)[: len(centred)]
     correlation = correlation / max(correlation[0], 1e-9)

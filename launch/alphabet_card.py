@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from corpus.annotations import chord_classes, keys_at
+from corpus.beat_grid import BeatGrid, on_grid
 from corpus.manifest import (
     ManifestError,
     SongRecord,
@@ -31,6 +32,7 @@ from corpus.manifest import (
     load_manifest,
     write_atomically,
 )
+from corpus.segmentation import WindowGrid, exact_seconds
 from launch.alphabet_card_page import card_table, write_cards
 from models.alphabet import SILENCE
 from models.alphabet_card import AlphabetCard, CardPart, CardSong, measure_card
@@ -42,6 +44,9 @@ from models.vector_quantizer import Codebook
 
 MOST_WINDOWS = 60_000
 """Windows that a codebook is fitted on; more change nothing and take longer."""
+FINE_SECONDS = 0.05
+"""Windows that segments of a beat are made of."""
+_BEATS_HELP = "N windows per beat instead; the corpus must be imported with --window 0.05"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -73,8 +78,9 @@ def measure(arguments: argparse.Namespace) -> tuple[list[AlphabetCard], list[str
         ValueError: too few songs or windows.
     """
     fit_on = arguments.fit_on or arguments.corpus
-    fit_songs = load_manifest(fit_on).with_role("train")
-    songs = load_manifest(arguments.corpus).with_role(arguments.measure)
+    fit_manifest, manifest = load_manifest(fit_on), load_manifest(arguments.corpus)
+    fit_songs, songs = fit_manifest.with_role("train"), manifest.with_role(arguments.measure)
+    rates = (fit_manifest.settings.sample_rate, manifest.settings.sample_rate)
     if not fit_songs or len(songs) < 2:
         raise ManifestError(
             "an alphabet card needs a training song and two songs to measure on, got "
@@ -87,18 +93,62 @@ def measure(arguments: argparse.Namespace) -> tuple[list[AlphabetCard], list[str
         + (", which they were fitted on too." if arguments.measure == "train" else " never used.")
     ]
     cards = []
-    for window in arguments.window or [0.5]:
-        sounding = _sounding(fit_on, fit_songs, window, arguments.seed)
-        heard = [load_features(arguments.corpus, song, window) for song in songs]
-        notices += key_notices(arguments.corpus, songs, heard, window)
+    for window, per_beat in _segments(arguments):
+        fit_heard = [hear(fit_on, rates[0], song, window, per_beat)[0] for song in fit_songs]
+        sounding = _sounding(fit_heard, arguments.seed)
+        heard = [hear(arguments.corpus, rates[1], song, window, per_beat) for song in songs]
+        if not per_beat:
+            parts = [fields for fields, _ in heard]
+            notices += key_notices(arguments.corpus, songs, parts, window)
         for n_classes in arguments.classes or [64]:
             codebook = Codebook.fit(sounding, n_classes, arguments.seed)
             labelled = [
-                card_song(arguments.corpus, song, features, codebook, window)
-                for song, features in zip(songs, heard, strict=True)
+                card_song(arguments.corpus, song, features, codebook, moments)
+                for song, (features, moments) in zip(songs, heard, strict=True)
             ]
-            cards.append(measure_card(labelled, n_classes, window, arguments.seed))
+            usual = float(np.median(np.concatenate([np.diff(m) for _, m in heard])))
+            card = measure_card(labelled, n_classes, round(usual, 3), arguments.seed)
+            cards.append(card)
+            if per_beat:
+                notices.append(
+                    f"Windows of 1/{per_beat} beat: their median length, {card.window_seconds:g} "
+                    f"s, stands for them in the card of {n_classes} classes."
+                )
     return cards, notices
+
+
+def hear(
+    corpus: Path, sample_rate: int, song: SongRecord, window_seconds: float, per_beat: int
+) -> tuple[dict[str, dict[str, NDArray[np.generic]]], NDArray[np.floating]]:
+    """Fields of every part of a song, and the middle of every window, seconds.
+
+    Args:
+        corpus: where they are.
+        sample_rate: of the corpus, Hz.
+        song: its record.
+        window_seconds: of the windows, or of the fine ones that beats are made of.
+        per_beat: windows per beat, or 0 for uniform windows.
+
+    Raises:
+        ManifestError: the corpus has no features of this window length.
+        ValueError: beats are wanted, and the song has no two of them.
+    """
+    heard = load_features(corpus, song, window_seconds)
+    uniform = WindowGrid(sample_rate, exact_seconds(window_seconds))
+    n_windows = len(next(iter(heard.values()))["silent"])
+    bounds = uniform.boundaries(n_windows)
+    if per_beat:
+        grid = BeatGrid(sample_rate, load_annotations(corpus, song).beats, per_beat)
+        beats = grid.boundaries(grid.n_whole_windows(int(bounds[-1])))
+        heard = {name: on_grid(fields, bounds[1:], beats) for name, fields in heard.items()}
+        bounds = beats
+    return heard, (bounds[1:] + bounds[:-1]) / (2.0 * sample_rate)
+
+
+def _segments(arguments: argparse.Namespace) -> list[tuple[float, int]]:
+    """(window in seconds, windows per beat or 0) of every kind of segment asked for."""
+    uniform = arguments.window or ([] if arguments.beats else [0.5])
+    return [(one, 0) for one in uniform] + [(FINE_SECONDS, n) for n in arguments.beats or []]
 
 
 def card_song(
@@ -106,9 +156,17 @@ def card_song(
     song: SongRecord,
     heard: dict[str, dict[str, NDArray[np.generic]]],
     codebook: Codebook,
-    window_seconds: float,
+    moments: NDArray[np.floating],
 ) -> CardSong:
-    """A song of a corpus in the labels of a codebook, with its chords if they are known."""
+    """A song of a corpus in the labels of a codebook, with its chords if they are known.
+
+    Args:
+        corpus: where its annotations are.
+        song: its record.
+        heard: fields of every part.
+        codebook: the alphabet.
+        moments: the middle of every window, seconds.
+    """
     labels = {}
     for name, fields in heard.items():
         assigned = codebook.assign(np.asarray(fields["features"], dtype=np.float32))[0]
@@ -125,8 +183,6 @@ def card_song(
         if part.twin_of is None
     }
     chords = load_annotations(corpus, song).chords
-    n_windows = len(next(iter(labels.values())))
-    moments = (np.arange(n_windows, dtype=np.float64) + 0.5) * np.float64(window_seconds)
     classes = chord_classes(chords, moments) if chords else None
     return CardSong(song.name, parts, song.pairs, classes)
 
@@ -162,19 +218,25 @@ def key_notices(
 
 
 def _sounding(
-    corpus: Path, songs: Sequence[SongRecord], window_seconds: float, seed: int
+    songs: Sequence[dict[str, dict[str, NDArray[np.generic]]]], seed: int
 ) -> NDArray[np.float32]:
     """Features of windows that sound, of all parts of all songs, thinned out evenly by a draw."""
     rows = []
-    for song in songs:
-        for fields in load_features(corpus, song, window_seconds).values():
-            features = np.asarray(fields["features"], dtype=np.float32)
-            rows.append(features[~np.asarray(fields["silent"], dtype=np.bool_)])
+    for fields in (one for song in songs for one in song.values()):
+        features = np.asarray(fields["features"], dtype=np.float32)
+        rows.append(features[~np.asarray(fields["silent"], dtype=np.bool_)])
     whole = np.concatenate(rows)
     if len(whole) > MOST_WINDOWS:
         chosen = np.random.default_rng(seed).permutation(len(whole))[:MOST_WINDOWS]
         whole = whole[np.sort(chosen)]
     return whole
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
+    return number
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -186,6 +248,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--measure", choices=("train", "validation", "test"), default="validation")
     add("--classes", type=int, action="append", help="K; may be repeated; 64 if left out")
     add("--window", type=float, action="append", help="seconds; may be repeated; 0.5 if left out")
+    add("--beats", type=_positive, action="append", metavar="N", help=_BEATS_HELP)
     add("--seed", type=int, default=0, help="of the codebook")
     return parser
 

@@ -77,7 +77,7 @@ def card_picture(card: AlphabetCard) -> bytes:
     _draw_relation(axes[0, 0], card.relation)
     _draw_shares(axes[0, 1], "chord explained", card.chord, PLAIN)
     _draw_agreement(axes[0, 2], card)
-    _draw_shares(axes[1, 0], "instrument and energy explained", _beside(card), BAD)
+    _draw_shares(axes[1, 0], "instrument, energy explained", _beside(card), BAD)
     _draw_balance(axes[1, 1], card)
     _draw_runs(axes[1, 2], card)
     buffer = io.BytesIO()
@@ -134,54 +134,51 @@ def _beside(card: AlphabetCard) -> dict[str, Information]:
 
 def _draw_relation(axes: Axes, relation: Mapping[str, Information]) -> None:
     axes.set_title("relation between parts, bit", loc="left")
-    names = list(relation)[:_MOST_ROWS]
-    places = range(len(names))
-    bits = [relation[name].bits for name in names]
-    axes.barh(places, bits, xerr=[relation[name].error for name in names], color=RIGHT, height=0.6)
-    for place, value in zip(places, bits, strict=True):
-        axes.text(max(value, 0) + 0.04, place, f"{value:.2f}", va="center", ha="left", zorder=3)
-    axes.set_yticks(places, names)
-    axes.set_xlim(0, max([1.0, *bits]) * 1.25)
-    axes.invert_yaxis()
+    values = {name: one.bits for name, one in relation.items()}
+    errors = [one.error for one in relation.values()]
+    _draw_bars(axes, values, RIGHT, "{:.2f}", "no pairs", errors)
+    axes.set_xlim(0, max([1.0, *values.values()]) * 1.25)
 
 
 def _draw_shares(axes: Axes, title: str, shares: Mapping[str, Information], colour: str) -> None:
     axes.set_title(title, loc="left")
-    names = list(shares)[:_MOST_ROWS]
+    values = {name: one.share for name, one in shares.items()}
+    _draw_bars(axes, values, colour, "{:.2f}", "not known")
+
+
+def _draw_agreement(axes: Axes, card: AlphabetCard) -> None:
+    axes.set_title("same notes: same label", loc="left")
+    values = {name: one.share for name, one in card.agreement.items()}
+    _draw_bars(axes, values, RIGHT, "{:.0%}", "needs a corpus with twins")
+    for place, one in enumerate(list(card.agreement.values())[:_MOST_ROWS]):
+        axes.barh(place, one.chance, color=WRONG, height=0.6)
+
+
+def _draw_bars(
+    axes: Axes,
+    values: Mapping[str, float],
+    colour: str,
+    pattern: str,
+    nothing: str,
+    errors: Sequence[float] = (),
+) -> None:
+    """One bar per name, its figure behind it and behind its error bar."""
+    names = list(values)[:_MOST_ROWS]
     places = range(len(names))
-    values = [shares[name].share for name in names]
-    axes.barh(places, values, color=colour, height=0.6)
-    for place, value in zip(places, values, strict=True):
-        axes.text(max(value, 0) + 0.02, place, f"{value:.2f}", va="center", ha="left")
+    reach = list(errors[: len(names)]) or [0.0] * len(names)
+    axes.barh(places, [values[name] for name in names], color=colour, height=0.6)
+    for place, name, error in zip(places, names, reach, strict=True):
+        value = values[name]
+        if error:
+            axes.errorbar(value, place, xerr=error, color="black", linewidth=1)
+        axes.text(
+            max(value, 0) + error + 0.02, place, pattern.format(value), va="center", ha="left"
+        )
     axes.set_yticks(places, names)
     axes.set_xlim(0, 1)
     axes.invert_yaxis()
     if not names:
-        axes.text(0.5, 0.5, "not known", ha="center", transform=axes.transAxes)
-
-
-def _draw_agreement(axes: Axes, card: AlphabetCard) -> None:
-    axes.set_title("same notes, two instruments: same label", loc="left")
-    names = list(card.agreement)[:_MOST_ROWS]
-    places = range(len(names))
-    axes.barh(places, [card.agreement[name].share for name in names], color=RIGHT, height=0.6)
-    axes.barh(
-        places,
-        [card.agreement[name].chance for name in names],
-        color=WRONG,
-        height=0.6,
-        label="chance",
-    )
-    for place, name in zip(places, names, strict=True):
-        share = card.agreement[name].share
-        axes.text(share + 0.02, place, f"{share:.0%}", va="center", ha="left")
-    axes.set_yticks(places, names)
-    axes.set_xlim(0, 1)
-    axes.invert_yaxis()
-    if names:
-        axes.legend(loc="lower right", frameon=False)
-    else:
-        axes.text(0.5, 0.5, "needs a corpus with twins", ha="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, nothing, ha="center", transform=axes.transAxes)
 
 
 def _draw_balance(axes: Axes, card: AlphabetCard) -> None:
@@ -193,7 +190,7 @@ def _draw_balance(axes: Axes, card: AlphabetCard) -> None:
 
 
 def _draw_runs(axes: Axes, card: AlphabetCard) -> None:
-    axes.set_title("lengths of runs of one label, windows", loc="left")
+    axes.set_title("runs of one label, windows", loc="left")
     lengths = [*(str(n) for n in range(1, len(card.balance.runs))), f"{len(card.balance.runs)}+"]
     axes.bar(lengths, card.balance.runs, color=PLAIN)
     axes.set_xlabel(f"mean {card.balance.mean_run:.2f}")

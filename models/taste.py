@@ -25,12 +25,15 @@ class TasteConfig(BaseModel, frozen=True, extra="forbid"):
     """The shape of an AlignerV2."""
 
     user_dim: int = Field(default=32, ge=2, description="Numbers per row of the user table.")
-    hidden_dim: int = Field(default=128, ge=2, description="Width of the feed-forward blocks.")
+    hidden_dim: int = Field(default=64, ge=2, description="Width of the feed-forward blocks.")
     shared_dim: int = Field(default=64, ge=2, description="Dimensions of the shared space.")
-    n_blocks: int = Field(default=2, ge=0, le=16, description="Blocks in each tower.")
-    dropout: float = Field(default=0.2, ge=0, lt=1, description="Share set to 0 in training.")
+    n_blocks: int = Field(default=1, ge=0, le=16, description="Skip blocks for listeners.")
+    n_song_blocks: int = Field(
+        default=0, ge=0, le=16, description="Skip blocks for songs: few songs are learned by heart."
+    )
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="Share set to 0 in training.")
     feature_noise: float = Field(
-        default=0.1, ge=0, description="Deviation added to standardised features in training."
+        default=1.0, ge=0, description="Deviation added to standardised features in training."
     )
     temperature: float = Field(
         default=0.2, ge=COLDEST, le=HOTTEST, description="Of InfoNCE at the start; learned."
@@ -71,7 +74,7 @@ class SongTower(nn.Module):
         self.layer_gate = nn.Parameter(torch.zeros(n_layers))
         self.content_gate = nn.Linear(config.hidden_dim, 1, bias=False)
         self.blocks = nn.ModuleList(
-            Skip(config.hidden_dim, config.dropout) for _ in range(config.n_blocks)
+            Skip(config.hidden_dim, config.dropout) for _ in range(config.n_song_blocks)
         )
         self.norm = nn.LayerNorm(config.hidden_dim)
         self.share = nn.Linear(config.hidden_dim, config.shared_dim)

@@ -19,18 +19,18 @@ from models.taste import AlignerV2, TasteConfig, info_nce
 
 
 class TasteTrainingConfig(BaseModel, frozen=True, extra="forbid"):
-    """How the taste model is trained; 150 epochs, batch 256 and 0.001 are the paper's."""
+    """How the taste model is trained; the paper has 150 epochs, batch 256 and rate 0.001."""
 
-    max_epochs: int = Field(default=150, ge=1, description="Passes over the listens at most.")
-    batch_size: int = Field(default=256, ge=1, description="(user, song) pairs in a step.")
-    n_negatives: int = Field(default=256, ge=0, description="Songs drawn beside the batch's own.")
-    learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Of both towers.")
-    user_rate: float = Field(default=1e-2, gt=0, le=1, description="Of the user table.")
-    weight_decay: float = Field(default=0.05, ge=0, description="AdamW, on the towers only.")
+    max_epochs: int = Field(default=60, ge=1, description="Passes over the listens at most.")
+    batch_size: int = Field(default=1024, ge=1, description="(user, song) pairs in a step.")
+    n_negatives: int = Field(default=512, ge=0, description="Songs drawn beside the batch's own.")
+    learning_rate: float = Field(default=3e-3, gt=0, le=1, description="Of both towers.")
+    user_rate: float = Field(default=3e-2, gt=0, le=1, description="Of the user table.")
+    weight_decay: float = Field(default=0.3, ge=0, description="AdamW, on the towers only.")
     clip_norm: float = Field(default=5.0, gt=0, description="Largest norm of a step's gradient.")
     plateau_factor: float = Field(default=0.3, gt=0, lt=1, description="Rates shrink by this...")
-    plateau_patience: int = Field(default=5, ge=1, description="...after so many flat epochs.")
-    patience: int = Field(default=15, ge=1, description="Epochs without a gain before stopping.")
+    plateau_patience: int = Field(default=4, ge=1, description="...after so many flat epochs.")
+    patience: int = Field(default=9, ge=1, description="Epochs without a gain before stopping.")
     seed: int = Field(default=0, ge=0, description="Of weights, batches, negatives and dropout.")
 
 

@@ -22,6 +22,7 @@ _HARSH_HZ: Final = 8000.0
 _CLICK_FRAME_SECONDS: Final = 0.0015
 _CLICK_RISE_DB: Final = 15.0
 _CLICK_LEVEL_DB: Final = -75.0
+_ONSET_RISE: Final = 4.0  # in power
 _HOLE_STEP: Final = 0.02  # full scale: no note that dies away ends with such a step
 _FRAME_SECONDS: Final = 0.046
 
@@ -32,7 +33,7 @@ class FaultConfig(BaseModel, frozen=True, extra="forbid"):
     clipped_share: float = Field(
         default=0.02, gt=0, le=1, description="Share of clipped samples that is as bad as can be."
     )
-    offset_from: float = Field(default=0.003, ge=0, description="|mean| that is still clean.")
+    offset_from: float = Field(default=0.01, ge=0, description="|mean| that is still clean.")
     offset_to: float = Field(default=0.05, gt=0, description="|mean| that is as bad as can be.")
     harsh_from: float = Field(
         default=0.35, ge=0, lt=1, description="Lasting share above 8 kHz that is still clean."
@@ -128,7 +129,7 @@ def count_clicks(samples: Samples, sample_rate: int) -> int:
 
     The signal is whitened by its second difference; a frame of 1.5 ms is a click if it rises far
     above both what was just before and what comes 3 to 12 ms after. A struck string, drum or
-    cymbal still rings by then.
+    cymbal still rings by then; and where it is louder afterwards, a note has begun, however hard.
     """
     frame = max(8, round(_CLICK_FRAME_SECONDS * sample_rate))
     rough = lfilter([1.0, -2.0, 1.0], [1.0], samples.astype(np.float64))[2:]
@@ -142,6 +143,10 @@ def count_clicks(samples: Samples, sample_rate: int) -> int:
     after = level[middle[:, None] + np.array([2, 3, 4, 5, 6, 7, 8])]
     floor = np.maximum(around.max(axis=1), after.max(axis=1))
     is_click = (level[middle] > floor + _CLICK_RISE_DB) & (level[middle] > _CLICK_LEVEL_DB)
+    loud = np.mean(samples[: n_frames * frame].reshape(n_frames, frame).astype(np.float64) ** 2, 1)
+    sound_before = loud[middle[:, None] + np.array([-8, -7, -6, -5, -4, -3, -2])].mean(axis=1)
+    sound_after = loud[middle[:, None] + np.array([2, 3, 4, 5, 6, 7, 8])].mean(axis=1)
+    is_click &= sound_after < _ONSET_RISE * sound_before + 1e-9
     return int(np.sum(np.diff(np.concatenate([[False], is_click]).astype(np.int8)) == 1))
 
 

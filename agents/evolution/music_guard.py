@@ -54,7 +54,8 @@ class MusicGuard:
     """Knows real songs; suspects what is unlike all of them.
 
     Args:
-        real: layers of real songs, (songs, L, D), at least 10.
+        real: layers of real songs, (songs, L, D), at least 20; half of them
+            are what there is, the other half say how far from it unheard music lies.
         config: where suspicion begins.
 
     Raises:
@@ -62,25 +63,24 @@ class MusicGuard:
     """
 
     def __init__(self, real: FloatArray, config: GuardConfig | None = None) -> None:
-        if len(real) < 2 * _NEIGHBOURS or not np.isfinite(real).all():
+        if len(real) < 4 * _NEIGHBOURS or not np.isfinite(real).all():
             raise ValueError(
-                f"the guard needs at least {2 * _NEIGHBOURS} finite real songs, got {len(real)}"
+                f"the guard needs at least {4 * _NEIGHBOURS} finite real songs, got {len(real)}"
             )
         self.config = config or GuardConfig()
         flat = real.reshape(len(real), -1).astype(np.float64)
         self._mean, deviation = flat.mean(axis=0), flat.std(axis=0)
         self._scale = np.where(deviation > 1e-4, deviation, 1.0)
         standard = (flat - self._mean) / self._scale
-        n_dims = min(_MOST_DIMS, len(real) - 1)
-        _, strength, axes = np.linalg.svd(standard, full_matrices=False)
-        kept = strength[:n_dims] > 1e-6
-        self._axes = (axes[:n_dims][kept]).T
-        self._real = standard @ self._axes
-        own = [self._near(row, place) for place, row in enumerate(self._real)]
-        outside = standard - self._real @ self._axes.T
-        self._edge = float(np.quantile(own, self.config.real_share))
-        rest = np.linalg.norm(outside, axis=1)
-        self._rest = max(float(np.quantile(rest, self.config.real_share)), 1e-6)
+        known, held_out = standard[::2], standard[1::2]
+        n_dims = min(_MOST_DIMS, len(known) // 4)
+        _, _, axes = np.linalg.svd(known - known.mean(axis=0), full_matrices=False)
+        self._axes = axes[:n_dims].T
+        self._real = known @ self._axes
+        self._edge = self._off_edge = 1.0
+        places = [self._places(row) for row in held_out]
+        edges = np.quantile(np.array(places), self.config.real_share, axis=0)
+        self._edge, self._off_edge = (max(float(edge), 1e-6) for edge in edges)
 
     def distance(self, layers: FloatArray) -> float:
         """Distance of a clip's layers (L, D) from real music, ≥ 0, 1 at the edge of what exists.
@@ -88,10 +88,7 @@ class MusicGuard:
         The larger of two: to the nearest real songs along the axes on which songs differ, and off
         these axes, where real songs hardly go.
         """
-        standard = (layers.ravel().astype(np.float64) - self._mean) / self._scale
-        inside = standard @ self._axes
-        off = float(np.linalg.norm(standard - inside @ self._axes.T))
-        return max(self._near(inside) / max(self._edge, 1e-9), off / (2 * self._rest))
+        return max(self._places((layers.ravel().astype(np.float64) - self._mean) / self._scale))
 
     def suspect(self, samples: FloatArray, layers: FloatArray) -> Suspicion:
         """How far from music a clip is; samples mono and finite, layers (L, D)."""
@@ -106,9 +103,9 @@ class MusicGuard:
         penalty = float(np.clip(max(strange, level_off, crest_off), 0.0, 1.0))
         return Suspicion(distance, float(level), float(crest), penalty)
 
-    def _near(self, place: NDArray[np.float64], own: int | None = None) -> float:
-        """Mean distance to the nearest real songs, the one at index `own` left out."""
-        apart = np.linalg.norm(self._real - place, axis=1)
-        if own is not None:
-            apart = np.delete(apart, own)
-        return float(np.sort(apart)[:_NEIGHBOURS].mean())
+    def _places(self, standard: NDArray[np.float64]) -> tuple[float, float]:
+        """Distance to the nearest real songs along the axes, and off them, each over its edge."""
+        along = standard @ self._axes
+        apart = np.sort(np.linalg.norm(self._real - along, axis=1))[:_NEIGHBOURS]
+        off = np.linalg.norm(standard - along @ self._axes.T)
+        return float(apart.mean()) / self._edge, float(off) / self._off_edge

@@ -156,7 +156,10 @@ def build_atlas(instruments: Instruments, render: Render) -> Atlas:
         if not instruments.has_synth(name) or name.startswith("sound_in"):
             continue
         step = _HELD_SECONDS + 0.6
-        held = f"attack: 0, decay: 0, sustain: {_HELD_SECONDS}, release: 0.1, amp: {_AMPLITUDE}"
+        still = ", mod_range: 0" if "mod_range" in instruments.defaults[name] else ""
+        held = (
+            f"attack: 0, decay: 0, sustain: {_HELD_SECONDS}, release: 0.1, amp: {_AMPLITUDE}{still}"
+        )
         each = f"{list(ATLAS_NOTES)}.each do |n|\n  play n, {held}\n  sleep {step}\nend"
         code = f"use_synth :{name}\n{each}"
         audio = render(code, step * len(ATLAS_NOTES))

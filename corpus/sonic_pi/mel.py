@@ -4,6 +4,7 @@
 averaged over channels and over a frame, so that a sound's pan does not matter and powers add up.
 """
 
+import math
 from functools import lru_cache
 from typing import Final
 
@@ -11,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "FRAME_SECONDS", "N_BANDS", "SAMPLE_RATE", "band_hertz", "low_pass", "mel_spectrogram",
-    "shifted_bands",
+    "FRAME_SECONDS", "N_BANDS", "PLAIN", "SAMPLE_RATE", "Floats", "band_hertz", "high_pass",
+    "low_pass", "mel_spectrogram", "shifted_bands",
 ]  # fmt: skip
 
 SAMPLE_RATE: Final = 44_100
@@ -125,22 +126,31 @@ def _widths() -> Floats:
     return ((edges[2:] - edges[:-2]) / 2).astype(np.float32)
 
 
-def low_pass(cutoff: ArrayLike, resonance: ArrayLike = 0.0, poles: int = 2) -> Floats:
-    """Power response of low-pass filters.
+PLAIN: Final = 1.0 - math.sqrt(2.0)
+"""The resonance at which a filter is as flat as can be (Butterworth)."""
+
+
+def low_pass(cutoff: ArrayLike, resonance: ArrayLike = PLAIN) -> Floats:
+    """Power response of two-pole low-pass filters.
 
     Args:
         cutoff: MIDI numbers, shape (...).
-        resonance: 0 (none) to 1, broadcast against `cutoff`.
-        poles: steepness, ≥ 1.
+        resonance: `PLAIN`, or Sonic Pi's `res` from 0 to 1; broadcast against `cutoff`.
 
     Returns:
         Shape (..., 64).
     """
     corner = 440.0 * 2.0 ** ((np.asarray(cutoff, dtype=np.float64)[..., None] - 69.0) / 12.0)
-    ratio = band_hertz() / corner
-    damping = 1.0 - 0.93 * np.clip(np.asarray(resonance, dtype=np.float64)[..., None], 0.0, 0.99)
-    if poles == 2:
-        response = 1.0 / ((1.0 - ratio**2) ** 2 + (2.0 * damping * ratio) ** 2 * 0.5 + 1e-3)
-    else:
-        response = 1.0 / (1.0 + ratio ** (2 * poles))
-    return np.minimum(response, 20.0).astype(np.float32)
+    return _two_poles(band_hertz() / corner, resonance)
+
+
+def high_pass(cutoff: ArrayLike, resonance: ArrayLike = PLAIN) -> Floats:
+    """Power response of two-pole high-pass filters; arguments as for `low_pass`."""
+    corner = 440.0 * 2.0 ** ((np.asarray(cutoff, dtype=np.float64)[..., None] - 69.0) / 12.0)
+    return _two_poles(corner / band_hertz(), resonance)
+
+
+def _two_poles(ratio: NDArray[np.float64], resonance: ArrayLike) -> Floats:
+    width = 1.0 - np.minimum(np.asarray(resonance, dtype=np.float64)[..., None], 0.95)
+    response = 1.0 / ((1.0 - ratio**2) ** 2 + (width * ratio) ** 2)
+    return np.minimum(response, 60.0).astype(np.float32)

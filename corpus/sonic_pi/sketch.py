@@ -12,17 +12,26 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.sonic_pi.atlas import ATLAS_NOTES, Atlas
+from corpus.sonic_pi.atlas import Atlas
 from corpus.sonic_pi.events import Event
-from corpus.sonic_pi.mel import FRAME_SECONDS, N_BANDS, Floats, low_pass, shifted_bands
-from corpus.sonic_pi.sketch_effects import apply_effect, high_pass
-from corpus.sonic_pi.sketch_sounds import SoundRow, sound_rows
+from corpus.sonic_pi.mel import (
+    FRAME_SECONDS,
+    N_BANDS,
+    Floats,
+    high_pass,
+    low_pass,
+    shifted_bands,
+)
+from corpus.sonic_pi.sketch_effects import LASTING, apply_effect, limited
+from corpus.sonic_pi.sketch_sounds import SoundRow, Stretch, sound_rows, stretches_of
 from corpus.sonic_pi.sketch_tables import AtlasTables, tables_of
 
 __all__ = ["Sketch", "sketch"]
 
 _OUT: Final = ("",)
 """The key of the way out."""
+_DEEPEST: Final = 30
+"""Effects inside of effects beyond this are left out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +82,7 @@ def sketch(events: Sequence[Event], seconds: float, atlas: Atlas) -> Sketch:
             mixed[key] = spectra[chosen].T @ courses[chosen]
         _note_onsets(rows, onsets)
     power = _through_effects(mixed, effects, n_frames)
-    return Sketch(power, onsets, len(rows), unknown)
+    return Sketch(limited(power), onsets, len(rows), unknown)
 
 
 def _all_sounds(
@@ -85,7 +94,11 @@ def _all_sounds(
     owners = np.repeat(np.arange(len(rows)), count)
     starts = np.cumsum(count) - count
     parts = first[owners] + np.arange(len(owners)) - starts[owners]
-    spectra = _coloured(tables.spectra[parts], values[owners])
+    spectra = tables.spectra[parts]
+    for index, row in enumerate(rows):
+        if row.shape is not None:
+            spectra[starts[index] : starts[index] + count[index]] = row.shape
+    spectra = _coloured(spectra, values[owners])
     courses = _courses(tables, parts, values, owners, n_frames)
     return spectra, courses, owners
 
@@ -98,12 +111,16 @@ def _coloured(spectra: Floats, values: NDArray[np.float64]) -> Floats:
         spectra = spectra.copy()
         spectra[moved] = shifted_bands(spectra[moved], shift[moved])
     cutoff, was, resonance = values[:, 4], values[:, 5], values[:, 6]
-    filtered = cutoff > 0
-    if filtered.any():
+    filtered = np.flatnonzero(cutoff > 0)
+    if len(filtered):
         spectra = spectra.copy()
         now = low_pass(cutoff[filtered], resonance[filtered])
-        before = low_pass(np.where(was[filtered] > 0, was[filtered], 150.0), resonance[filtered])
-        spectra[filtered] *= np.minimum(now / np.maximum(before, 1e-4), 100.0)
+        before = low_pass(np.abs(was[filtered]), resonance[filtered])
+        ratio = np.minimum(now / np.maximum(before, 1e-4), 100.0)
+        changed = spectra[filtered] * np.where(was[filtered, None] == 0, now, ratio)
+        lost = spectra[filtered].sum(axis=1) / np.maximum(changed.sum(axis=1), 1e-9)
+        gain_back = np.where(was[filtered] > 0, np.clip(lost, 1.0, 1e4), 1.0)
+        spectra[filtered] = changed * gain_back[:, None]
     high = values[:, 7]
     for cutoff_value in np.unique(high[high > 0]):
         spectra[high == cutoff_value] *= high_pass(float(cutoff_value))
@@ -171,9 +188,20 @@ def _note_onsets(rows: list[SoundRow], onsets: Floats) -> None:
 Key = tuple[object, ...]
 
 
+@dataclass(frozen=True)
+class _Effect:
+    """An effect in a chain: its arguments, over time if they change, and what it runs into."""
+
+    name: str
+    arguments: Mapping[str, float]
+    stretches: tuple[Stretch, ...]
+    start: float
+    rest: Key
+
+
 def _grouped(
     events: Sequence[Event], rows: list[SoundRow]
-) -> tuple[dict[Key, NDArray[np.int64]], dict[Key, tuple[str, Mapping[str, float], Key]]]:
+) -> tuple[dict[Key, NDArray[np.int64]], dict[Key, _Effect]]:
     """Rows by the chain of effects that they run into, and each chain's first effect and rest.
 
     Effects with the same name, arguments and way out are one: they are (nearly all) linear in
@@ -184,20 +212,23 @@ def _grouped(
     }
     changes = _changes(events)
     keys: dict[int, Key] = {}
-    effects: dict[Key, tuple[str, Mapping[str, float], Key]] = {}
+    effects: dict[Key, _Effect] = {}
 
     def key_of(bus: int, depth: int = 0) -> Key:
         if bus in keys:
             return keys[bus]
         event = started.get(bus)
-        if event is None or depth > 30:
+        if event is None or depth > _DEEPEST:
             return _OUT
-        arguments = {**event.arguments, **changes.get(event.node, {})}
-        rest = key_of(int(arguments.get("out_bus", 0)), depth + 1)
-        named = tuple(sorted((k, round(v, 2)) for k, v in arguments.items() if "_bus" not in k))
-        key: Key = (event.name, named, rest)
+        rest = key_of(int(event.arguments.get("out_bus", 0)), depth + 1)
+        named = tuple(
+            sorted((k, round(v, 2)) for k, v in event.arguments.items() if "_bus" not in k)
+        )
+        changed = changes.get(event.node)
+        key: Key = (event.name, named, rest, event.node if changed else None)
         keys[bus] = key
-        effects[key] = (event.name, arguments, rest)
+        stretches = tuple(stretches_of(event, changed)) if changed else ()
+        effects[key] = _Effect(event.name, event.arguments, stretches, event.time, rest)
         return key
 
     groups: dict[Key, list[int]] = {}
@@ -206,42 +237,44 @@ def _grouped(
     return {key: np.array(members) for key, members in groups.items()}, effects
 
 
-def _changes(events: Sequence[Event]) -> dict[int, dict[str, float]]:
-    """Changes of running effects: the mean of the values that an argument is given."""
+def _changes(events: Sequence[Event]) -> dict[int, list[Event]]:
+    """Changes of running effects by node."""
     is_effect = {event.node for event in events if event.kind == "fx"}
-    seen: dict[int, dict[str, list[float]]] = {}
+    changes: dict[int, list[Event]] = {}
     for event in events:
         if event.kind == "control" and event.node in is_effect:
-            for key, value in event.arguments.items():
-                seen.setdefault(event.node, {}).setdefault(key, []).append(value)
-    return {
-        node: {key: sum(values) / len(values) for key, values in arguments.items()}
-        for node, arguments in seen.items()
-    }
+            changes.setdefault(event.node, []).append(event)
+    return changes
 
 
 def _through_effects(
-    mixed: dict[Key, Floats],
-    effects: Mapping[Key, tuple[str, Mapping[str, float], Key]],
-    n_frames: int,
+    mixed: dict[Key, Floats], effects: Mapping[Key, _Effect], n_frames: int
 ) -> Floats:
     def depth(key: Key) -> int:
-        return 1 + depth(effects[key][2]) if key in effects else 0
+        return 1 + depth(effects[key].rest) if key in effects else 0
 
     pending = dict(mixed)
     for key in sorted(effects, key=depth, reverse=True):
         power = pending.pop(key, None)
         if power is None:
             continue
-        name, arguments, rest = effects[key]
-        after = apply_effect(name, power, arguments)
-        pending[rest] = pending[rest] + after if rest in pending else after
+        effect = effects[key]
+        after = _applied(effect, power)
+        pending[effect.rest] = pending[effect.rest] + after if effect.rest in pending else after
     out = pending.get(_OUT)
-    return (
-        np.zeros((N_BANDS, n_frames), dtype=np.float32)
-        if out is None
-        else np.asarray(out, np.float32)
-    )
+    return np.zeros((N_BANDS, n_frames), dtype=np.float32) if out is None else np.asarray(out)
 
 
-_NOTES = ATLAS_NOTES
+def _applied(effect: _Effect, power: Floats) -> Floats:
+    """An effect on power, stretch by stretch where it has no memory and its arguments change."""
+    if not effect.stretches:
+        return apply_effect(effect.name, power, effect.arguments)
+    if effect.name in LASTING:
+        return apply_effect(effect.name, power, effect.stretches[-1][2])
+    after = np.array(power)
+    for start, end, arguments in effect.stretches:
+        first = max(0, round((effect.start + start) / FRAME_SECONDS))
+        last = max(first, min(power.shape[1], round((effect.start + end) / FRAME_SECONDS)))
+        if last > first:
+            after[:, first:last] = apply_effect(effect.name, power[:, first:last], arguments)
+    return after

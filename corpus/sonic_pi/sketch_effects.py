@@ -15,18 +15,24 @@ from scipy.signal import lfilter
 from corpus.sonic_pi.mel import (
     FRAME_SECONDS,
     N_BANDS,
+    PLAIN,
     Floats,
     band_hertz,
+    high_pass,
     low_pass,
     shifted_bands,
 )
 
-__all__ = ["EFFECTS", "Arguments", "apply_effect"]
+__all__ = ["EFFECTS", "LASTING", "Arguments", "apply_effect", "limited"]
 
 Arguments: TypeAlias = Mapping[str, float]
 Effect: TypeAlias = Callable[[Floats, Arguments], Floats]
 
+LASTING: Final = frozenset({"reverb", "gverb", "echo", "ping_pong"})
+"""Effects that sound on after what runs into them."""
 _MOST_ECHOES: Final = 24
+_CREST: Final = 2.2
+"""Peak of music over its root mean square, about."""
 _POINTS: Final = 8
 """Points inside a frame at which a fast modulation is averaged."""
 
@@ -43,8 +49,10 @@ def apply_effect(name: str, power: Floats, arguments: Arguments) -> Floats:
     wet = effect(power * np.float32(max(0.0, arguments.get("pre_mix", 1.0)) ** 2), arguments)
     if mix >= 1.0:
         return wet * gain
-    dry, through = math.cos(mix * math.pi / 2) ** 2, math.sin(mix * math.pi / 2) ** 2
-    return np.asarray((power * np.float32(dry) + wet * np.float32(through)) * gain)
+    dry, through = math.cos(mix * math.pi / 2), math.sin(mix * math.pi / 2)
+    if name == "reverb":  # mixes twice
+        dry, through = dry + through * (1.0 - mix), through * mix
+    return np.asarray((power * np.float32(dry**2) + wet * np.float32(through**2)) * gain)
 
 
 def _tail(power: Floats, kept: float, gain: float) -> Floats:
@@ -54,10 +62,10 @@ def _tail(power: Floats, kept: float, gain: float) -> Floats:
 
 
 def _reverb(power: Floats, arguments: Arguments) -> Floats:
-    feedback = 0.7 + 0.28 * min(1.0, max(0.0, arguments.get("room", 0.6)))
-    kept = feedback ** (2.0 * FRAME_SECONDS / 0.031)
+    room = min(1.0, max(0.0, arguments.get("room", 0.6)))
+    kept = (0.7 + 0.28 * room) ** (2.0 * FRAME_SECONDS / 0.031)  # combs of about 31 ms
     damping = _damping(round(arguments.get("damp", 0.5), 1))
-    return _tail(power * damping, kept, 1.6) + power * np.float32(0.6)
+    return _tail(power * damping, kept, 0.42 / (1.0 - 0.72 * room))
 
 
 @lru_cache(maxsize=32)
@@ -68,8 +76,8 @@ def _damping(damp: float) -> Floats:
 
 def _gverb(power: Floats, arguments: Arguments) -> Floats:
     release = max(0.05, arguments.get("release", 3.0))
-    kept = 10.0 ** (-6.0 * FRAME_SECONDS / release)
-    return _tail(power, kept, 9.0) + power
+    kept = 10.0 ** (-8.0 * FRAME_SECONDS / release)
+    return _tail(power, kept, 4.5) + power * np.float32(5.0)
 
 
 def _echoes(power: Floats, phase: float, kept: float) -> Floats:
@@ -102,28 +110,20 @@ def _ping_pong(power: Floats, arguments: Arguments) -> Floats:
     return _echoes(power, arguments.get("phase", 0.25), feedback**2)
 
 
-def _cutoff(arguments: Arguments, default: float) -> float:
-    return arguments.get("cutoff", default)
-
-
-def _low(poles: int) -> Effect:
+def _low(resonance: float) -> Effect:
     def filtered(power: Floats, arguments: Arguments) -> Floats:
-        resonance = arguments.get("res", 0.5) if poles == 2 else 0.0
-        return power * low_pass(_cutoff(arguments, 100.0), resonance, poles)[:, None]
+        response = low_pass(arguments.get("cutoff", 100.0), arguments.get("res", resonance))
+        return np.asarray(power * response[:, None])
 
     return filtered
 
 
-def _high(power: Floats, arguments: Arguments) -> Floats:
-    return power * high_pass(_cutoff(arguments, 100.0), arguments.get("res", 0.0))[:, None]
+def _high(resonance: float) -> Effect:
+    def filtered(power: Floats, arguments: Arguments) -> Floats:
+        response = high_pass(arguments.get("cutoff", 100.0), arguments.get("res", resonance))
+        return np.asarray(power * response[:, None])
 
-
-def high_pass(cutoff: float, resonance: float = 0.0) -> Floats:
-    """Power response of a two-pole high-pass, shape (64,); `cutoff` is a MIDI number."""
-    ratio = 440.0 * 2.0 ** ((cutoff - 69.0) / 12.0) / band_hertz()
-    damping = 1.0 - 0.93 * min(0.99, max(0.0, resonance))
-    response = 1.0 / ((1.0 - ratio**2) ** 2 + (2.0 * damping * ratio) ** 2 * 0.5 + 1e-3)
-    return np.asarray(np.minimum(response, 20.0), dtype=np.float32)
+    return filtered
 
 
 def _band(power: Floats, arguments: Arguments) -> Floats:
@@ -179,9 +179,16 @@ def _saturated(power: Floats, drive: float) -> Floats:
         return power
     level = np.sqrt(2.0 * power.sum(axis=0, keepdims=True))
     gain = ((1.0 + drive) / (1.0 + drive * level)) ** 2
-    rough = np.float32(0.35) * drive * level / (1.0 + drive * level)
-    harmonics = (_raised(19.0) + _raised(28.0)) @ power * np.float32(0.5)
-    return np.asarray((power * (1.0 - rough) + harmonics * rough) * gain, dtype=np.float32)
+    rough = drive * level / (1.0 + drive * level)
+    harmonics = _harmonics() @ power
+    return np.asarray((power + harmonics * rough) * gain, dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def _harmonics() -> Floats:
+    """The third, fifth and seventh harmonic of everything, shape (64, 64)."""
+    parts = ((19.0, 0.10), (28.0, 0.04), (34.0, 0.02))
+    return np.asarray(sum(_raised(shift) * np.float32(share) for shift, share in parts))
 
 
 @lru_cache(maxsize=64)
@@ -202,29 +209,36 @@ def _tanh(power: Floats, arguments: Arguments) -> Floats:
 
 def _krush(power: Floats, arguments: Arguments) -> Floats:
     rough = _saturated(power, max(0.0, arguments.get("gain", 5.0)))
-    return rough * low_pass(_cutoff(arguments, 100.0), arguments.get("res", 0.0))[:, None]
+    return rough * low_pass(arguments.get("cutoff", 100.0), arguments.get("res", 0.0))[:, None]
 
 
 def _bitcrusher(power: Floats, arguments: Arguments) -> Floats:
     rate = max(100.0, arguments.get("sample_rate", 10_000.0))
-    hertz = band_hertz()
-    below = (1.0 / (1.0 + (hertz / (0.5 * rate)) ** 8)).astype(np.float32)
-    mirrored = _mirror(round(rate, -2)) @ power
-    noise = np.float32(4.0 ** -max(1.0, arguments.get("bits", 8.0)))
-    floor = noise * np.float32(1.0 / N_BANDS) * (power.sum(axis=0, keepdims=True) > 1e-7)
-    return np.asarray(power * below[:, None] + mirrored * np.float32(0.25) + floor)
+    below = (1.0 / (1.0 + (band_hertz() / (0.6 * rate)) ** 8)).astype(np.float32)
+    sounding = power.sum(axis=0, keepdims=True) > 1e-7
+    noise = np.float32(4.0 ** -max(1.0, arguments.get("bits", 8.0)) / 12.0) * _pink()
+    return np.asarray(power * below[:, None] + _image(round(rate, -2)) @ power + noise * sounding)
+
+
+@lru_cache(maxsize=1)
+def _pink() -> Floats:
+    """Shares of the bands in noise with as much power in every octave, shape (64, 1)."""
+    share = np.gradient(np.log(band_hertz()))
+    return np.asarray((share / share.sum())[:, None], dtype=np.float32)
 
 
 @lru_cache(maxsize=32)
-def _mirror(rate: float) -> Floats:
-    """The first image of a spectrum sampled at a low rate, shape (64, 64)."""
+def _image(rate: float) -> Floats:
+    """The images of a spectrum around a low sampling rate, held from sample to sample."""
     hertz = band_hertz()
-    matrix = np.zeros((N_BANDS, N_BANDS), dtype=np.float32)
+    matrix = np.zeros((N_BANDS, N_BANDS))
     for source, frequency in enumerate(hertz):
-        image = rate - frequency
-        if frequency < rate / 2 and hertz[0] < image < hertz[-1]:
-            matrix[int(np.argmin(np.abs(hertz - image))), source] = 1.0
-    return matrix
+        if frequency < rate / 2:
+            for image in (rate - frequency, rate + frequency):
+                near = np.exp(-(((hertz - image) / (0.03 * rate)) ** 2))
+                held = np.sinc(image / rate) ** 2
+                matrix[:, source] += held * near / max(1e-3, near.sum())
+    return matrix.astype(np.float32)
 
 
 def _normaliser(power: Floats, arguments: Arguments) -> Floats:
@@ -235,6 +249,20 @@ def _normaliser(power: Floats, arguments: Arguments) -> Floats:
 
 def _normalised(effect: Effect) -> Effect:
     return lambda power, arguments: _normaliser(effect(power, arguments), {})
+
+
+def _compressor(power: Floats, arguments: Arguments) -> Floats:
+    threshold = max(1e-3, arguments.get("threshold", 0.2))
+    level = 1.8 * np.sqrt(power.sum(axis=0, keepdims=True)) / threshold
+    slope = np.where(level > 1, arguments.get("slope_above", 0.5), arguments.get("slope_below", 1))
+    gain = np.clip(np.maximum(level, 1e-6) ** (slope - 1.0), 0.0, 10.0)
+    return np.asarray(power * gain**2, dtype=np.float32)
+
+
+def limited(power: Floats) -> Floats:
+    """The limiter at the end of Sonic Pi's mixer: no peak above full scale."""
+    peak = _CREST * np.sqrt(power.sum(axis=0, keepdims=True))
+    return np.asarray(power / np.maximum(peak, 1.0) ** 2)
 
 
 def _octaver(power: Floats, arguments: Arguments) -> Floats:
@@ -298,14 +326,14 @@ EFFECTS: Final[dict[str, Effect]] = {
     "gverb": _gverb,
     "echo": _echo,
     "ping_pong": _ping_pong,
-    "lpf": _low(2),
-    "rlpf": _low(2),
-    "nlpf": _normalised(_low(2)),
-    "nrlpf": _normalised(_low(2)),
-    "hpf": _high,
-    "rhpf": _high,
-    "nhpf": _normalised(_high),
-    "nrhpf": _normalised(_high),
+    "lpf": _low(PLAIN),
+    "rlpf": _low(0.5),
+    "nlpf": _normalised(_low(PLAIN)),
+    "nrlpf": _normalised(_low(0.5)),
+    "hpf": _high(PLAIN),
+    "rhpf": _high(0.5),
+    "nhpf": _normalised(_high(PLAIN)),
+    "nrhpf": _normalised(_high(0.5)),
     "bpf": _band,
     "rbpf": _band,
     "nbpf": _normalised(_band),
@@ -330,7 +358,7 @@ EFFECTS: Final[dict[str, Effect]] = {
     "pan": _scaled(0.5),
     "mono": _scaled(0.5),
     "level": _scaled(1.0),
-    "compressor": _scaled(1.0),
+    "compressor": _compressor,
     "flanger": _scaled(1.3),
 }
 """What is known of each effect, by name."""

@@ -4,17 +4,25 @@ import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
+
+import numpy as np
+from scipy.special import jv
 
 from corpus.sonic_pi.atlas import ATLAS_NOTES
 from corpus.sonic_pi.events import Event
-from corpus.sonic_pi.mel import FRAME_SECONDS
+from corpus.sonic_pi.mel import FRAME_SECONDS, N_BANDS, PLAIN, Floats, band_hertz
 from corpus.sonic_pi.sketch_tables import AtlasTables
 
-__all__ = ["SoundRow", "sound_rows"]
+__all__ = ["SoundRow", "Stretch", "sound_rows", "stretches_of"]
 
 _FOREVER: Final = 1e6
-_STEPS_OF_SLIDE: Final = 4
+_MOST_PIECES: Final = 32
+_STEPS_OF_SWEEP: Final = 4
+_LEAK: Final = 1e-7
+"""What the onset of a tone leaves in every band, as a share of its power."""
+_STEPS_OF_SLIDE: Final = 6
 _ALIASES: Final = {"sine": "beep", "mod_beep": "mod_sine"}
 
 
@@ -24,19 +32,22 @@ class SoundRow:
 
     Args:
         numbers: 0 first part, 1 parts; 2 semitones to move; 3 amplitude; 4 low-pass now (MIDI, 0
-            none), 5 low-pass in the atlas, 6 resonance, 7 high-pass (0 none); 8 onset, 9 length in
-            seconds; 10 frames of the course for each frame, 11 frame at which it begins; 12-15
-            attack, decay, sustain, release in seconds; 16-18 levels after them; 19-20 the stretch
-            that sounds, in seconds from the onset.
+            none), 5 low-pass in the atlas (0 none; negative: the filter takes level away),
+            6 resonance, 7 high-pass (0 none); 8 onset, 9 length in seconds; 10 frames of the course
+            for each frame, 11 frame at which it begins; 12-15 attack, decay, sustain, release in
+            seconds; 16-18 levels after them; 19-20 the stretch that sounds, in seconds from the
+            onset.
         bus: where it goes.
         is_sample: not a note.
         is_first: begins here, not at a change.
+        shape: a spectrum of its own, shape (64,), sum 1, in place of the atlas's.
     """
 
     numbers: tuple[float, ...]
     bus: int
     is_sample: bool
     is_first: bool
+    shape: Floats | None = None
 
 
 def sound_rows(
@@ -53,8 +64,8 @@ def sound_rows(
         if event.time >= seconds or event.kind not in ("synth", "sample"):
             continue
         changed = changes.get(event.node)
-        for start, end, arguments in _stretches(event, changed) if changed else _WHOLE:
-            row = _row(event, arguments or event.arguments, start, end, tables)
+        for start, end, arguments in _all_stretches(event, changed):
+            row = _row(event, arguments, start, end, tables)
             if row is None:
                 unknown[event.name] = None
             else:
@@ -62,37 +73,96 @@ def sound_rows(
     return rows, tuple(unknown)
 
 
-_WHOLE: Final[tuple[tuple[float, float, Mapping[str, float] | None], ...]] = (
-    (0.0, _FOREVER, None),
-)
+Stretch = tuple[float, float, Mapping[str, float]]
 
 
-def _stretches(
-    event: Event, changes: Sequence[Event]
-) -> list[tuple[float, float, Mapping[str, float]]]:
+def _all_stretches(event: Event, changed: Sequence[Event] | None) -> list[Stretch]:
+    """A sound cut where it changes: by `control`, or by what its synth does with it."""
+    stretches = stretches_of(event, changed) if changed else [(0.0, _FOREVER, event.arguments)]
+    if event.kind == "synth" and event.name.startswith("mod_"):
+        return [piece for stretch in stretches for piece in _modulated(*stretch)]
+    if event.name == "tb303" and event.kind == "synth" and len(stretches) == 1:
+        return _opened(event.arguments)
+    return stretches
+
+
+def _modulated(start: float, end: float, arguments: Mapping[str, float]) -> list[Stretch]:
+    """A `mod_` synth goes to and fro between two notes."""
+    half = max(0.02, arguments.get("mod_phase", 0.25)) / 2.0
+    other = {**arguments, "note": arguments.get("note", 52.0) + arguments.get("mod_range", 5.0)}
+    parts = [arguments.get(key, 0.0) for key in ("attack", "decay", "sustain", "release")]
+    last = min(end, sum(parts))
+    pieces: list[Stretch] = []
+    count = min(_MOST_PIECES, math.ceil((last - start) / half))
+    width = (last - start) / max(1, count)
+    first = arguments.get("mod_invert_wave", 0.0) < 0.5
+    for index in range(count):
+        is_other = (index % 2 == 0) == first
+        place = start + index * width
+        pieces.append((place, place + width, other if is_other else arguments))
+    return pieces
+
+
+def _opened(arguments: Mapping[str, float]) -> list[Stretch]:
+    """A tb303's filter opens over an attack of its own, linear in hertz."""
+    low, high = (
+        2.0 ** (arguments.get(key, default) / 12.0)
+        for key, default in (("cutoff_min", 30.0), ("cutoff", 120.0))
+    )
+    attack = arguments.get("cutoff_attack", 0.0)
+    if attack <= FRAME_SECONDS:
+        return [(0.0, _FOREVER, arguments)]
+    width = attack / _STEPS_OF_SWEEP
+    pieces: list[Stretch] = []
+    for step in range(_STEPS_OF_SWEEP):
+        cutoff = 12.0 * math.log2(low + (high - low) * (step + 0.5) / _STEPS_OF_SWEEP)
+        pieces.append((step * width, (step + 1) * width, {**arguments, "cutoff": cutoff}))
+    return [*pieces, (attack, _FOREVER, arguments)]
+
+
+def stretches_of(event: Event, changes: Sequence[Event]) -> list[Stretch]:
     """The stretches between changes, slides in a few steps: start, end, arguments."""
-    current = dict(event.arguments)
-    points: list[tuple[float, dict[str, float]]] = [(0.0, dict(current))]
+    settled = dict(event.arguments)
+    slides: dict[str, tuple[float, float, float]] = {}  # begin, first value, duration
+    stretches: list[Stretch] = []
+
+    def at(time: float) -> dict[str, float]:
+        values = dict(settled)
+        for key, (begin, first, duration) in slides.items():
+            done = (time - begin) / duration if duration > 0 else 1.0
+            if done < 1.0:
+                values[key] = first + (settled[key] - first) * done
+        return values
+
+    def fill(start: float, end: float) -> None:
+        """Stretches from one change to the next."""
+        last = max((begin + length for begin, _, length in slides.values()), default=start)
+        sliding = min(end, last) - start
+        if sliding > FRAME_SECONDS:
+            width = sliding / _STEPS_OF_SLIDE
+            for step in range(_STEPS_OF_SLIDE):
+                begin = start + step * width
+                stretches.append((begin, begin + width, at(begin + width / 2)))
+            start += sliding
+        if end > start:
+            stretches.append((start, end, at(max(start, last))))
+
+    before = 0.0
     for change in changes:
-        offset = change.time - event.time
+        time = max(0.0, change.time - event.time)
+        fill(before, time)
+        now = at(time)
         for key, value in change.arguments.items():
             if key.endswith("_slide"):
-                current[key] = value
-        before = dict(current)
-        targets = {k: v for k, v in change.arguments.items() if not k.endswith("_slide")}
-        slides = {k: current.get(f"{k}_slide", current.get("slide", 0.0)) for k in targets}
-        longest = max(slides.values(), default=0.0)
-        n_steps = _STEPS_OF_SLIDE if longest > FRAME_SECONDS else 1
-        for step in range(1, n_steps + 1):
-            time = offset + longest * (step - 1) / n_steps
-            for key, value in targets.items():
-                slide = slides[key]
-                done = 1.0 if slide <= 0 else min(1.0, (longest * step / n_steps) / slide)
-                current[key] = before.get(key, value) + (value - before.get(key, value)) * done
-            points.append((time, dict(current)))
-    points.sort(key=lambda point: point[0])
-    ends = [time for time, _ in points[1:]] + [_FOREVER]
-    return [(time, end, held) for (time, held), end in zip(points, ends, strict=True) if end > time]
+                settled[key] = value
+        for key, value in change.arguments.items():
+            if not key.endswith("_slide"):
+                length = settled.get(f"{key}_slide", settled.get("slide", 0.0))
+                slides[key] = (time, now.get(key, value), length)
+                settled[key] = value
+        before = time
+    fill(before, _FOREVER)
+    return stretches
 
 
 def _row(
@@ -104,7 +174,35 @@ def _row(
     if numbers is None:
         return None
     bus = int(get("out_bus", 0.0))
-    return SoundRow((*numbers, start, end), bus, sample, start == 0.0)
+    shape = None
+    if event.name == "fm" and (get("divisor", 2.0), get("depth", 1.0)) != (2.0, 1.0):
+        pitch = (
+            round(get("note", 52.0), 1),
+            round(get("divisor", 2.0), 2),
+            round(get("depth", 1.0), 2),
+        )
+        shape = _modulated_tone(*pitch)
+        numbers = (*numbers[:2], 0.0, *numbers[3:])
+    return SoundRow((*numbers, start, end), bus, sample, start == 0.0, shape)
+
+
+@lru_cache(maxsize=4096)
+def _modulated_tone(note: float, divisor: float, depth: float) -> Floats:
+    """The spectrum of frequency modulation: side tones by Bessel functions (Chowning 1973)."""
+    carrier = 440.0 * 2.0 ** ((note - 69.0) / 12.0)
+    modulator = carrier / divisor if abs(divisor) > 1e-3 else 1e6
+    index = min(60.0, abs(depth * divisor))
+    orders = np.arange(-80, 81)
+    power = jv(orders, index) ** 2
+    hertz = np.abs(carrier + orders * modulator)
+    shape = np.zeros(N_BANDS)
+    inside = (hertz > 30.0) & (hertz < 13_000.0) & (power > 1e-7)
+    place = np.interp(hertz[inside], band_hertz(), np.arange(N_BANDS))
+    floor = np.minimum(place.astype(np.int64), N_BANDS - 2)
+    np.add.at(shape, floor, power[inside] * (1.0 - (place - floor)))
+    np.add.at(shape, floor + 1, power[inside] * (place - floor))
+    shape += _LEAK * shape.sum()
+    return np.asarray(shape / max(1e-6, float(power.sum())), dtype=np.float32)
 
 
 def _synth(
@@ -122,17 +220,26 @@ def _synth(
     release = get("release", 1.0)
     sustain_level = get("sustain_level", 1.0)
     decay_level = get("decay_level", sustain_level)
-    cutoff = get("cutoff", 0.0)
+    amp, cutoff = get("amp", 1.0), get("cutoff", 0.0)
+    if event.name == "tb303":  # its resonance gains when the filter is low, a pulse is louder
+        decibels = max(0.0, 0.06 * (120.0 - cutoff)) + (2.0 if get("wave", 0.0) == 1.0 else 0.0)
+        amp *= 10.0 ** (decibels / 20.0)
     was = _DEFAULT_CUTOFFS.get(event.name, 100.0) if cutoff else 0.0
+    was = was if event.name in _LEVELLED else -was
     return (
-        first, count, note - ATLAS_NOTES[place], get("amp", 1.0),
-        cutoff if cutoff != was else 0.0, was, get("res", 0.0), 0.0,
+        first, count, note - ATLAS_NOTES[place], amp,
+        cutoff if cutoff != abs(was) else 0.0, was, get("res", PLAIN), 0.0,
         event.time, attack + decay + sustain + release, 1.0, 0.0,
         attack, decay, sustain, release,
         get("attack_level", 1.0), decay_level, sustain_level,
     )  # fmt: skip
 
 
+_LEVELLED: Final = frozenset(
+    {"saw", "dsaw", "tri", "dpulse", "supersaw", "subpulse", "mod_saw", "mod_dsaw", "mod_tri"}
+    | {"tb303", "prophet", "zawa", "growl", "hoover", "tech_saws", "dark_ambience"}
+)
+"""Synths that bring what they have filtered back to full level."""
 _DEFAULT_CUTOFFS: Final = {
     "tb303": 120.0, "prophet": 110.0, "supersaw": 130.0, "hoover": 130.0, "zawa": 100.0,
     "dark_ambience": 110.0, "growl": 130.0, "hollow": 90.0, "tech_saws": 130.0, "noise": 110.0,
@@ -165,7 +272,7 @@ def _sample(
     amp = get("amp", 1.0) * get("pre_amp", 1.0)
     return (
         first, count, shift, amp,
-        max(0.0, low_cut), 0.0, 0.0, max(0.0, high_cut),
+        max(0.0, low_cut), 0.0, PLAIN, max(0.0, high_cut),
         event.time, length, -speed if backwards else speed, high - 1.0 if backwards else low,
         attack, decay, sustain, release,
         get("attack_level", 1.0), get("decay_level", 1.0), get("sustain_level", 1.0),

@@ -6,14 +6,14 @@ from corpus.sonic_pi.syntax import Node
 from corpus.sonic_pi.unroller_blocks import Code, Scope, finish
 from corpus.sonic_pi.unroller_compiler import Compiler, handles
 from corpus.sonic_pi.unroller_definitions import Evaluate, Make, arguments_of, given_block
-from corpus.sonic_pi.unroller_dispatch import MISUSED, call_function, call_method
+from corpus.sonic_pi.unroller_dispatch import call_function, call_method
 from corpus.sonic_pi.unroller_registry import (
     FUNCTIONS,
     METHODS,
     WAITING_FUNCTIONS,
     kind_of,
 )
-from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
+from corpus.sonic_pi.unroller_threads import MISUSED, Steps, VirtualThread
 from corpus.sonic_pi.unroller_values import (
     UNKNOWN,
     BlockBreak,

@@ -3,12 +3,11 @@
 import math
 
 from corpus.sonic_pi import unroller_theory as theory
-from corpus.sonic_pi.unroller_blocks import Block
+from corpus.sonic_pi.unroller_blocks import Block, SymbolBlock
 from corpus.sonic_pi.unroller_registry import function
 from corpus.sonic_pi.unroller_threads import VirtualThread
 from corpus.sonic_pi.unroller_values import (
     LARGEST_LIST,
-    UNKNOWN,
     Ring,
     RubyError,
     Span,
@@ -118,7 +117,7 @@ def _rand_skip(thread: VirtualThread, given: list[Value], _block: Block | None) 
 @function("rand_reset")
 def _rand_reset(thread: VirtualThread, _given: list[Value], _block: Block | None) -> Value:
     thread.chance.index = 0
-    return None
+    return 0
 
 
 @function("rand_look")
@@ -155,7 +154,9 @@ def shuffle_list(thread: VirtualThread, values: list[Value]) -> list[Value]:
 
 @function("choose")
 def _choose(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    return choose_from(thread, as_list(given[0])) if given else UNKNOWN
+    if not given:
+        return SymbolBlock(lambda chooser, values: choose_from(chooser, as_list(values)))
+    return choose_from(thread, as_list(given[0]))
 
 
 @function("shuffle")
@@ -170,7 +171,8 @@ def _shuffle(thread: VirtualThread, given: list[Value], _block: Block | None) ->
 @function("pick")
 def _pick(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
     if not given or not (is_list(given[0]) or isinstance(given[0], Span)):
-        return UNKNOWN
+        rest = list(given)
+        return SymbolBlock(lambda chooser, values: _pick(chooser, [values, *rest], None))
     values = as_list(given[0])
     count = given[1] if len(given) > 1 and is_number(given[1]) else 1
     for _ in range(whole(_options(given).get("skip", 0) or 0)):

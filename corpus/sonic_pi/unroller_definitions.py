@@ -134,7 +134,9 @@ def given_block(
     """How the block of a call is made, and whether it may wait; none if there is none."""
     block = node.fields.get("block")
     if block is not None:
-        return _block(compiler, block)
+        name = node.fields.get("method")
+        is_lambda = name is not None and name.text == "lambda"
+        return _block(compiler, block, is_function=is_lambda)
     for child in arguments.children if arguments is not None else []:
         if child.kind == "block_argument" and child.children:
             make = _passed_block(compiler.compile(child.children[0]))

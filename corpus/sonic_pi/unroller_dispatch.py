@@ -10,7 +10,7 @@ from corpus.sonic_pi.unroller_registry import (
     WAITING_METHODS,
     kind_of,
 )
-from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
+from corpus.sonic_pi.unroller_threads import MISUSED, Steps, VirtualThread
 from corpus.sonic_pi.unroller_values import (
     UNKNOWN,
     BlockBreak,
@@ -18,10 +18,8 @@ from corpus.sonic_pi.unroller_values import (
     Value,
 )
 
-__all__ = ["MISUSED", "call_function", "call_method"]
+__all__ = ["call_function", "call_method"]
 
-MISUSED: Final = (TypeError, ValueError, IndexError, KeyError, AttributeError, ArithmeticError)
-"""What a function of ours raises when it is given values that it does not expect."""
 _WAITING_METHOD_NAMES: Final = frozenset({"call", "yield", "()"})
 
 

@@ -10,6 +10,7 @@ from corpus.sonic_pi.unroller_operators import BINARY, fetch, store
 from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
 from corpus.sonic_pi.unroller_values import (
     UNKNOWN,
+    Kind,
     Ring,
     Span,
     Symbol,
@@ -61,8 +62,8 @@ _ESCAPES: Final = {"\\n": "\n", "\\t": "\t", "\\s": " ", "\\e": "\x1b", "\\0": "
 
 @handles("string", "bare_string", "chained_string", "heredoc_beginning", "regex", "subshell")
 def _string(compiler: Compiler, node: Node) -> Code:
-    if node.kind == "subshell":
-        compiler.miss("shell command")
+    if node.kind in ("subshell", "regex"):
+        compiler.miss(node.kind)
         return constant(UNKNOWN)
     if node.kind == "chained_string":
         return _joined([compiler.compile(child) for child in node.children])
@@ -184,7 +185,13 @@ def _range(compiler: Compiler, node: Node) -> Code:
     return Code(run)
 
 
-@handles("instance_variable", "global_variable", "class_variable", "constant")
+@handles("constant")
+def _constant(_compiler: Compiler, node: Node) -> Code:
+    kind, name = Kind(node.text), node.text
+    return Code(lambda _scope, thread: thread.machine.globals.get(name, kind))
+
+
+@handles("instance_variable", "global_variable", "class_variable")
 def _global(_compiler: Compiler, node: Node) -> Code:
     name = node.text
     return Code(lambda _scope, thread: thread.machine.globals.get(name))

@@ -46,7 +46,7 @@ def _defonce(thread: VirtualThread, given: list[Value], block: Block | None) -> 
 
 
 @waiting_function("uncomment", "with_real_time", "with_debug", "with_cue_logging",
-                  "with_arg_checks", "with_timing_guarantees", "with_timing_warnings",
+                   "with_timing_guarantees", "with_timing_warnings",
                   "with_sched_ahead_time", "with_osc", "with_osc_logging",
                   "with_midi_logging", "with_midi_defaults")  # fmt: skip
 def _just_do(thread: VirtualThread, _given: list[Value], block: Block | None) -> Steps:
@@ -60,7 +60,7 @@ def _on(thread: VirtualThread, given: list[Value], block: Block | None) -> Steps
     return None
 
 
-@function("comment", "puts", "print", "p", "use_debug", "use_cue_logging", "use_arg_checks",
+@function("comment", "puts", "print", "p", "use_debug", "use_cue_logging",
           "use_timing_guarantees", "use_timing_warnings", "use_osc_logging", "use_midi_logging",
           "use_real_time", "use_sched_ahead_time", "set_sched_ahead_time!", "set_audio_latency!",
           "use_osc", "osc", "osc_send", "use_midi_defaults", "midi", "midi_note_on",

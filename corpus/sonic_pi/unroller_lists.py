@@ -1,5 +1,7 @@
 """Functions that make lists: rings, ranges, lines, spreads."""
 
+from functools import lru_cache
+
 from corpus.sonic_pi.unroller_blocks import Block
 from corpus.sonic_pi.unroller_registry import function
 from corpus.sonic_pi.unroller_threads import VirtualThread
@@ -72,6 +74,7 @@ def _range(_thread: VirtualThread, given: list[Value], _block: Block | None) -> 
     return _stepped(to_float(numbers[0]), to_float(numbers[1]), abs(step), inclusive=inclusive)
 
 
+@lru_cache(maxsize=1024)
 def _stepped(first: float, last: float, step: float, *, inclusive: bool) -> Ring:
     if first == last or step == 0:
         return Ring([])
@@ -111,10 +114,13 @@ _geometric(2.0)
 _geometric(0.5)
 
 
-def euclidean(accents: int, size: int) -> list[bool]:
+@lru_cache(maxsize=1024)
+def euclidean(accents: int, size: int) -> tuple[bool, ...]:
     """Accents spread as evenly as they go over a number of steps (Bjorklund's algorithm)."""
+    if accents <= 0:
+        return (False,) * max(0, size)
     if accents >= size:
-        return [True] * max(0, size)
+        return (True,) * max(0, size)
     front = [[True] for _ in range(max(0, accents))]
     back = [[False] for _ in range(size - len(front))]
     while True:
@@ -123,7 +129,7 @@ def euclidean(accents: int, size: int) -> list[bool]:
         back = front[count:] or back[count:]
         front = joined
         if len(back) <= 1:
-            return [step for group in front + back for step in group]
+            return tuple(step for group in front + back for step in group)
 
 
 @function("spread")

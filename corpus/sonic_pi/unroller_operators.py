@@ -11,6 +11,7 @@ from corpus.sonic_pi.unroller_values import (
     LARGEST_LIST,
     UNKNOWN,
     BudgetError,
+    Kind,
     Ring,
     RubyError,
     Span,
@@ -191,7 +192,7 @@ def is_case(pattern: Value, value: Value) -> Value:
     """`pattern === value`, which `case` asks."""
     if pattern is UNKNOWN or value is UNKNOWN:
         return UNKNOWN
-    return pattern.holds(value) if isinstance(pattern, Span) else same(pattern, value)
+    return pattern.holds(value) if isinstance(pattern, Span | Kind) else same(pattern, value)
 
 
 def _both(left: Value, right: Value) -> Value:

@@ -45,6 +45,9 @@ def split_sample(given: list[Value]) -> tuple[list[Value], dict[str, Value]]:
 def find_sample(thread: VirtualThread, filters: list[Value]) -> str | None:
     """The sample that names, parts of names and numbers choose; none if there is none."""
     machine = thread.machine
+    only = filters[0] if len(filters) == 1 else None
+    if isinstance(only, Symbol) and only in machine.instruments.samples:
+        return str(only)
     names = list(machine.instruments.samples)
     plain: list[Value] = []
     for value in filters:
@@ -125,6 +128,7 @@ def _slice(thread: VirtualThread, made: dict[str, Value]) -> None:
     if isinstance(index, Block):
         slices = [{"index": number} for number in range(count)]
         index = index.call(thread, [Ring(slices)])
+        index = as_list(index)[0] if is_list(index) and as_list(index) else index
         index = index["index"] if isinstance(index, dict) else index
     if not is_number(index):
         thread.machine.miss("slice:", "unknown argument")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from corpus.sonic_pi.unroller_blocks import Block
 from corpus.sonic_pi.unroller_chance import shuffle_list
-from corpus.sonic_pi.unroller_operators import BINARY, store
+from corpus.sonic_pi.unroller_operators import BINARY, is_case, store
 from corpus.sonic_pi.unroller_registry import method
 from corpus.sonic_pi.unroller_theory import note_number
 from corpus.sonic_pi.unroller_threads import VirtualThread
@@ -13,6 +13,7 @@ from corpus.sonic_pi.unroller_values import (
     LARGEST_LIST,
     UNKNOWN,
     Ring,
+    RubyError,
     Span,
     Symbol,
     Value,
@@ -43,6 +44,13 @@ def _rounded(value: float, digits: int) -> Value:
     return math.floor(abs(value) / scale + 0.5) * scale * (1 if value >= 0 else -1)
 
 
+def _clamped(value: float, given: list[Value]) -> float:
+    if len(given) != 1:  # Sonic Pi's own clamp hides Ruby's
+        raise RubyError("clamp takes one number")
+    limit: float = given[0]
+    return max(-limit, min(value, limit))
+
+
 _register("number", "to_i to_int truncate", lambda owner, _: whole(owner))
 _register("number", "to_f", lambda owner, _: float(owner))
 _register("number", "floor", lambda owner, _: math.floor(owner))
@@ -66,9 +74,7 @@ _register("number", "lcm", lambda owner, given: math.lcm(owner, given[0]))
 _register("number", "max", lambda owner, given: min(owner, given[0]))  # Sonic Pi: at most
 _register("number", "min", lambda owner, given: max(owner, given[0]))  # Sonic Pi: at least
 _register("number", "between?", lambda owner, given: given[0] <= owner <= given[1])
-_register("number", "clamp", lambda owner, given: (
-    max(given[0], min(owner, given[1])) if len(given) > 1 else max(-given[0], min(owner, given[0]))
-))  # fmt: skip
+_register("number", "clamp", lambda owner, given: _clamped(owner, given))
 _register("number", "nan?", lambda owner, _: owner != owner)
 _register("number", "digits", lambda owner, _: [int(d) for d in reversed(str(abs(owner)))])
 _register("number", "chr", lambda owner, _: chr(owner))
@@ -187,7 +193,8 @@ _register("any", "inspect", lambda owner, _: inspect(owner))
 _register("any", "freeze itself to_proc force_encoding", lambda owner, _: owner)
 _register("any", "frozen?", lambda owner, _: not isinstance(owner, list | dict))
 _register("any", "dup clone", lambda owner, _: list(owner) if isinstance(owner, list) else owner)
-_register("any", "is_a? kind_of? instance_of? respond_to? class", lambda _owner, _given: UNKNOWN)
+_register("any", "is_a? kind_of? instance_of?", lambda owner, given: is_case(given[0], owner))
+_register("any", "respond_to? class", lambda _owner, _given: UNKNOWN)
 _register("any", "== eql? equal?", lambda owner, given: same(owner, given[0]))
 _register("any", "ring", lambda owner, _: Ring(as_list(owner)))
 

@@ -49,6 +49,7 @@ _setting("transpose", "transpose", 0)
 _setting("octave", "octave", 0)
 _setting("cent_tuning", "cents", 0)
 _setting("arg_bpm_scaling", "scales_times", default=True)
+_setting("arg_checks", "checks_arguments", default=False)
 
 
 def _defaults(name: str, attribute: str) -> None:

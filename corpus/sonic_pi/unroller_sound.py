@@ -4,6 +4,7 @@ from typing import Final
 
 from corpus.sonic_pi.events import Event, EventKind
 from corpus.sonic_pi.unroller_blocks import Block
+from corpus.sonic_pi.unroller_limits import check_arguments
 from corpus.sonic_pi.unroller_registry import function, method, waiting_function
 from corpus.sonic_pi.unroller_samples import (
     SAMPLER_ARGUMENTS,
@@ -83,9 +84,14 @@ def _complete(thread: VirtualThread, name: str, made: dict[str, float]) -> dict[
     scale = thread.beat_seconds
     if thread.scales_times and scale != 1.0:
         unscaled = _UNSCALED.get(name, ())
-        for key in complete:
-            if (key in _SCALED and key not in unscaled) or key.endswith("_slide"):
+        for key in _SCALED:
+            if key in complete and key not in unscaled:
                 complete[key] *= scale
+        for key in made:
+            if key.endswith("_slide"):
+                complete[key] *= scale
+    if thread.checks_arguments:
+        check_arguments(name, made, defaults)
     if "slide" in made:
         slide = made["slide"] * (scale if thread.scales_times else 1.0)
         for key in _SLIDING:
@@ -221,25 +227,40 @@ def _sample(thread: VirtualThread, given: list[Value], block: Block | None) -> V
     if name is None:
         return NodeHandle((), "", {})
     machine = thread.machine
-    if name not in machine.loaded:  # Sonic Pi loads it in a thread of its own
+    is_new = name not in machine.loaded
+    if is_new:  # Sonic Pi loads and plays it in a thread of its own
         machine.loaded.add(name)
         thread.child(None)
     if not _is_on(options):
         return NodeHandle((), name, {})
+    try:
+        handle = _play_sample(thread, name, options)
+    except RubyError as error:
+        if not is_new:
+            raise
+        machine.errors.append(str(error))
+        return NodeHandle((), name, {})
+    thread.last_node = handle
+    _follow(thread, handle, block)
+    return handle
+
+
+def _play_sample(thread: VirtualThread, name: str, options: dict[str, Value]) -> NodeHandle:
+    machine = thread.machine
     is_simple = set(options) <= SAMPLER_ARGUMENTS
     options.pop("on", None)
     options = sample_arguments(thread, name, options)
     channels = "mono" if machine.instruments.samples[name].channels == 1 else "stereo"
     player = f"{'basic_' if is_simple else ''}{channels}_player"
     defaults = machine.instruments.defaults.get(player, {})
-    made = {**defaults, **_numbers(thread, player, options)}
-    for key in made:
+    numbers = _numbers(thread, player, options)
+    if thread.checks_arguments:
+        check_arguments(player, numbers, defaults, is_sample=True)
+    made = {**defaults, **numbers}
+    for key in numbers:
         if key.endswith("_slide") and thread.scales_times:
             made[key] *= thread.beat_seconds
-    handle = _start(thread, "sample", player, name, made)
-    thread.last_node = handle
-    _follow(thread, handle, block)
-    return handle
+    return _start(thread, "sample", player, name, made)
 
 
 @waiting_function("with_fx")
@@ -285,6 +306,8 @@ def _control(thread: VirtualThread, given: list[Value], _block: Block | None) ->
         for key in made:
             if key in _SCALED or key.endswith("_slide"):
                 made[key] *= thread.beat_seconds
+    if thread.checks_arguments:
+        check_arguments(handle.name, made, handle.arguments)
     pitches = Ring([_sounding_note(thread, note, options) for note in as_list(notes)])
     label = handle.name.removeprefix("fx_")
     for index, node in enumerate(handle.nodes):

@@ -9,7 +9,7 @@ import copy
 import heapq
 from collections import Counter
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.random_stream import STREAM_LENGTH, Chance, RandomStream
@@ -28,13 +28,15 @@ if TYPE_CHECKING:
     from corpus.sonic_pi.instruments import Instruments
     from corpus.sonic_pi.unroller_blocks import Block
 
-__all__ = ["NOTHING_SET", "Machine", "Moment", "Steps", "VirtualThread"]
+__all__ = ["MISUSED", "NOTHING_SET", "Machine", "Moment", "Steps", "VirtualThread"]
 
 Steps: TypeAlias = Generator[None, None, Value]
 """A computation that may wait: it yields whenever others may run, and returns a value."""
 
 NOTHING_SET: dict[str, Value] = {}
 """Defaults never set. Sonic Pi 3.2 cannot play after `with_synth_defaults` restores them."""
+MISUSED: Final = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
+"""What a function of ours raises when it is given values that it does not expect."""
 _DIGITS = 9
 """Times closer than a nanosecond are the same moment."""
 _DEEPEST_DESCENT = 50
@@ -83,6 +85,7 @@ class VirtualThread:
         self.cents: float = 0
         self.tuning: tuple[str, Value] | None = None
         self.scales_times = True
+        self.checks_arguments = False
         self.bus = 0
         self.last_node: NodeHandle | None = None
         # What they do not.
@@ -314,6 +317,9 @@ class Machine:
             self.errors.append(str(failure))
         except (BlockBreak, LoopBreak, Return):
             self.errors.append("break or return outside of what it could leave")
+        except MISUSED as misuse:
+            self.errors.append(f"this cannot be computed: {misuse}")
+            self.miss("operator", "values")
         except RecursionError:
             self.errors.append("functions call each other too deeply")
             self.miss("recursion", "too deep")

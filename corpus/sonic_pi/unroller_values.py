@@ -12,6 +12,7 @@ __all__ = [
     "UNKNOWN",
     "BlockBreak",
     "BudgetError",
+    "Kind",
     "LoopBreak",
     "LoopNext",
     "NodeHandle",
@@ -122,6 +123,37 @@ class Span:
             return bool(value >= self.first)
         below = value < self.last if self.exclusive else value <= self.last
         return bool(self.first <= value and below)
+
+
+class Kind:
+    """A class of Ruby's, known by name: what `is_a?` and `case` ask about."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def holds(self, value: Value) -> Value:
+        """Whether a value is of this class; unknown for classes not known here."""
+        types = _KINDS.get(self.name)
+        if types is None or value is UNKNOWN:
+            return UNKNOWN
+        return type(value) in types
+
+
+_KINDS: Final[dict[str, tuple[type, ...]]] = {
+    "Integer": (int,),
+    "Float": (float,),
+    "Numeric": (int, float),
+    "String": (str,),
+    "Symbol": (Symbol,),
+    "Array": (list,),
+    "Hash": (dict,),
+    "NilClass": (type(None),),
+    "Range": (Span,),
+    "TrueClass": (bool,),
+    "FalseClass": (bool,),
+}
 
 
 class NodeHandle:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.beat_grid import BeatGrid, pool
+from corpus.beat_grid import BeatGrid, on_grid, pool
 
 beat_lists = st.lists(st.floats(0.2, 2.0), min_size=1, max_size=12).map(
     lambda steps: tuple(np.cumsum([0.3, *steps]).tolist())
@@ -78,3 +78,24 @@ def test_a_window_without_frames_takes_the_last_before_and_never_a_later_one():
 def test_frames_without_ends_are_refused():
     with pytest.raises(ValueError, match="an end for each"):
         pool(np.zeros((2, 1), np.float32), np.array([1]), np.array([0, 5]))
+
+
+def test_levels_are_pooled_as_power_and_silence_needs_every_frame():
+    heard = {
+        "features": np.array([[1.0], [3.0], [5.0], [5.0]], np.float32),
+        "energy_db": np.array([-20.0, -30.0, -90.0, -90.0], np.float32),
+        "onset": np.array([0.4, 0.0, 0.0, 0.0], np.float32),
+        "silent": np.array([False, True, True, True]),
+    }
+    found = on_grid(heard, np.array([10, 20, 30, 40]), np.array([0, 20, 40]))
+    assert found["features"][:, 0].tolist() == [2.0, 5.0]
+    assert found["energy_db"][0] == pytest.approx(10 * np.log10((0.01 + 0.001) / 2), abs=1e-3)
+    assert found["onset"][0] == pytest.approx(0.2)
+    assert found["silent"].tolist() == [False, True]
+
+
+def test_pooling_on_a_uniform_grid_gives_the_means_of_whole_windows():
+    rng = np.random.default_rng(0)
+    frames = rng.random((40, 3)).astype(np.float32)
+    found = pool(frames, np.arange(1, 41) * 50, np.arange(0, 9) * 250)
+    np.testing.assert_allclose(found, frames.reshape(8, 5, 3).mean(axis=1), atol=1e-6)

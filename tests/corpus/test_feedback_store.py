@@ -109,7 +109,7 @@ def test_a_store_of_another_version_is_refused(tmp_path):
 def test_a_full_disk_is_said_and_nothing_before_is_lost(store):
     store.add("phone", "song", 1, 0.0)
     store._database.execute("PRAGMA max_page_count = 1")
-    with pytest.raises(FeedbackError, match="nothing was stored"):
+    with pytest.raises(FeedbackError, match="nothing was stored"):  # noqa: PT012
         for k in range(3000):
             store.add(f"phone {k}", "a song with a long name " * 8, 1, 0.0)
     stored = store.history()

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -44,6 +48,36 @@ def test_stems_rendered_in_another_order_are_the_same_bytes(renderer):
     second = [renderer.render(two, FLUTE, 1.0), renderer.render(one, room, 1.0)]
     assert first[0].tobytes() == second[1].tobytes()
     assert first[1].tobytes() == second[0].tobytes()
+
+
+IN_ANOTHER_PROCESS = """
+import ctypes, hashlib, sys
+sys.path.insert(0, sys.argv[1])
+ctypes.CDLL(None).srand(int(sys.argv[2]))  # as any library in the process might
+from corpus.midi_song import MidiNote, MidiPart
+from corpus.rendering import Renderer
+from corpus.voices import Voice
+part = MidiPart("A", 0, False, (MidiNote(0.1, 0.5, 60, 90),))
+with Renderer(16000) as renderer:
+    print(hashlib.sha256(renderer.render(part, Voice(program=0), 1.0).tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="finds srand in the C library of POSIX")
+def test_another_process_with_another_history_renders_the_same_bytes():
+    root = str(Path(__file__).parents[2])
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", IN_ANOTHER_PROCESS, root, seed],
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(told) == 1
+    assert len(told.pop().strip()) == 64
 
 
 def test_two_parts_struck_together_speak_together(renderer):

@@ -5,10 +5,10 @@ import pytest
 
 from corpus.sonic_pi.atlas import stored_atlas
 from corpus.sonic_pi.events import Event
-from corpus.sonic_pi.install import SonicPiMissing
+from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.mel import FRAME_SECONDS, N_BANDS, band_hertz, mel_spectrogram
 from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissing
+from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.sketch import sketch
 from corpus.sonic_pi.sketch_effects import EFFECTS, apply_effect
 from corpus.sonic_pi.unroller import Unroller
@@ -126,9 +126,66 @@ def test_sketches_resemble_what_is_rendered(atlas, name):
     try:
         with Renderer() as renderer:
             audio = renderer.render(code, 8.0).audio
-    except (SonicPiMissing, SandboxMissing) as missing:
+    except (SonicPiMissingError, SandboxMissingError) as missing:
         pytest.skip(f"needs an installed Sonic Pi: {missing}")
     real = mel_spectrogram(audio)
     made = sketched(code, atlas, 8.0).power
     decibels = [10 * np.log10(p.mean(axis=1) / p.mean() + 1e-5) for p in (made, real)]
     assert np.corrcoef(*decibels)[0, 1] > 0.95
+
+
+def loudest_band(sketch_):
+    return float(band_hertz()[sketch_.power.sum(axis=1).argmax()])
+
+
+def test_frequency_modulation_moves_the_tones_of_fm(atlas):
+    plain = sketched("synth :fm, note: 69, divisor: 2, depth: 0.01", atlas)
+    wide = sketched("synth :fm, note: 69, divisor: 0.5, depth: 8", atlas)
+    assert loudest_band(plain) == pytest.approx(440.0, rel=0.1)
+    assert centre(wide) > 1.5 * centre(plain)
+    assert wide.power.sum() == pytest.approx(plain.power.sum(), rel=0.3)
+
+
+def test_a_mod_synth_goes_to_and_fro_between_two_notes(atlas):
+    code = "synth :mod_sine, note: 60, mod_range: 24, mod_phase: 1, sustain: 4"
+    power = sketched(code, atlas).power
+    first, second = power[:, 2:8].sum(axis=1).argmax(), power[:, 13:19].sum(axis=1).argmax()
+    assert abs(int(first) - int(second)) > 5
+
+
+def test_an_effect_that_is_changed_changes_the_sound_from_then_on(atlas):
+    code = """
+with_fx :lpf, cutoff: 40 do |fx|
+  synth :noise, sustain: 4
+  sleep 2
+  control fx, cutoff: 120
+end"""
+    made = sketched(code, atlas)
+    hertz, middle = band_hertz() > 2000, int(2.0 / FRAME_SECONDS)
+    dark = made.power[hertz, 2 : middle - 2].sum()
+    bright = made.power[hertz, middle + 2 : 2 * middle - 4].sum()
+    assert bright > 100 * dark
+
+
+def test_a_second_slide_takes_over_where_the_first_has_come_to(atlas):
+    code = """
+s = play 50, sustain: 4, note_slide: 2
+control s, note: 90
+sleep 1
+control s, note: 50"""
+    power = sketched(code, atlas).power
+    tops = [int(power[:, int(t / FRAME_SECONDS)].argmax()) for t in (0.3, 1.1, 3.2)]
+    assert tops[0] < tops[1]
+    assert tops[2] < tops[1]
+
+
+def test_loud_sums_meet_the_limiter(atlas):
+    code = "20.times { synth :saw, note: 60, sustain: 3, amp: 2 }"
+    assert sketched(code, atlas).power.sum(axis=0).max() < 0.5
+
+
+def test_muffling_a_saw_keeps_its_level_and_a_noise_loses_it(atlas):
+    saw = [sketched(f"synth :saw, note: 50, cutoff: {c}", atlas).power.sum() for c in (60, 100)]
+    noise = [sketched(f"synth :noise, cutoff: {c}", atlas).power.sum() for c in (60, 100)]
+    assert saw[0] > 0.8 * saw[1]
+    assert noise[0] < 0.2 * noise[1]

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.sonic_pi.install import SonicPiMissing, find_installation
+from corpus.sonic_pi.install import SonicPiMissingError, find_installation
 from corpus.sonic_pi.random_stream import find_random_stream
 from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissing
+from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.unroller import Unroller, UnrollerConfig
 
 PROGRAMS = sorted((Path(__file__).parent / "sonic_pi_programs").glob("*.rb"))
@@ -24,7 +24,7 @@ def renderer():
     try:
         with Renderer() as made:
             yield made
-    except (SonicPiMissing, SandboxMissing) as missing:
+    except (SonicPiMissingError, SandboxMissingError) as missing:
         pytest.skip(f"needs an installed Sonic Pi: {missing}")
 
 
@@ -145,6 +145,36 @@ def test_an_error_ends_only_its_thread(unroller):
     assert "no" in str(result.errors[0])
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "play 60, cutoff: 131, release: 1",
+        "synth :saw, note: 60, cutoff: 131",
+        "play 60, amp: -1",
+        "play 60, pan: 1.5",
+        "sample :bd_haus, rate: 0",
+        "sample :bd_haus, hpf: 119",
+        "with_fx(:reverb, room: 1.1) { play 60 }",
+        "with_fx(:echo, phase: 0) { play 60 }",
+        "synth :tb303, note: 40, cutoff: 130.5",
+        "synth :theremin",
+        "with_fx(:sparkle) { play 60 }",
+        "play :h4",
+        "play scale(:c4, :martian)",
+        "synth :saw, res: 2, note: 50",
+    ],
+)
+def test_wrong_arguments_end_the_thread_as_they_do_in_sonic_pi(unroller, renderer, call):
+    code = f"use_arg_checks true\nload_sample :bd_haus\nplay 40\n{call}\nplay 41\nsleep 1\nplay 42"
+    assert_nearly_all_match(
+        sounding(unroller.unroll(code, 2.0).events), sounding(renderer.events(code, 2.0).events)
+    )
+
+
+def test_arguments_are_not_checked_unless_the_program_asks_for_it(unroller):
+    assert notes(unroller, "play 60, amp: -1\nplay 61") == [60, 61]
+
+
 def test_syntax_errors_give_no_events_but_a_line(unroller):
     result = unroller.unroll("play 60\nlive_loop :a do\n", 2.0)
     assert result.events == ()
@@ -179,6 +209,7 @@ def test_syntax_errors_give_no_events_but_a_line(unroller):
         "use_bpm 0; use_bpm -1; density 0 do end",
         "[3, 'a', nil].sort; 1 <=> :a; nil + 1; :r - 1; {} < 3; 1.foo.bar.baz",
         "play 60, release: Float::NAN, amp: 1.0 / 0",
+        "h = {}\nh[{}] = 1\nplay h[[1, {}]]\n-'a'\n~nil\n[] << 1 << nil\n'a' * -1\n[1][nil]\n5[1]",
     ],
 )
 def test_hostile_and_endless_programs_end(unroller, code):
@@ -273,3 +304,41 @@ def test_installed_examples_are_foreseen(unroller, renderer):
         code = path.read_text(encoding="utf-8")
         real = [event for event in renderer.events(code, 10.0).events if event.time < 9.9]
         assert_nearly_all_match(sounding(unroller.unroll(code, 9.9).events), sounding(real))
+
+
+def test_a_named_thread_is_not_started_twice(unroller):
+    code = "2.times { in_thread(name: :a) { play 60; sleep 1; play 61 } }"
+    assert notes(unroller, code) == [60, 61]
+
+
+def test_a_loop_defined_again_goes_on_with_the_new_body(unroller):
+    code = "live_loop(:a) { play 60; sleep 1 }\nsleep 0.5\nlive_loop(:a) { play 70; sleep 1 }"
+    assert notes(unroller, code, 3.0) == [60, 70, 70]
+
+
+def test_a_chord_shares_its_amplitude_among_its_notes(unroller):
+    events = unroller.unroll("play chord(:c4, :major), amp: 1.5", 1.0).events
+    assert [event.arguments["amp"] for event in events] == [0.5, 0.5, 0.5]
+
+
+def test_a_stretched_sample_plays_at_the_rate_that_fits(unroller):
+    event = unroller.unroll("use_bpm 120\nsample :loop_amen, beat_stretch: 4", 1.0).events[0]
+    assert event.arguments["rate"] == pytest.approx(1.753 / 2.0, abs=0.01)
+
+
+def test_an_option_given_twice_counts_once_and_is_drawn_late(unroller):
+    code = "play 60, amp: rrand(0, 1), pan: rrand(0, 1), amp: 0.5"
+    event = unroller.unroll(code, 1.0).events[0]
+    assert event.arguments["amp"] == 0.5
+
+
+def test_a_lambda_is_called_with_what_it_is_given(unroller):
+    code = "define(:each_of) { |n, &b| b.call(n); b.call(n + 1) }\neach_of(60) { |n| play n }"
+    assert notes(unroller, code) == [60, 61]
+
+
+def test_a_budget_cuts_a_program_short_and_says_so():
+    code = "live_loop(:a) { play 60; sleep 0.125 }"
+    result = Unroller(UnrollerConfig(most_steps=50)).unroll(code, 60.0)
+    assert 0 < len(result.events) < 50
+    assert not result.coverage.is_complete

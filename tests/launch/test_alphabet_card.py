@@ -49,6 +49,38 @@ def test_the_same_corpus_and_seed_give_the_same_card(corpus, tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_segments_of_a_beat_are_measured_where_beats_are_known(tmp_path, capsys):
+    mido = pytest.importorskip("mido")
+    pytest.importorskip("fluidsynth", reason="install FluidSynth and pyfluidsynth")
+    for index in range(3):
+        file = mido.MidiFile(ticks_per_beat=480)
+        file.tracks.append(mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=600_000 + index)]))
+        for shift in (0, -8):
+            track = mido.MidiTrack([mido.Message("program_change", program=70, channel=-shift)])
+            for pitch in np.random.default_rng(index).integers(60, 72, 24).tolist():
+                on = {"note": pitch + shift, "channel": -shift}
+                track.append(mido.Message("note_on", velocity=90, **on))
+                track.append(mido.Message("note_off", time=480, **on))
+            file.tracks.append(track)
+        (tmp_path / "in").mkdir(exist_ok=True)
+        file.save(tmp_path / f"in/{index}.mid")
+    out = str(tmp_path / "out")
+    rate = ["--sample-rate", "8000", "--window", "0.05", "--split", "seed", "--twins"]
+    assert import_corpus([str(tmp_path / "in"), "--out", out, *rate]) in (0, 2)
+    if not (tmp_path / "out/manifest.json").exists():
+        pytest.skip("install the FluidR3 sound font")
+    manifest = tmp_path / "out/manifest.json"
+    manifest.write_text(
+        manifest.read_text().replace('"validation"', '"train"').replace('"test"', '"train"')
+    )
+    arguments = [out, "--out", str(tmp_path / "card"), "--measure", "train", "--classes", "4"]
+    assert main([*arguments, "--beats", "1"]) == 0
+    (card,) = json.loads((tmp_path / "card/card.json").read_text())["cards"]
+    assert card["window_seconds"] == pytest.approx(0.6, abs=0.01)
+    assert card["relation"]["all"]["n_pairs"] > 60
+    assert "Windows of 1/1 beat" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

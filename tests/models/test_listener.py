@@ -6,7 +6,7 @@ from models.listener import Listener, ListenerConfig, room_weights
 from models.metrics.ranking import centred_cosine, cosine
 from models.taste import AlignerV2, TasteConfig
 
-TINY = TasteConfig(user_dim=6, hidden_dim=24, shared_dim=12, n_blocks=1, temperature=0.1)
+TINY = TasteConfig(user_dim=6, hidden_dim=24, shared_dim=12, n_song_blocks=1, temperature=0.1)
 
 
 @pytest.fixture(scope="module")
