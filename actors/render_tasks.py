@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import ray
 
-from actors.supervisor import start_ray
+from actors.ray_session import start_ray
 from corpus.sonic_pi.dataset import CheckConfig, Job, Pair, checked_pair
 from corpus.sonic_pi.renderer import Renderer, RendererConfig
 
@@ -40,12 +40,12 @@ class RenderWorker:
 
 
 @contextmanager
-def ray_session() -> Iterator[None]:
+def ray_session(n_workers: int) -> Iterator[None]:
     """Ray for the time of a `with` block: the cluster named in RAY_ADDRESS, else this machine."""
     if "RAY_ADDRESS" in os.environ:
         ray.init(log_to_driver=False, configure_logging=False)
     else:
-        start_ray()
+        start_ray(n_workers)
     try:
         yield
     finally:

@@ -99,7 +99,7 @@ def _pairs(dataset: Dataset, arguments: argparse.Namespace) -> Iterator[Pair]:
     if arguments.ray:
         from actors.render_tasks import ray_session, render_jobs  # Ray only when asked for
 
-        with ray_session():
+        with ray_session(arguments.workers):
             yield from render_jobs(dataset.missing(), arguments.workers, RendererConfig(), check)
         return
     jobs, again = tee(dataset.missing())
