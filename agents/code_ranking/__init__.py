@@ -1,0 +1,1 @@
+"""Ranks pieces of code by how they will sound, without playing them."""

@@ -1,0 +1,118 @@
+"""Programs and sounds as points in one space: foreseen from the code, from events, or heard.
+
+Three tiers give points that can be compared with each other: the static sketch (milliseconds, from
+the code alone), the events of a silent run, and real sound. The first two go through a regression
+fitted to rendered programs (`launch/train_alignment.py --save`), stored beside this file.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.code_ranking.views import EventView
+from corpus.sonic_pi.atlas import stored_atlas
+from corpus.sonic_pi.events import Event
+from corpus.sonic_pi.unroller import Coverage, Unroller
+from models.audio_embedding import AudioSpace
+from models.ridge import Ridge
+from models.sound_descriptors import describe, picture_of
+
+__all__ = ["Foreseen", "SoundPredictor", "stored_predictor"]
+
+FloatArray = NDArray[np.float32]
+STORED: Final = Path(__file__).with_name("ranker")
+FORESEEN_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Foreseen:
+    """What the static tier says about a program.
+
+    Args:
+        point: where its sound should lie, (dim,).
+        coverage: how much of the program was understood.
+        n_events: how many it should play; 0 means silence, and the point says little.
+    """
+
+    point: FloatArray
+    coverage: Coverage
+    n_events: int
+
+
+class SoundPredictor:
+    """Code, events and sounds to points of one space. Not safe for several threads at once.
+
+    Args:
+        space: in which distances are distances of sound.
+        ridge: from descriptions of sketches to points of `space`.
+        view: from events to descriptions.
+        unroller: from code to events.
+        seconds: how much of a program is foreseen, as much as `ridge` was fitted to.
+
+    Raises:
+        ValueError: if the regression does not end in the space.
+    """
+
+    def __init__(
+        self,
+        space: AudioSpace,
+        ridge: Ridge,
+        view: EventView,
+        unroller: Unroller,
+        seconds: float = FORESEEN_SECONDS,
+    ) -> None:
+        if ridge.weights.shape[1] != space.dim:
+            raise ValueError(
+                f"the regression must give points of {space.dim} numbers, it gives "
+                f"{ridge.weights.shape[1]}; save both with launch/train_alignment.py --save"
+            )
+        self.space = space
+        self._ridge, self._view, self._unroller = ridge, view, unroller
+        self._seconds = seconds
+
+    @classmethod
+    def load(cls, folder: Path = STORED) -> "SoundPredictor":
+        """The predictor saved in a folder, by default the one that comes with the project.
+
+        Raises:
+            OSError: if a file is missing.
+            ValueError: if a file holds something else.
+        """
+        space = AudioSpace.load(folder / "space.safetensors")
+        ridge = Ridge.load(folder / "ridge.safetensors")
+        return cls(space, ridge, EventView(stored_atlas()), Unroller())
+
+    def foresee(self, code: str) -> Foreseen:
+        """The static tier: nothing is run; faults of the program show in the coverage."""
+        unrolling = self._unroller.unroll(code, self._seconds)
+        point = self.point_of_events(unrolling.events)
+        return Foreseen(point, unrolling.coverage, len(unrolling.events))
+
+    def point_of_events(self, events: Sequence[Event]) -> FloatArray:
+        """The runtime tier: where what these events make should lie, (dim,)."""
+        description = self._view.describe(events, self._seconds)
+        return self._ridge.predict(description[None]).reshape(-1)
+
+    def point_of_sound(self, samples: FloatArray, sample_rate: int) -> FloatArray:
+        """The heard tier: where a sound does lie, (dim,).
+
+        Args:
+            samples: shape (samples,) or (samples, channels), finite, not empty.
+            sample_rate: samples per second, ≥ 4000.
+
+        Raises:
+            ValueError: as `sound_descriptors.picture_of`.
+        """
+        description = describe(picture_of(samples, sample_rate))
+        return self.space.embed(description[None]).reshape(-1)
+
+
+@lru_cache(maxsize=1)
+def stored_predictor() -> SoundPredictor:
+    """The predictor that comes with the project, loaded once; errors as `SoundPredictor.load`."""
+    return SoundPredictor.load()

@@ -1,0 +1,171 @@
+"""The paper's alignment on a data set: 24 configurations, five runs each, beside their floors.
+
+python launch/train_alignment.py DATASET [--runs 5] [--view text] [--text ENCODER] [--programs-out]
+    [--save FOLDER]
+
+Two splits. The default is the paper's: 20 % of the renders are held out, so every program is known
+by its other fillings. `--programs-out` leaves whole programs out (4 folds) and compares all views,
+losses and the regression there. Finished runs of the grid are kept in DATASET/alignment-VIEW.jsonl
+and not repeated. `--save` fits the regression from the static sketch to all pairs and writes what
+ranking needs: `space.safetensors` and `ridge.safetensors`.
+"""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a file: the repository is not on the path yet
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from launch.alignment_material import Material, load_material
+from models.alignment import AlignmentConfig
+from models.alignment_training import (
+    PAPER_GRID,
+    GridRow,
+    evaluate_alignment,
+    hold_out_renders,
+    run_grid,
+    train,
+)
+from models.audio_embedding import AudioSpace
+from models.metrics import retrieval, similarity
+from models.ridge import Ridge, choose_strength, leave_programs_out
+from models.text_embedding import TextEmbeddingConfig
+
+__all__ = ["main"]
+
+FloatArray = NDArray[np.float32]
+VIEWS = ("text", "sketch", "events")
+HELD_OUT_SHARE = 0.2
+N_FOLDS = 4
+FIGURES = (
+    "cka", "cka_floor", "cca", "cca_floor", "code_to_audio_r10", "audio_to_code_r10", "chance_r10",
+    "spearman", "spearman_within",
+)  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Trains what is missing and prints the table; returns 0, or 2 when refused."""
+    arguments = _parser().parse_args(argv)
+    console = Console()
+    try:
+        with Progress(console=Console(stderr=True)) as progress:
+            task = progress.add_task("describing pairs", total=None)
+            encoder = TextEmbeddingConfig(model=arguments.text)
+            material = load_material(
+                arguments.dataset, encoder, lambda n: progress.advance(task, n)
+            )
+        if arguments.save is not None:
+            _save(material, arguments.save)
+        if arguments.programs_out:
+            console.print(_table("programs left out", _programs_out(material)))
+        else:
+            console.print(
+                _table("renders held out (the paper's split)", _grid(material, arguments))
+            )
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on")
+        return 130
+    except (OSError, ValueError) as error:
+        print(f"train_alignment: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="train_alignment", description="Text meets sound.")
+    parser.add_argument("dataset", type=Path, help="folder made by render_corpus.py")
+    parser.add_argument("--runs", type=int, default=5, help="of each configuration (default: 5)")
+    parser.add_argument("--text", default="", help="hub id or folder of a text encoder")
+    parser.add_argument("--view", choices=VIEWS, default="text", help="of the program")
+    parser.add_argument("--save", type=Path, help="folder to write the fitted regression to")
+    parser.add_argument("--programs-out", action="store_true", help="leave whole programs out")
+    return parser
+
+
+def _grid(material: Material, arguments: argparse.Namespace) -> dict[str, list[GridRow]]:
+    held = hold_out_renders(len(material.text), HELD_OUT_SHARE, seed=0)
+    points = AudioSpace.fit(material.sound[~held]).embed(material.sound)
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("training", total=None)
+        rows = run_grid(
+            getattr(material, arguments.view),
+            points,
+            material.programs,
+            held,
+            arguments.dataset / f"alignment-{arguments.view}.jsonl",
+            n_runs=arguments.runs,
+            grid=PAPER_GRID,
+            on_row=lambda _: progress.advance(task),
+        )
+    names = {0: "before training"}
+    for number, config in enumerate(PAPER_GRID, start=1):
+        sizes = f"{config.hidden_dim}/{config.output_dim}/{config.n_hidden_layers}"
+        names[number] = f"{number}: {sizes}/{config.learning_rate:g}"
+    return {
+        name: [row for row in rows if row["configuration"] == number]
+        for number, name in names.items()
+    }
+
+
+def _programs_out(material: Material) -> dict[str, list[GridRow]]:
+    results: dict[str, list[GridRow]] = {}
+    for held in leave_programs_out(material.programs, N_FOLDS, seed=0):
+        sounds = AudioSpace.fit(material.sound[~held]).embed(material.sound)
+        for name in VIEWS:
+            view: FloatArray = getattr(material, name)
+            for loss, row in _fold(view, sounds, material.programs, held).items():
+                results.setdefault(f"{name}, {loss}", []).append(row)
+    return results
+
+
+def _fold(
+    view: FloatArray, sounds: FloatArray, programs: NDArray[np.str_], held: NDArray[np.bool_]
+) -> dict[str, GridRow]:
+    """Figures of each loss, and of the regression, on the programs held out."""
+    rows: dict[str, GridRow] = {}
+    for loss in ("info_nce", "symmetric", "soft"):
+        config = AlignmentConfig.model_validate({"loss": loss})
+        points = train(view[~held], sounds[~held], config, 0).embed(view[held], sounds[held])
+        rows[loss] = evaluate_alignment(*points, sounds[held], programs[held])
+    strength = choose_strength(view[~held], sounds[~held], programs[~held])
+    predicted = Ridge.fit(view[~held], sounds[~held], strength).predict(view[held])
+    rows["ridge"] = {
+        **similarity.evaluate(predicted, sounds[held], programs[held]),
+        **retrieval.evaluate(predicted, sounds[held]),
+    }
+    return rows
+
+
+def _save(material: Material, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    space = AudioSpace.fit(material.sound)
+    points = space.embed(material.sound)
+    strength = choose_strength(material.sketch, points, material.programs)
+    space.save(folder / "space.safetensors")
+    Ridge.fit(material.sketch, points, strength).save(folder / "ridge.safetensors")
+    print(f"{folder}: regression from {len(points)} pairs, strength {strength:g}")
+
+
+def _table(title: str, results: Mapping[str, Sequence[GridRow]]) -> Table:
+    """Mean and deviation over runs or folds."""
+    table = Table("model", *FIGURES, title=title)
+    for name, rows in results.items():
+        cells = []
+        for figure in FIGURES:
+            values = [row[figure] for row in rows if figure in row]
+            spread = f" ± {np.std(values):.3f}" if len(values) > 1 else ""
+            cells.append(f"{np.mean(values):.3f}{spread}" if values else "")
+        table.add_row(name, *cells)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
