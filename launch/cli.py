@@ -13,6 +13,8 @@ COMMANDS = {
     "train": "make a bundle from tracks that were played together",
     "import-corpus": "make a corpus to learn from: stems, pairs, or multi-track MIDI",
     "alphabet-card": "say what the labels of a corpus mean, before any training",
+    "render-corpus": "fill templates of Sonic Pi programs and render them",
+    "train-alignment": "learn to foresee how code will sound, and measure it",
     "render": "turn a Sonic Pi program into sound, faster than real time",
     "taste": "learn what listeners like, and measure it on a simulated audience",
 }
