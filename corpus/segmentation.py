@@ -53,7 +53,8 @@ class WindowGrid:
 
     def window_of(self, sample: int) -> int:
         """The window that holds `sample`: the largest k with boundary(k) ≤ sample."""
-        guess = (sample / self._window_samples).__floor__()
+        exact = self._window_samples
+        guess = sample * exact.denominator // exact.numerator
         while self.boundary(guess + 1) <= sample:
             guess += 1
         return guess

@@ -7,6 +7,7 @@ maxima only: blocks of any size, on any machine, give the same samples.
 """
 
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,18 +102,21 @@ class Limiter:
         return out
 
     def _sanitise(self, samples: Audio) -> Audio:
-        finite = np.isfinite(samples)
-        if finite.all():
+        with np.errstate(over="ignore", invalid="ignore"):
+            total = float(samples.sum())  # one pass; a sum that overflows only costs another
+        if isfinite(total):
             return samples
+        finite = np.isfinite(samples)
         self.sanitised += int(samples.size - np.count_nonzero(finite))
         return np.where(finite, samples, np.float32(0.0))
 
     def _reduction_wanted(self, samples: Audio) -> Reduction:
         """1 - gain that each frame needs: the knee t + r·z/(1 + z), z = (peak - t)/r."""
-        peaks = np.abs(samples).max(axis=1, initial=0.0).astype(np.float64)
-        over = peaks > self._threshold
         wanted = np.zeros(len(samples))
-        if over.any():
+        magnitudes = np.abs(samples)
+        if magnitudes.max(initial=0.0) > self._threshold:  # rarely: spare the others the details
+            peaks = magnitudes.max(axis=1).astype(np.float64)
+            over = peaks > self._threshold
             peak = peaks[over]
             z = (peak - self._threshold) / self._room
             wanted[over] = 1.0 - (self._threshold + self._room * (z / (1.0 + z))) / peak
