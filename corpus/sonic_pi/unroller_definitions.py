@@ -32,6 +32,8 @@ def arguments_of(
     plain: list[tuple[str, Code]] = []
     pairs: list[tuple[Value, Code]] = []
     for node in nodes:
+        if node.kind in ("splat_argument", "hash_splat_argument") and not node.children:
+            continue  # a bare `*`, left behind by an error of syntax
         if node.kind == "pair":
             key = node.fields["key"]
             if key.kind in ("hash_key_symbol", "simple_symbol"):

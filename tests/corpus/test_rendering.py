@@ -73,11 +73,11 @@ def test_another_process_with_another_history_renders_the_same_bytes():
             capture_output=True,
             text=True,
             timeout=60,
-        ).stdout
+        ).stdout.splitlines()[-1]  # pyfluidsynth says before where it was found, if CI is set
         for seed in ("1", "2")
     }
     assert len(told) == 1
-    assert len(told.pop().strip()) == 64
+    assert len(told.pop()) == 64
 
 
 def test_two_parts_struck_together_speak_together(renderer):
