@@ -117,7 +117,9 @@ class Supervisor:
 
     def stop_music(self) -> None:
         """Ask the audio process to fade out and end."""
-        with contextlib.suppress(Exception):
+        import ray
+
+        with contextlib.suppress(ray.exceptions.RayError):
             self._actors["audio"].stop.remote()
 
     def close(self, patience_seconds: float = 8.0) -> None:
