@@ -55,7 +55,6 @@ def test_the_fingerprint_names_the_ear_and_not_the_moment():
 
 @pytest.mark.ray
 def test_two_workers_make_the_same_corpus_as_none(stems, tmp_path):
-    pytest.importorskip("ray")
     assert run(stems, tmp_path / "many", 2) == run(stems, tmp_path / "alone", 0)
     files = [path for path in (tmp_path / "many").rglob("*") if path.is_file()]
     assert len(files) == 4

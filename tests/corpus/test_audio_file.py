@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,7 +55,6 @@ def test_the_length_is_the_duration_at_the_new_rate(tmp_path_factory, rate, n_fr
 
 
 def test_reading_in_chunks_equals_resampling_in_one_piece(tmp_path):
-    soxr = pytest.importorskip("soxr")
     noise = np.random.default_rng(0).uniform(-0.5, 0.5, (200_001, 2)).astype(np.float32)
     path = saved(tmp_path / "a.wav", noise, 48000, "FLOAT")
     whole = soxr.resample(noise, 48000, 44100, quality="HQ")
