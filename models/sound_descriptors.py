@@ -265,7 +265,11 @@ def _autocorrelations(
     spectrum = np.fft.rfft(centred, _fast_length(2 * n_frames))
     whole = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:, :n_frames]
     whole = np.where(energy[:, None] > 1e-9, whole / np.maximum(energy[:, None], 1e-9), 0.0)
-    return np.stack([np.interp(lags, np.arange(n_frames), curve, right=0.0) for curve in whole])
+    floor = lags.astype(np.int64)
+    inside = lags <= n_frames - 1
+    low, high = np.minimum(floor, n_frames - 1), np.minimum(floor + 1, n_frames - 1)
+    slope = whole[:, high] - whole[:, low]
+    return np.asarray((whole[:, low] + slope * (lags - floor)) * inside)
 
 
 @cache
