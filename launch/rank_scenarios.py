@@ -1,0 +1,267 @@
+"""Scenarios rendered, and every way to rank them judged against what was heard.
+
+Renders are kept in a data set whose folder is named after the content of the scenarios, so nothing
+is rendered twice and nothing stale is used. All methods see the same programs (the context and then
+a candidate); text is also tried on the candidate alone, as the paper reads it.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
+
+from agents.code_ranking.judgement import Judgement, chance, judge_distances, mean_judgement
+from agents.code_ranking.prediction import STORED
+from corpus.sonic_pi.code_distances import (
+    edit_distances,
+    event_distances,
+    parameter_distances,
+    sleep_distances,
+)
+from corpus.sonic_pi.dataset import CheckConfig, Dataset, DatasetConfig, checked_pair
+from corpus.sonic_pi.events import Event
+from corpus.sonic_pi.pool import RendererPool
+from corpus.sonic_pi.scenarios import Scenario
+from corpus.sonic_pi.templating import Template
+from launch.alignment_material import Material, load_material
+from models.alignment_training import PAPER_GRID, train
+from models.audio_embedding import AudioSpace, distances_between
+from models.modulation_embedding import ModulationSpace
+from models.ridge import Ridge
+from models.text_embedding import TextEmbedding, TextEmbeddingConfig
+
+__all__ = [
+    "KEEP",
+    "PAPER_MODEL",
+    "ScenarioSounds",
+    "cosine_distances",
+    "judge_scenarios",
+    "load_scenarios",
+    "method_distances",
+    "render_scenarios",
+    "true_distances",
+]
+
+FloatArray = NDArray[np.float32]
+Distances = NDArray[np.floating]
+SECONDS: Final = 10.0
+KEEP: Final = 3
+PAPER_MODEL: Final = PAPER_GRID[20]
+"""Configuration 21 of the paper's Table A2, its best by CKA."""
+_KEEP_ALL: Final = CheckConfig(clipped_share=1.0)  # a clipped candidate is heard all the same
+
+
+@dataclass(frozen=True, eq=False)
+class ScenarioSounds:
+    """A scenario and all views of what it sounds like; rows are those candidates that sound.
+
+    Args:
+        scenario: what was rendered.
+        kept: which candidates could be rendered.
+        material: views of the context with each candidate.
+        alone: text embedding of each candidate without its context, (n, encoder width).
+        events: what each program really played.
+    """
+
+    scenario: Scenario
+    kept: tuple[int, ...]
+    material: Material
+    alone: FloatArray
+    events: tuple[tuple[Event, ...], ...]
+
+    @property
+    def programs(self) -> list[str]:
+        """Programs of the rows."""
+        return [self.scenario.programs[i] for i in self.kept]
+
+
+def _folder(scenarios: Sequence[Scenario], data: Path) -> Path:
+    digest = hashlib.sha256("\0".join(p for s in scenarios for p in s.programs).encode())
+    return data / f"scenarios-{digest.hexdigest()[:10]}"
+
+
+def _templates(scenarios: Sequence[Scenario]) -> list[Template]:
+    """A template without parameters for every program."""
+    return [
+        Template(f"{scenario.name}-{i:02d}", "{% raw %}" + program + "{% endraw %}")
+        for scenario in scenarios
+        for i, program in enumerate(scenario.programs)
+    ]
+
+
+def render_scenarios(
+    scenarios: Sequence[Scenario],
+    data: Path,
+    n_workers: int = 1,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> dict[str, int]:
+    """Renders what was not rendered yet; can be stopped and taken up at any time.
+
+    Args:
+        scenarios: which.
+        data: folder to keep renders under.
+        n_workers: renderers side by side.
+        on_progress: told how many are done, and of how many.
+
+    Returns:
+        How many programs have each outcome.
+
+    Raises:
+        SonicPiMissingError, SandboxMissingError: as `Renderer`.
+    """
+    config = DatasetConfig(renders=1, seconds=SECONDS, check=_KEEP_ALL)
+    with Dataset(_folder(scenarios, data), config, _templates(scenarios)) as dataset:
+        jobs = list(dataset.missing())
+        if jobs:
+            with RendererPool(n_workers) as pool:
+                renderings = pool.render((job.code for job in jobs), SECONDS)
+                for done, (job, rendering) in enumerate(zip(jobs, renderings, strict=True), 1):
+                    dataset.add(checked_pair(job, rendering, _KEEP_ALL))
+                    on_progress(dataset.n_wanted - len(jobs) + done, dataset.n_wanted)
+        return dataset.counts()
+
+
+def load_scenarios(
+    scenarios: Sequence[Scenario], data: Path, encoder: TextEmbeddingConfig
+) -> list[ScenarioSounds]:
+    """Views of all rendered scenarios; those of which fewer than 3 candidates sound are left out.
+
+    Raises:
+        FileNotFoundError: if they were not rendered.
+    """
+    folder = _folder(scenarios, data)
+    material = load_material(folder, encoder, lambda _: None)
+    with Dataset(folder) as dataset:
+        events = {pair.template: pair.events for pair in dataset.pairs(sound=False)}
+    row_of = {str(name): row for row, name in enumerate(material.programs)}
+    texts = [text for scenario in scenarios for text in scenario.candidates]
+    alone = dict(zip(texts, _embedded(texts, encoder, folder / "alone.npz"), strict=True))
+    loaded = []
+    for scenario in scenarios:
+        names = {i: f"{scenario.name}-{i:02d}" for i in range(len(scenario.candidates))}
+        kept = tuple(i for i, name in names.items() if name in row_of)
+        if len(kept) >= KEEP:
+            loaded.append(
+                ScenarioSounds(
+                    scenario,
+                    kept,
+                    material.rows([row_of[names[i]] for i in kept]),
+                    np.stack([alone[scenario.candidates[i]] for i in kept]),
+                    tuple(events[names[i]] for i in kept),
+                )
+            )
+    return loaded
+
+
+def _embedded(texts: Sequence[str], encoder: TextEmbeddingConfig, cache: Path) -> FloatArray:
+    """Text embeddings, kept in a file that names encoder and texts."""
+    mark = hashlib.sha256(f"{encoder.model}\0".encode() + "\0".join(texts).encode()).hexdigest()
+    if cache.is_file():
+        with np.load(cache, allow_pickle=False) as stored:
+            if str(stored["mark"]) == mark:
+                return np.asarray(stored["text"])
+    embedded = TextEmbedding(encoder).embed(texts)
+    np.savez(cache, mark=np.array(mark), text=embedded)
+    return embedded
+
+
+def cosine_distances(points: FloatArray) -> Distances:
+    """One minus cosine similarity, shape (n, n), in [0, 2]."""
+    return np.asarray(np.maximum(cdist(points, points, "cosine"), 0.0))
+
+
+def true_distances(
+    sounds: ScenarioSounds, space: AudioSpace, other: ModulationSpace
+) -> dict[str, Distances]:
+    """Distances of real sounds under the embedding that is predicted, and under the other one."""
+    return {
+        "own": distances_between(space.embed(sounds.material.sound)),
+        "independent": distances_between(other.embed(sounds.material.modulation)),
+    }
+
+
+def method_distances(
+    scenarios: Sequence[ScenarioSounds], training: Material, n_runs: int
+) -> dict[str, list[list[Distances]]]:
+    """Predicted distances of every method: method → runs → scenarios.
+
+    Args:
+        scenarios: what to rank.
+        training: pairs that the paper's model learns from; never scenarios.
+        n_runs: how often the paper's model is trained anew.
+    """
+    space = AudioSpace.load(STORED / "space.safetensors")
+    ridge = Ridge.load(STORED / "ridge.safetensors")
+    single: dict[str, list[Distances]] = {
+        "sleep values": [sleep_distances(s.programs) for s in scenarios],
+        "edit distance": [edit_distances(s.programs) for s in scenarios],
+        "parsed parameters": _parameter_distances(scenarios),
+        "text embedding, candidate": [cosine_distances(s.alone) for s in scenarios],
+        "text embedding, program": [cosine_distances(s.material.text) for s in scenarios],
+        "events": _event_distances(scenarios),
+        "sketch, not trained": [
+            distances_between(space.embed(s.material.sketch)) for s in scenarios
+        ],
+    }
+    runs: dict[str, list[list[Distances]]] = {name: [each] for name, each in single.items()}
+    points = space.embed(training.sound)
+    models = [train(training.text, points, PAPER_MODEL, seed) for seed in range(n_runs)]
+    views: dict[str, Callable[[ScenarioSounds], FloatArray]] = {
+        "paper's model, candidate": lambda s: s.alone,
+        "paper's model, program": lambda s: s.material.text,
+    }
+    for name, view in views.items():
+        runs[name] = [
+            [
+                cosine_distances(m.embed(view(s), space.embed(s.material.sound))[0])
+                for s in scenarios
+            ]
+            for m in models
+        ]
+    runs["static"] = [[distances_between(ridge.predict(s.material.sketch)) for s in scenarios]]
+    runs["runtime events"] = [
+        [distances_between(ridge.predict(s.material.events)) for s in scenarios]
+    ]
+    return runs
+
+
+def _parameter_distances(scenarios: Sequence[ScenarioSounds]) -> list[Distances]:
+    """Standardised over all scenarios at once, which is kinder than over ten programs."""
+    together = parameter_distances([p for s in scenarios for p in s.programs])
+    return _diagonal_blocks(together, scenarios)
+
+
+def _event_distances(scenarios: Sequence[ScenarioSounds]) -> list[Distances]:
+    together = event_distances([events for s in scenarios for events in s.events])
+    return _diagonal_blocks(together, scenarios)
+
+
+def _diagonal_blocks(whole: Distances, scenarios: Sequence[ScenarioSounds]) -> list[Distances]:
+    ends = np.cumsum([len(s.kept) for s in scenarios])
+    return [
+        whole[end - len(s.kept) : end, end - len(s.kept) : end]
+        for s, end in zip(scenarios, ends, strict=True)
+    ]
+
+
+def judge_scenarios(
+    methods: Mapping[str, Sequence[Sequence[Distances]]], truths: Sequence[Distances]
+) -> dict[str, list[Judgement]]:
+    """One judgement per method and scenario, the mean over its runs; chance goes first.
+
+    Args:
+        methods: method → runs → distances in each scenario of more than `KEEP` candidates.
+        truths: true distances in each scenario.
+    """
+    judged = {"chance": [chance(len(truth), KEEP) for truth in truths]}
+    for name, runs in methods.items():
+        judged[name] = [
+            mean_judgement([judge_distances(run[i], truth, KEEP) for run in runs])
+            for i, truth in enumerate(truths)
+        ]
+    return judged
