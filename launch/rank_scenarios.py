@@ -15,7 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from agents.code_ranking.judgement import Judgement, chance, judge_distances, mean_judgement
+from agents.code_ranking.cascade import Cascade
+from agents.code_ranking.judgement import (
+    Judgement,
+    chance,
+    judge_choice,
+    judge_distances,
+    mean_judgement,
+)
 from agents.code_ranking.prediction import STORED
 from corpus.sonic_pi.code_distances import (
     edit_distances,
@@ -38,12 +45,15 @@ from models.text_embedding import TextEmbedding, TextEmbeddingConfig
 __all__ = [
     "KEEP",
     "PAPER_MODEL",
+    "CascadeRun",
     "ScenarioSounds",
     "cosine_distances",
+    "judge_cascade",
     "judge_scenarios",
     "load_scenarios",
     "method_distances",
     "render_scenarios",
+    "run_cascade",
     "true_distances",
 ]
 
@@ -265,3 +275,45 @@ def judge_scenarios(
             for i, truth in enumerate(truths)
         ]
     return judged
+
+
+@dataclass(frozen=True, eq=False)
+class CascadeRun:
+    """What the cascade says of one scenario, with ever more candidates heard.
+
+    Args:
+        chosen: candidates heard → rows chosen.
+        heard: distances of the first seconds of all candidates.
+    """
+
+    chosen: Mapping[int, tuple[int, ...]]
+    heard: Distances
+
+
+def run_cascade(sounds: ScenarioSounds, cascade: Cascade, budgets: Sequence[int]) -> CascadeRun:
+    """The real cascade on a scenario; what its cache knows is not heard again.
+
+    Args:
+        sounds: the scenario.
+        cascade: with a renderer.
+        budgets: how many candidates may be heard.
+    """
+    programs = sounds.programs
+    everything = cascade.rank("", programs, KEEP)
+    chosen = {
+        budget: cascade.rank("", programs, KEEP, most_heard=budget).chosen for budget in budgets
+    }
+    return CascadeRun(chosen, distances_between(everything.points))
+
+
+def judge_cascade(
+    runs: Sequence[CascadeRun], truths: Sequence[Distances]
+) -> dict[int, list[Judgement]]:
+    """Candidates heard → one judgement for each scenario."""
+    budgets = runs[0].chosen if runs else ()
+    return {
+        budget: [
+            judge_choice(run.chosen[budget], truth) for run, truth in zip(runs, truths, strict=True)
+        ]
+        for budget in budgets
+    }

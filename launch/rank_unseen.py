@@ -129,9 +129,7 @@ def on_examples(examples: Programs, training: Material) -> dict[str, UnseenFigur
     learned = space.embed(training.sound)
     names = material.programs
     parts = _code_parts(examples, np.arange(len(names)), real)
-    parts["text embedding"] = _Part(
-        cosine_distances(material.text), distances_between(real), names
-    )
+    parts["text embedding"] = _Part(cosine_distances(material.text), distances_between(real), names)
     parts["sketch, not trained"] = _euclidean(space.embed(material.sketch), real, names)
     parts["paper's model"] = _network(
         PAPER_MODEL, training.text, learned, material.text, real, material
@@ -141,9 +139,7 @@ def on_examples(examples: Programs, training: Material) -> dict[str, UnseenFigur
     return {name: _figures([part]) for name, part in parts.items()}
 
 
-def _code_parts(
-    programs: Programs, rows: NDArray[np.int64], real: FloatArray
-) -> dict[str, _Part]:
+def _code_parts(programs: Programs, rows: NDArray[np.int64], real: FloatArray) -> dict[str, _Part]:
     """Distances of code, on a random part of the rows."""
     chosen = np.sort(np.random.default_rng(0).permutation(len(rows))[:N_SLOW])
     codes = [programs.codes[row] for row in rows[chosen]]

@@ -39,7 +39,7 @@ from models.metrics import retrieval, similarity
 from models.ridge import Ridge, choose_strength, leave_programs_out
 from models.text_embedding import TextEmbeddingConfig
 
-__all__ = ["main"]
+__all__ = ["HELD_OUT_SHARE", "VIEWS", "main", "paper_grid"]
 
 FloatArray = NDArray[np.float32]
 VIEWS = ("text", "sketch", "events")
@@ -68,7 +68,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             console.print(_table("programs left out", _programs_out(material)))
         else:
             console.print(
-                _table("renders held out (the paper's split)", _grid(material, arguments))
+                _table(
+                    "renders held out (the paper's split)",
+                    paper_grid(material, arguments.dataset, arguments.view, arguments.runs),
+                )
             )
     except KeyboardInterrupt:
         print("stopped; the same command goes on")
@@ -90,18 +93,28 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _grid(material: Material, arguments: argparse.Namespace) -> dict[str, list[GridRow]]:
+def paper_grid(
+    material: Material, folder: Path, view: str, n_runs: int
+) -> dict[str, list[GridRow]]:
+    """Rows of every configuration, by a name that says its sizes; what is finished is not repeated.
+
+    Args:
+        material: views of a data set.
+        folder: of the data set, where finished runs are kept.
+        view: of the program, one of `VIEWS`.
+        n_runs: of each configuration.
+    """
     held = hold_out_renders(len(material.text), HELD_OUT_SHARE, seed=0)
     points = AudioSpace.fit(material.sound[~held]).embed(material.sound)
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("training", total=None)
         rows = run_grid(
-            getattr(material, arguments.view),
+            getattr(material, view),
             points,
             material.programs,
             held,
-            arguments.dataset / f"alignment-{arguments.view}.jsonl",
-            n_runs=arguments.runs,
+            folder / f"alignment-{view}.jsonl",
+            n_runs=n_runs,
             grid=PAPER_GRID,
             on_row=lambda _: progress.advance(task),
         )
