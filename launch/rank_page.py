@@ -34,6 +34,11 @@ _PICTURES: Final = {
     "maps": "The paper's Figure 2b again: cosine of every program with every sound (own pairs on "
     "the diagonal), each modality centred.",
 }
+_TRUTHS: Final = {
+    "own": "the embedding that the ranker foresees",
+    "independent": "an embedding that shares nothing with it",
+    "pretrained": "the hidden layers of a pretrained audio model",
+}
 _FIGURES: Final = ("spearman", "pearson", "overlap", "jaccard", "capture")
 _UNSEEN: Final = ("spearman", "within", "code_to_audio", "audio_to_code", "chance_r10")
 _GRID: Final = (
@@ -80,11 +85,8 @@ def _as_html(sheet: Sheet) -> str:
 
 def _sheets(values: Mapping[str, Any]) -> Iterator[Sheet]:
     scenarios = values["scenarios"]
-    for truth, meant in (
-        ("own", "the embedding that the ranker foresees"),
-        ("independent", "an embedding that shares nothing with it"),
-    ):
-        table = scenarios["truths"][truth]["all"]
+    for truth, groups in scenarios["truths"].items():
+        meant, table = _TRUTHS[truth], groups["all"]
         yield (
             f"{scenarios['count']} scenarios, truth: {meant}",
             "Three of ten candidates, all distances within a scenario; 95 % intervals over "

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from agents.code_ranking.cascade import Cascade
+from agents.code_ranking.estimate import Estimate, TierName
 from agents.code_ranking.judgement import (
     Judgement,
     chance,
@@ -23,14 +24,21 @@ from agents.code_ranking.judgement import (
     judge_distances,
     mean_judgement,
 )
-from agents.code_ranking.prediction import STORED
+from agents.code_ranking.prediction import STORED, stored_predictor
+from agents.code_ranking.tiers import HEARD_SECONDS
 from corpus.sonic_pi.code_distances import (
     edit_distances,
     event_distances,
     parameter_distances,
     sleep_distances,
 )
-from corpus.sonic_pi.dataset import CheckConfig, Dataset, DatasetConfig, checked_pair
+from corpus.sonic_pi.dataset import (
+    SAMPLE_RATE,
+    CheckConfig,
+    Dataset,
+    DatasetConfig,
+    checked_pair,
+)
 from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.pool import RendererPool
 from corpus.sonic_pi.scenarios import Scenario
@@ -38,8 +46,8 @@ from corpus.sonic_pi.templating import Template
 from launch.alignment_material import Material, load_material
 from models.alignment_training import PAPER_GRID, train
 from models.audio_embedding import AudioSpace, distances_between
-from models.modulation_embedding import ModulationSpace
 from models.ridge import Ridge
+from models.sound_descriptors import describe, picture_of
 from models.text_embedding import TextEmbedding, TextEmbeddingConfig
 
 __all__ = [
@@ -54,7 +62,7 @@ __all__ = [
     "method_distances",
     "render_scenarios",
     "run_cascade",
-    "true_distances",
+    "scenario_folder",
 ]
 
 FloatArray = NDArray[np.float32]
@@ -74,6 +82,7 @@ class ScenarioSounds:
         scenario: what was rendered.
         kept: which candidates could be rendered.
         material: views of the context with each candidate.
+        heard: sound description of the first 4 s of each program, (n, DESCRIPTION_DIM).
         alone: text embedding of each candidate without its context, (n, encoder width).
         events: what each program really played.
     """
@@ -81,8 +90,14 @@ class ScenarioSounds:
     scenario: Scenario
     kept: tuple[int, ...]
     material: Material
+    heard: FloatArray
     alone: FloatArray
     events: tuple[tuple[Event, ...], ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the rows in the data set."""
+        return [f"{self.scenario.name}-{i:02d}" for i in self.kept]
 
     @property
     def programs(self) -> list[str]:
@@ -90,7 +105,8 @@ class ScenarioSounds:
         return [self.scenario.programs[i] for i in self.kept]
 
 
-def _folder(scenarios: Sequence[Scenario], data: Path) -> Path:
+def scenario_folder(scenarios: Sequence[Scenario], data: Path) -> Path:
+    """Where the renders of these scenarios are kept: named after their content."""
     digest = hashlib.sha256("\0".join(p for s in scenarios for p in s.programs).encode())
     return data / f"scenarios-{digest.hexdigest()[:10]}"
 
@@ -125,7 +141,7 @@ def render_scenarios(
         SonicPiMissingError, SandboxMissingError: as `Renderer`.
     """
     config = DatasetConfig(renders=1, seconds=SECONDS, check=_KEEP_ALL)
-    with Dataset(_folder(scenarios, data), config, _templates(scenarios)) as dataset:
+    with Dataset(scenario_folder(scenarios, data), config, _templates(scenarios)) as dataset:
         jobs = list(dataset.missing())
         if jobs:
             with RendererPool(n_workers) as pool:
@@ -144,10 +160,11 @@ def load_scenarios(
     Raises:
         FileNotFoundError: if they were not rendered.
     """
-    folder = _folder(scenarios, data)
+    folder = scenario_folder(scenarios, data)
     material = load_material(folder, encoder, lambda _: None)
     with Dataset(folder) as dataset:
         events = {pair.template: pair.events for pair in dataset.pairs(sound=False)}
+        heard = _first_seconds(dataset, folder / "heard.npz")
     row_of = {str(name): row for row, name in enumerate(material.programs)}
     texts = [text for scenario in scenarios for text in scenario.candidates]
     alone = dict(zip(texts, _embedded(texts, encoder, folder / "alone.npz"), strict=True))
@@ -156,16 +173,32 @@ def load_scenarios(
         names = {i: f"{scenario.name}-{i:02d}" for i in range(len(scenario.candidates))}
         kept = tuple(i for i, name in names.items() if name in row_of)
         if len(kept) >= KEEP:
+            rows = [row_of[names[i]] for i in kept]
             loaded.append(
                 ScenarioSounds(
                     scenario,
                     kept,
-                    material.rows([row_of[names[i]] for i in kept]),
+                    material.rows(rows),
+                    heard[rows],
                     np.stack([alone[scenario.candidates[i]] for i in kept]),
                     tuple(events[names[i]] for i in kept),
                 )
             )
     return loaded
+
+
+def _first_seconds(dataset: Dataset, cache: Path) -> FloatArray:
+    """Descriptions of how all programs begin, as the cascade hears them, in their order."""
+    if cache.is_file():
+        with np.load(cache, allow_pickle=False) as stored:
+            if len(stored["heard"]) == dataset.counts()["kept"]:
+                return np.asarray(stored["heard"])
+    n_samples = round(HEARD_SECONDS * SAMPLE_RATE)
+    heard = np.stack(
+        [describe(picture_of(pair.samples()[:n_samples], SAMPLE_RATE)) for pair in dataset.pairs()]
+    )
+    np.savez(cache, heard=heard)
+    return heard
 
 
 def _embedded(texts: Sequence[str], encoder: TextEmbeddingConfig, cache: Path) -> FloatArray:
@@ -183,16 +216,6 @@ def _embedded(texts: Sequence[str], encoder: TextEmbeddingConfig, cache: Path) -
 def cosine_distances(points: FloatArray) -> Distances:
     """One minus cosine similarity, shape (n, n), in [0, 2]."""
     return np.asarray(np.maximum(cdist(points, points, "cosine"), 0.0))
-
-
-def true_distances(
-    sounds: ScenarioSounds, space: AudioSpace, other: ModulationSpace
-) -> dict[str, Distances]:
-    """Distances of real sounds under the embedding that is predicted, and under the other one."""
-    return {
-        "own": distances_between(space.embed(sounds.material.sound)),
-        "independent": distances_between(other.embed(sounds.material.modulation)),
-    }
 
 
 def method_distances(
@@ -290,20 +313,40 @@ class CascadeRun:
     heard: Distances
 
 
-def run_cascade(sounds: ScenarioSounds, cascade: Cascade, budgets: Sequence[int]) -> CascadeRun:
-    """The real cascade on a scenario; what its cache knows is not heard again.
+class _Kept:
+    """A tier of the cascade that answers from renders made before."""
+
+    def __init__(self, name: TierName, points: Mapping[str, FloatArray]) -> None:
+        self.name, self.key = name, "kept"
+        self._points = points
+
+    def estimate(self, code: str) -> Estimate:
+        return Estimate(
+            self.name, self._points[code], 1.0, is_trusted=True, is_silent=False, is_broken=False
+        )
+
+
+def run_cascade(sounds: ScenarioSounds, budgets: Sequence[int]) -> CascadeRun:
+    """The cascade on a scenario; its silent runs and first seconds are those of the renders.
 
     Args:
         sounds: the scenario.
-        cascade: with a renderer.
         budgets: how many candidates may be heard.
     """
+    predictor = stored_predictor()
+    ridge = Ridge.load(STORED / "ridge.safetensors")
     programs = sounds.programs
-    everything = cascade.rank("", programs, KEEP)
-    chosen = {
-        budget: cascade.rank("", programs, KEEP, most_heard=budget).chosen for budget in budgets
-    }
-    return CascadeRun(chosen, distances_between(everything.points))
+    events = ridge.predict(sounds.material.events)
+    heard = predictor.space.embed(sounds.heard)
+    with Cascade(
+        predictor,
+        events=_Kept("events", dict(zip(programs, events, strict=True))),
+        heard=_Kept("heard", dict(zip(programs, heard, strict=True))),
+    ) as cascade:
+        chosen = {
+            budget: cascade.rank("", programs, KEEP, most_heard=budget).chosen for budget in budgets
+        }
+    return CascadeRun(chosen, distances_between(heard))
 
 
 def judge_cascade(

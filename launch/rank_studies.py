@@ -35,7 +35,7 @@ SECONDS: Final = 18.0
 UNFINISHED: Final = "incubation"
 N_LONGEST: Final = 6
 VARIED: Final = ("sleep", "amp", "bpm")
-FACTORS: Final = (0.5, 0.8, 1.25, 2.0)
+FACTORS: Final = (0.5, 0.8, 2.0)
 _KEEP_ALL: Final = CheckConfig(clipped_share=1.0)
 
 

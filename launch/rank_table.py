@@ -19,12 +19,12 @@ from typing import Any, Final
 if __package__ in (None, ""):  # run as a file: the repository is not on the path yet
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from agents.code_ranking.cascade import CascadeConfig, open_cascade
 from agents.code_ranking.judgement import judge_distances
-from agents.code_ranking.prediction import STORED
 from corpus.sonic_pi.dataset import Dataset
 from corpus.sonic_pi.install import find_installation
 from corpus.sonic_pi.scenarios import Scenario, own_scenarios
@@ -36,9 +36,10 @@ from launch import rank_unseen as unseen
 from launch import render_corpus
 from launch.alignment_material import Material, load_material
 from launch.rank_page import print_tables, write_page
+from launch.rank_truths import described_by_model, true_distances
 from launch.train_alignment import paper_grid
-from models.audio_embedding import AudioSpace
 from models.modulation_embedding import ModulationSpace
+from models.pretrained_embedding import PretrainedDescriber
 from models.text_embedding import TextEmbeddingConfig
 
 __all__ = ["main"]
@@ -47,9 +48,9 @@ PARTS: Final = ("grid", "studies", "unseen")
 BUDGETS: Final = (0, 3, 4, 5, 6, 7, 10)
 BUDGET: Final = 5
 N_EXAMPLE_RENDERS: Final = 6
-_PROGRAM_SECONDS: Final = 30.0  # a measurement may take its time
 
 Values = dict[str, Any]
+FloatArray = NDArray[np.float32]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -78,6 +79,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--runs", type=int, default=5, help="of what is trained (default: 5)")
     parser.add_argument("--workers", type=int, default=1, help="renderers side by side")
     parser.add_argument("--text", default="", help="hub id or folder of a text encoder")
+    parser.add_argument(
+        "--audio", default="", help="hub id or folder of an audio model: a third truth"
+    )
     parser.add_argument("--without", nargs="*", choices=PARTS, default=[], help="leave out")
     return parser
 
@@ -168,24 +172,16 @@ def _scenarios(
 ) -> tuple[Values, dict[str, bytes]]:
     data: Path = arguments.data
     sounds = on_scenarios.load_scenarios(scenarios, data, encoder)
-    space = AudioSpace.load(STORED / "space.safetensors")
-    other = ModulationSpace.fit(training.modulation)
-    every_truth = [on_scenarios.true_distances(each, space, other) for each in sounds]
+    truths = true_distances(sounds, training, _by_model(scenarios, sounds, arguments))
     ranked = [i for i, each in enumerate(sounds) if len(each.kept) > on_scenarios.KEEP]
     asked = [sounds[i] for i in ranked]
     methods = on_scenarios.method_distances(asked, training, arguments.runs)
-    config = CascadeConfig(program_seconds=_PROGRAM_SECONDS, cache=data / "heard.sqlite")
-    with open_cascade(config) as cascade, _progress("cascade") as tell:
-        runs = []
-        for done, each in enumerate(asked, 1):
-            runs.append(on_scenarios.run_cascade(each, cascade, BUDGETS))
-            tell(done, len(asked))
-        notices = list(cascade.notices)
+    runs = [on_scenarios.run_cascade(each, BUDGETS) for each in asked]
     methods["first 4 s heard"] = [[run.heard for run in runs]]
-    values: Values = {"count": len(asked), "notices": notices, "truths": {}, "cascade": {}}
+    values: Values = {"count": len(asked), "truths": {}, "cascade": {}}
     kinds = [each.scenario for each in asked]
-    for truth in ("own", "independent"):
-        real = [every_truth[i][truth] for i in ranked]
+    for truth, every in truths.items():
+        real = [every[i] for i in ranked]
         judged = on_scenarios.judge_scenarios(methods, real)
         by_budget = on_scenarios.judge_cascade(runs, real)
         judged[f"cascade, {BUDGET} heard"] = by_budget[BUDGET]
@@ -194,7 +190,7 @@ def _scenarios(
             str(budget): measure.scenario_values({"": each}, kinds)["all"][""]
             for budget, each in by_budget.items()
         }
-    own = [every_truth[i]["own"] for i in ranked]
+    own = [truths["own"][i] for i in ranked]
     shown = ("text embedding, candidate", "paper's model, candidate", "static", "runtime events")
     values["paper's table"] = measure.paper_values(
         {
@@ -207,14 +203,29 @@ def _scenarios(
         kinds,
     )
     chosen = {each.scenario.name: run.chosen[BUDGET] for each, run in zip(asked, runs, strict=True)}
-    values["three or ten"] = measure.three_or_ten(
-        sounds, [truth["own"] for truth in every_truth], chosen
-    )
+    values["three or ten"] = measure.three_or_ten(sounds, truths["own"], chosen)
     images = pictures.of_scenarios(values)
     images["distances"] = pictures.of_distances(
         {name: methods[name][0] for name in ("paper's model, candidate", "static")}, own
     )
     return values, images
+
+
+def _by_model(
+    scenarios: Sequence[Scenario],
+    sounds: Sequence[on_scenarios.ScenarioSounds],
+    arguments: argparse.Namespace,
+) -> tuple[FloatArray, FloatArray] | None:
+    """What a pretrained model hears in scenarios and training sounds, if one is named."""
+    if not arguments.audio:
+        return None
+    describer = PretrainedDescriber(arguments.audio)
+    folder = on_scenarios.scenario_folder(scenarios, arguments.data)
+    names = [name for each in sounds for name in each.names]
+    return (
+        described_by_model(folder, describer, names),
+        described_by_model(arguments.data / "templates", describer),
+    )
 
 
 def _studies(

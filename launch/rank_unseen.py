@@ -35,6 +35,8 @@ __all__ = ["Programs", "UnseenFigures", "on_examples", "on_programs_left_out"]
 FloatArray = NDArray[np.float32]
 Distances = NDArray[np.floating]
 N_FOLDS: Final = 4
+RETRIEVAL: Final = AlignmentConfig(loss="symmetric")
+_FEWEST_ROWS: Final = 3
 N_SLOW: Final = 80  # rows of a fold on which distances of code are taken: they grow as its square
 
 
@@ -100,14 +102,13 @@ def on_programs_left_out(
             "sketch, not trained": _euclidean(sketched, real, asked.programs),
             "paper's model": _network(PAPER_MODEL, known.text, sounds, asked.text, real, asked),
         }
-        symmetric = AlignmentConfig(loss="symmetric")
         for view, name in (("sketch", "static"), ("events", "runtime events")):
             inputs: FloatArray = getattr(known, view)
             strength = choose_strength(inputs, sounds, known.programs)
             predicted = Ridge.fit(inputs, sounds, strength).predict(getattr(asked, view))
             found[name] = _euclidean(predicted, real, asked.programs)
             found[f"{name}, network for retrieval"] = _network(
-                symmetric, inputs, sounds, getattr(asked, view), real, asked
+                RETRIEVAL, inputs, sounds, getattr(asked, view), real, asked
             )
         for name, part in found.items():
             parts.setdefault(name, []).append(part)
@@ -174,18 +175,18 @@ def _network(
 
 def _figures(parts: list[_Part]) -> UnseenFigures:
     groups = np.concatenate([part.names for part in parts])
-    starts = np.cumsum([0, *(len(part.names) for part in parts)])
+    starts = np.cumsum([0, *(len(part.names) for part in parts[:-1])])
+    folds = list(zip(parts, starts, strict=True))
 
     def over_parts(figure: Callable[[_Part, NDArray[np.bool_]], float]) -> Estimate:
         def mean(mask: NDArray[np.bool_]) -> float:
-            return float(
-                np.mean(
-                    [
-                        figure(part, mask[start : start + len(part.names)])
-                        for part, start in zip(parts, starts[:-1], strict=True)
-                    ]
-                )
-            )
+            masks = [mask[start : start + len(part.names)] for part, start in folds]
+            known = [
+                figure(part, kept)
+                for (part, _), kept in zip(folds, masks, strict=True)
+                if kept.sum() >= _FEWEST_ROWS
+            ]
+            return float(np.mean(known))
 
         return jackknife(mean, groups)
 

@@ -11,7 +11,12 @@ from corpus.sonic_pi.code_distances import (
 )
 from corpus.sonic_pi.unroller import Unroller
 
-PROGRAMS = ["play 60\nsleep 1", "play 60\nsleep 0.5", "sample :bd_haus\nsleep 1", "play 72\nsleep 2"]
+PROGRAMS = [
+    "play 60\nsleep 1",
+    "play 60\nsleep 0.5",
+    "sample :bd_haus\nsleep 1",
+    "play 72\nsleep 2",
+]
 
 
 def test_edits_are_counted_in_words_over_the_longer_program():
