@@ -1,6 +1,6 @@
 """Every figure of code ranking, measured anew: the paper's tables, ours, and the two studies.
 
-python launch/rank_table.py [--data runs/ranking] [--renders 40] [--runs 5] [--workers 1]
+python launch/rank.py --table [--data runs/ranking] [--renders 40] [--runs 5] [--workers 1]
     [--without grid studies unseen]
 
 Renders what is missing (templates, variations of the installed examples, scenarios) under the data
