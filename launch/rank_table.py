@@ -37,7 +37,7 @@ from launch import render_corpus
 from launch.alignment_material import Material, load_material
 from launch.rank_page import print_tables, write_page
 from launch.rank_truths import described_by_model, true_distances
-from launch.train_alignment import paper_grid
+from launch.train_alignment import ours_on_known, paper_grid
 from models.modulation_embedding import ModulationSpace
 from models.pretrained_embedding import PretrainedDescriber
 from models.text_embedding import TextEmbeddingConfig
@@ -119,6 +119,7 @@ def _measured(arguments: argparse.Namespace) -> tuple[Values, dict[str, bytes]]:
         images.update(more)
     if "grid" not in arguments.without:
         rows = paper_grid(learned.material, training, "text", arguments.runs)
+        rows.update(ours_on_known(learned.material, arguments.runs))
         values["paper's setting"] = measure.grid_values(rows)
     images.update(pictures.of_embeddings(learned.material))
     return values, images
