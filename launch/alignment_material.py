@@ -5,7 +5,7 @@ changes they are computed again.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -45,6 +45,10 @@ class Material:
     events: FloatArray
     sound: FloatArray
     modulation: FloatArray
+
+    def rows(self, chosen: Sequence[int] | NDArray[np.bool_]) -> "Material":
+        """The views of some pairs, by number or by mask."""
+        return Material(*(getattr(self, view.name)[chosen] for view in fields(self)))
 
 
 def load_material(

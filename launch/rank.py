@@ -1,6 +1,7 @@
 """Ranks Sonic Pi programs by how they will sound, without playing them.
 
 python launch/rank.py --context C.rb CAND1.rb CAND2.rb … --keep 3 [--near FILE.wav] [--json]
+python launch/rank.py --table [--data FOLDER] …    every figure measured anew (rank_table.py)
 
 Without `--near` the chosen are those that will sound most unlike each other and unlike the context;
 with it, those nearest to the sound. A candidate may be a folder of programs. Exit codes: 0 ranked;
@@ -37,7 +38,12 @@ _LARGEST_BYTES = 4 * MAX_CHARACTERS
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Ranks; returns the exit code."""
-    arguments = _parser().parse_intermixed_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    if given[:1] == ["--table"]:
+        from launch import rank_table  # brings networks and pictures, which ranking does without
+
+        return rank_table.main(given[1:])
+    arguments = _parser().parse_intermixed_args(given)
     try:
         context = "" if arguments.context is None else _program(arguments.context)
         listed = [_listed(path) for path in _files(arguments.candidates)]
