@@ -233,8 +233,10 @@ class CodeRanked:
         candidates: as asked, or as a language model proposed them.
         order: places, the chosen ones first.
         scores: one per place in `order`: the distance, in the space of sounds, to the nearest
-            other one chosen (diversity, the more the better) or to what is heard (nearest).
-        tiers: one per place in `order`: what the score rests on: static, runtime or rendered.
+            other one chosen (diversity: the more the better) or to what is heard (nearest: the
+            less the better); 0 where there is nothing to compare with.
+        tiers: one per place in `order`, what the score rests on: static (the code alone), events
+            (a silent run) or heard (a rendering).
         chosen: places, at most `keep` of them.
         errors: sentences about what could not be ranked, and why.
         malformed: proposals of a language model that were dropped.
