@@ -20,28 +20,34 @@ _MOST_SUBSETS: Final = 200_000  # all subsets of 20 fit: C(20, 10) = 184 756
 _TIE: Final = 1e-9
 
 
-def most_distinct(distances: Distances, k: int, rng: np.random.Generator) -> tuple[int, ...]:
-    """The `k` candidates that differ most from each other, in rising order.
+def most_distinct(
+    distances: Distances, k: int, rng: np.random.Generator, to_context: Distances | None = None
+) -> tuple[int, ...]:
+    """The `k` candidates that differ most from each other and from the context, in rising order.
 
     Up to 20 candidates all subsets are compared; above, the farthest point is added again and
-    again (Gonzalez 1985: at least half the best), starting from the two that are farthest apart.
+    again (Gonzalez 1985: at least half the best), starting from the two that are farthest apart or
+    from the one farthest from the context.
 
     Args:
         distances: (n, n), symmetric, ≥ 0, finite.
         k: how many, ≥ 1; all candidates if there are no more.
         rng: breaks ties.
+        to_context: distance of each to what is there already, (n,), finite; none: nothing is.
 
     Raises:
         ValueError: distances of the wrong shape or not finite, or k below 1.
     """
     n = _validated(distances, k)
+    if to_context is not None and (to_context.shape != (n,) or not np.isfinite(to_context).all()):
+        raise ValueError(f"to_context must be {n} finite distances, got shape {to_context.shape}")
     if k >= n:
         return tuple(range(n))
     if k == 1:
-        return (_best(distances.mean(axis=1), rng),)
+        return (_best(distances.mean(axis=1) if to_context is None else to_context, rng),)
     if n <= EXHAUSTIVE_UP_TO and comb(n, k) <= _MOST_SUBSETS:
-        return _best_subset(distances, k, rng)
-    return _farthest_points(distances, k, rng)
+        return _best_subset(distances, k, rng, to_context)
+    return _farthest_points(distances, k, rng, to_context)
 
 
 def nearest(distances: Distances, k: int, rng: np.random.Generator) -> tuple[int, ...]:
@@ -114,12 +120,19 @@ def _best(scores: Distances, rng: np.random.Generator) -> int:
     return int(rng.choice(np.flatnonzero(scores >= top - _TIE * max(1.0, abs(top)))))
 
 
-def _best_subset(distances: Distances, k: int, rng: np.random.Generator) -> tuple[int, ...]:
+def _best_subset(
+    distances: Distances, k: int, rng: np.random.Generator, to_context: Distances | None
+) -> tuple[int, ...]:
     subsets = np.array(list(combinations(range(len(distances)), k)), dtype=np.int8)
     least = np.full(len(subsets), np.inf)
     total = np.zeros(len(subsets))
-    for first, second in combinations(range(k), 2):
-        apart = distances[subsets[:, first], subsets[:, second]]
+    pairs = [
+        distances[subsets[:, first], subsets[:, second]]
+        for first, second in combinations(range(k), 2)
+    ]
+    if to_context is not None:
+        pairs += [to_context[subsets[:, place]] for place in range(k)]
+    for apart in pairs:
         np.minimum(least, apart, out=least)
         total += apart
     leaders = np.flatnonzero(least >= least.max() - _TIE * max(1.0, float(least.max())))
@@ -127,10 +140,15 @@ def _best_subset(distances: Distances, k: int, rng: np.random.Generator) -> tupl
     return tuple(int(i) for i in chosen)
 
 
-def _farthest_points(distances: Distances, k: int, rng: np.random.Generator) -> tuple[int, ...]:
-    chosen = [_best(distances.max(axis=1), rng)]
+def _farthest_points(
+    distances: Distances, k: int, rng: np.random.Generator, to_context: Distances | None
+) -> tuple[int, ...]:
+    apart = np.array(distances.max(axis=1) if to_context is None else to_context, dtype=np.float64)
+    chosen: list[int] = []
     while len(chosen) < k:
-        apart = distances[:, chosen].min(axis=1)
-        apart[chosen] = -np.inf
         chosen.append(_best(apart, rng))
+        if to_context is None and len(chosen) == 1:
+            apart = distances[chosen[0]].astype(np.float64)
+        np.minimum(apart, distances[chosen[-1]], out=apart)
+        apart[chosen] = -np.inf
     return tuple(sorted(chosen))

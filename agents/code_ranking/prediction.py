@@ -8,6 +8,7 @@ fitted to rendered programs (`launch/train_alignment.py --save`), stored beside 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from agents.code_ranking.views import EventView
 from corpus.sonic_pi.atlas import stored_atlas
-from corpus.sonic_pi.events import Event
+from corpus.sonic_pi.events import Event, ProgramError
 from corpus.sonic_pi.unroller import Coverage, Unroller
 from models.audio_embedding import AudioSpace
 from models.ridge import Ridge
@@ -36,12 +37,14 @@ class Foreseen:
     Args:
         point: where its sound should lie, (dim,).
         coverage: how much of the program was understood.
-        n_events: how many it should play; 0 means silence, and the point says little.
+        n_events: how many sounds it should play; 0 means silence, and the point says little.
+        errors: of the program, as far as foreseen.
     """
 
     point: FloatArray
     coverage: Coverage
     n_events: int
+    errors: tuple[ProgramError, ...]
 
 
 class SoundPredictor:
@@ -74,6 +77,8 @@ class SoundPredictor:
         self.space = space
         self._ridge, self._view, self._unroller = ridge, view, unroller
         self._seconds = seconds
+        self.key = _fingerprint(ridge.weights, ridge.offset, seconds)
+        """Differs from that of any predictor that was fitted otherwise."""
 
     @classmethod
     def load(cls, folder: Path = STORED) -> "SoundPredictor":
@@ -91,7 +96,8 @@ class SoundPredictor:
         """The static tier: nothing is run; faults of the program show in the coverage."""
         unrolling = self._unroller.unroll(code, self._seconds)
         point = self.point_of_events(unrolling.events)
-        return Foreseen(point, unrolling.coverage, len(unrolling.events))
+        n_events = sum(event.kind in ("synth", "sample") for event in unrolling.events)
+        return Foreseen(point, unrolling.coverage, n_events, unrolling.errors)
 
     def point_of_events(self, events: Sequence[Event]) -> FloatArray:
         """The runtime tier: where what these events make should lie, (dim,)."""
@@ -110,6 +116,13 @@ class SoundPredictor:
         """
         description = describe(picture_of(samples, sample_rate))
         return self.space.embed(description[None]).reshape(-1)
+
+
+def _fingerprint(*parts: FloatArray | float) -> str:
+    digest = blake2b(digest_size=8)
+    for part in parts:
+        digest.update(np.asarray(part).tobytes())
+    return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)
