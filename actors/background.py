@@ -48,6 +48,11 @@ class ThreadWorker(Generic[Job, Result]):
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
+    @property
+    def is_pressed(self) -> bool:
+        """Whether the job under way had better end soon: a newer one waits, or it is the end."""
+        return self._closed or self._waiting is not None
+
     def submit(self, job: Job) -> Job | None:
         """See `Worker.submit`."""
         with self._change:

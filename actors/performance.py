@@ -18,7 +18,7 @@ import psutil
 from actors.chronicle import Chronicle
 from actors.clock import Clock
 from actors.devices.osc import OscInput
-from actors.parts import PARTS
+from actors.parts import parts_of
 from actors.roster import connect
 from actors.stage_config import BandConfig
 from actors.streams.handshake import RollCall
@@ -26,7 +26,17 @@ from actors.streams.machinery_messages import Fault
 from actors.streams.streams import Streams
 from actors.supervisor import Supervisor
 from actors.terminal.status_line import StatusLine
-from agents.messages import Control, Feedback, HeardLabel, Heartbeat, Metric, Played, Tick
+from agents.messages import (
+    CodeRanked,
+    CodeSent,
+    Control,
+    Feedback,
+    HeardLabel,
+    Heartbeat,
+    Metric,
+    Played,
+    Tick,
+)
 
 WATCHED = (
     Tick.TOPIC,
@@ -35,6 +45,8 @@ WATCHED = (
     Metric.TOPIC,
     Fault.TOPIC,
     Heartbeat.TOPIC,
+    CodeRanked.TOPIC,
+    CodeSent.TOPIC,
 )
 """What the person's process listens to."""
 LOOK_SECONDS = 0.05
@@ -110,7 +122,7 @@ class Performance:
             supervisor.start()
             streams = connect(self._config, "stage", WATCHED)
             tell("calling the roll")
-            RollCall(streams, ("journal", "audio", *PARTS)).wait(ROLL_CALL_SECONDS)
+            RollCall(streams, ("journal", "audio", *parts_of(self._config))).wait(ROLL_CALL_SECONDS)
             with self._listening_to_people():
                 tell("playing")
                 supervisor.begin()

@@ -1,4 +1,4 @@
-"""Real-time priority for the path from ear to loudspeaker, where the machine grants it.
+"""Priorities: real time from ear to loudspeaker where the machine grants it, the rest far behind.
 
 As JACK does: on Linux a thread of the band asks for first-in-first-out scheduling; threads that it
 starts (ZeroMQ's among them) inherit it. Where it is not granted (no `rtprio` limit for the user,
@@ -12,6 +12,9 @@ import sys
 SWITCH_SECONDS = 0.0005
 """How long a thread may hold the interpreter while another one waits; Python's default is ten times
 that, which is a whole block of sound."""
+
+FAR_BEHIND = 19
+"""Niceness of what must never be in the way."""
 
 
 def ask_for_real_time(priority: int) -> bool:
@@ -27,3 +30,15 @@ def ask_for_real_time(priority: int) -> bool:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
         return True
     return False
+
+
+def step_back() -> bool:
+    """Let everybody else go first, ahead of the calling thread and all that it will start.
+
+    Returns:
+        Whether the system knows niceness; elsewhere the thread stays as it is.
+    """
+    if not hasattr(os, "nice"):
+        return False
+    os.nice(FAR_BEHIND)
+    return True

@@ -12,7 +12,7 @@ import traceback
 
 import ray
 
-from actors.priority import ask_for_real_time
+from actors.priority import ask_for_real_time, step_back
 from actors.roster import ROSTER
 from actors.stage_config import BandConfig
 
@@ -66,7 +66,11 @@ class RoleProcess:
         return os.getpid()
 
     def _play(self) -> None:
-        ask_for_real_time(ROSTER[self.role].priority)
+        priority = ROSTER[self.role].priority
+        if priority is None:
+            step_back()
+        else:
+            ask_for_real_time(priority)
         try:
             player = ROSTER[self.role].prepare(self._config, self._restarted)
             self._ready.set()

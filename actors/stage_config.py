@@ -8,10 +8,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, field_validator
 
 from actors.audio_engine import AudioEngineConfig
+from actors.code_desk import CodeDeskConfig
 from actors.devices.audio import AudioDeviceConfig
 from actors.devices.osc import OscConfig
 from actors.streams.endpoints import StreamsConfig
 from agents.action.agent import ActionConfig
+from agents.code_ranking.agent import CodeRankingConfig
 from agents.decision.agent import DecisionConfig
 from agents.musical_time import TempoMap
 from agents.perception.agent import PerceptionConfig
@@ -23,6 +25,14 @@ class TempoConfig(BaseModel, frozen=True, extra="forbid"):
 
     bpm: float = Field(120.0, ge=20, le=400)  # beats per minute
     beats_per_bar: int = Field(4, ge=1, le=32)
+
+
+class CodeStageConfig(BaseModel, frozen=True, extra="forbid"):
+    """Ranking of Sonic Pi code beside the music."""
+
+    enabled: bool = False
+    agent: CodeRankingConfig = CodeRankingConfig()
+    desk: CodeDeskConfig = CodeDeskConfig()
 
 
 class StageConfig(BaseModel, frozen=True, extra="forbid"):
@@ -45,6 +55,7 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     action: ActionConfig = ActionConfig()
     streams: StreamsConfig = StreamsConfig()
     osc: OscConfig | None = OscConfig()  # none: no control by OSC
+    code_ranking: CodeStageConfig = CodeStageConfig()
 
     @field_validator("memory", mode="before")
     @classmethod

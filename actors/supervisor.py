@@ -16,7 +16,7 @@ from typing import Any
 
 from actors.clock import Clock
 from actors.ray_session import StartError, start_ray
-from actors.roster import ROSTER
+from actors.roster import ROSTER, roster_of
 from actors.stage_config import BandConfig
 from agents.messages import Heartbeat
 
@@ -68,8 +68,9 @@ class Supervisor:
         self._tell("starting Ray")
         start_ray()
         config_json = self._config.model_dump_json()
-        for stage in sorted({role.rank for role in ROSTER.values()}):
-            names = [name for name, role in ROSTER.items() if role.rank == stage]
+        roster = roster_of(self._config)
+        for stage in sorted({role.rank for role in roster.values()}):
+            names = [name for name, role in roster.items() if role.rank == stage]
             self._tell("starting " + ", ".join(names))
             self._start_roles(names, config_json)
         self._write_processes()

@@ -139,7 +139,12 @@ class CodeReplies:
     def ranked(self, ranked: CodeRanked) -> None:
         """Say a ranking, place by place."""
         chosen = [place + 1 for place in ranked.chosen]
-        heads: list[str | int] = [ranked.request, ranked.mode, int(ranked.final), len(ranked.candidates)]
+        heads: list[str | int] = [
+            ranked.request,
+            ranked.mode,
+            int(ranked.final),
+            len(ranked.candidates),
+        ]
         self._say("ranked", [*heads, ranked.malformed, *chosen])
         rows = zip(ranked.order, ranked.scores, ranked.tiers, strict=False)
         for place, (candidate, score, tier) in enumerate(rows, 1):

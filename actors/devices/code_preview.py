@@ -1,4 +1,4 @@
-"""A program heard before it is played: rendered into a WAV file, and on headphones if there are any.
+"""A program heard before it is played: rendered to a WAV file, and on headphones if there are any.
 
 Never on the main output: the headphones are a device of their own. Rendering happens in the
 sandbox of the renderer; all of it blocks, so it is called on a thread of its own.
@@ -38,7 +38,9 @@ class PreviewConfig(BaseModel, frozen=True, extra="forbid"):
 
     seconds: float = Field(8.0, gt=0, le=60)  # of the program
     automatic: bool = True  # the first place of each final ranking, without being asked
-    output: str | None = Field(None, min_length=1)  # headphones, by name or number; never the main output; none: a file
+    output: str | None = Field(
+        None, min_length=1
+    )  # headphones, by name or number; never the main output; none: a file
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Previewer:
                            f"{reason}")  # fmt: skip
         self._count += 1
         path = self._folder / f"{self._count:04d}-candidate-{job.candidate + 1}.wav"
+        shown = f"{FOLDER_NAME}/{path.name}"
         try:
             _write(path, rendering.audio, rendering.sample_rate)
         except OSError as error:
@@ -104,8 +107,8 @@ class Previewer:
             try:
                 self._play(rendering.audio, rendering.sample_rate)
             except DeviceError as error:
-                return Preview(job, str(path), str(error))
-        return Preview(job, str(path))
+                return Preview(job, shown, str(error))
+        return Preview(job, shown)
 
     def close(self) -> None:
         """End the renderer."""
@@ -152,7 +155,9 @@ def _card(name: str) -> int:
     choose(name, "output", 2)
     import sounddevice
 
-    return int(sounddevice.query_devices(int(name) if name.isdigit() else name or None, "output")["index"])
+    return int(
+        sounddevice.query_devices(int(name) if name.isdigit() else name or None, "output")["index"]
+    )
 
 
 def _write(path: Path, audio: NDArray[np.float32], sample_rate: int) -> None:

@@ -44,8 +44,8 @@ class LanguageModelConfig(BaseModel, frozen=True, extra="forbid"):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
             raise ValueError(f"must begin with http:// or https:// and name a host, got {url!r}")
-        if parts.username or parts.password:
-            raise ValueError("must hold no password; put the key into the environment")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("must hold no password or query; put the key into the environment")
         return url
 
 
@@ -166,6 +166,15 @@ class LanguageModel:
             f"the language model at {self._config.base_url} must answer, but {what}; check "
             "code_ranking.desk.model and that it runs"
         )
+
+
+def check_language_model(config: LanguageModelConfig) -> None:
+    """Make sure that the model could be asked, as far as this machine is concerned.
+
+    Raises:
+        DeviceError: the package is missing, or the key would travel in the open.
+    """
+    _client(config).close()
 
 
 def _client(config: LanguageModelConfig) -> "OpenAI":

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, Field
 
+from agents.code_ranking.programs import frame_of, framed
 from agents.code_ranking.recent_sound import RecentSound
 from agents.code_ranking.stage_load import StageLoad
 from agents.messages import AudioIn, CodeRanked, CodeRequest, Message, Metric, Played
 from agents.musical_time import Moment
+from corpus.sonic_pi.syntax import parse
 
 if TYPE_CHECKING:
     from agents.code_ranking.cascade import Cascade, Inquiry
     from agents.code_ranking.ranking import Ranking, Wish
 
-__all__ = ["CodeRankingAgent", "CodeRankingConfig", "build", "whole_program"]
+__all__ = ["CodeRankingAgent", "CodeRankingConfig", "build"]
 
 MODES: Final = ("diversity", "nearest")
-SLICE_SECONDS: Final = 0.5
+SLICE_SECONDS: Final = 1.5
 """How long one step may look at programs before it answers with what it has."""
 MOST_ERRORS: Final = 40
 """Sentences in one answer."""
@@ -33,16 +35,11 @@ class CodeRankingConfig(BaseModel, frozen=True, extra="forbid"):
     """How far ranking goes on stage."""
 
     runs_programs: bool = True  # silent runs and renderings in the sandbox; else the code alone
-    seconds: float = Field(10.0, ge=0, le=120)  # from the request to the last answer
+    seconds: float = Field(15.0, ge=0, le=120)  # from the request to the last answer
     program_seconds: float = Field(3.0, gt=0, le=30)  # real time after which a program is given up
     near_seconds: float = Field(10.0, ge=1, le=60)  # how much of what was heard "nearest" means
     most_candidates: int = Field(32, ge=1, le=200)  # of one request
     most_characters: int = Field(20_000, ge=100, le=200_000)  # of each program
-
-
-def whole_program(context: str, candidate: str) -> str:
-    """What is heard of a candidate: the performer's program with the candidate added below."""
-    return "\n\n".join(part for part in (context.strip("\n"), candidate.strip("\n")) if part)
 
 
 class _Task:
@@ -120,10 +117,12 @@ class CodeRankingAgent:
         if refusal:
             return [_answer(window, request, None, [refusal], final=True)]
         wish, note = self._wish(request)
+        frame = frame_of(request.context)
+        programs = [framed(frame, request.context, code) for code in request.candidates]
         runs = self._is_patient or not self._load.is_strained
         inquiry = self._cascade.begin(
             request.context,
-            request.candidates,
+            programs,
             wish,
             most_heard=None if runs else 0,
         )
@@ -218,9 +217,9 @@ def _answer(
     if ranking is not None:
         order = [place for place in ranking.order if not ranking.answers[place].set_aside]
         errors += [
-            _complaint(place, answer.set_aside, answer.faults)
+            _complaint(place, answer.set_aside, request.candidates[place])
             for place, answer in enumerate(ranking.answers)
-            if answer.set_aside
+            if answer.set_aside and (answer.tier is not None or final)
         ]
         errors += ranking.notices
     answers = [] if ranking is None else [ranking.answers[place] for place in order]
@@ -240,8 +239,9 @@ def _answer(
     )
 
 
-def _complaint(place: int, reason: str, faults: Sequence[str]) -> str:
-    detail = f" ({faults[0]})" if faults and reason == "syntax error" else ""
+def _complaint(place: int, reason: str, code: str) -> str:
+    faults = parse(code).faults if reason == "syntax error" else ()
+    detail = f" (line {faults[0].line}: {faults[0].message})" if faults else ""
     return f"candidate {place + 1} is left out: {reason}{detail}"
 
 
@@ -262,10 +262,9 @@ def build(
     from agents.code_ranking.cascade import CascadeConfig, open_cascade
 
     cascade = open_cascade(
-        CascadeConfig(
-            runs_programs=config.runs_programs, program_seconds=config.program_seconds
-        )
+        CascadeConfig(runs_programs=config.runs_programs, program_seconds=config.program_seconds)
     )
+    cascade.rank("", ["play 60\nsleep 1"], seconds=0.0)  # what is loaded late is loaded now
     recent = RecentSound(sample_rate, window_seconds, config.near_seconds)
     return CodeRankingAgent(
         cascade, recent, StageLoad(window_seconds), config, is_patient=is_patient
