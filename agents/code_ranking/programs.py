@@ -28,8 +28,8 @@ def frame_of(context: str) -> str:
     program = parse(context)
     if program.faults:
         return ""
-    lines, tops = context.splitlines(), program.root.children
-    ends = [node.line - 1 for node in tops[1:]] + [len(lines)]
+    lines, tops = context.split("\n"), program.root.children
+    ends = [*(node.line - 1 for node in tops[1:]), len(lines)][: len(tops)]
     kept: dict[int, str] = {}  # several statements may share a line
     for node, end in zip(tops, ends, strict=True):
         if _frames(node):
