@@ -42,6 +42,8 @@ class Role:
         priority: real-time priority to ask for, 1 to 99; None: it steps back behind all others.
         cpu_share: what Ray reserves for it; small, so that two cores hold the band.
         plays: whether the band has this role at all.
+        is_awaited: the music waits for it at the start, and it is soon missed when it is silent;
+            else it joins when it is ready.
     """
 
     prepare: Callable[[BandConfig, bool], Player]
@@ -51,6 +53,7 @@ class Role:
     priority: int | None = 10
     cpu_share: float = 0.1
     plays: Callable[[BandConfig], bool] = lambda _: True
+    is_awaited: bool = True
 
 
 def connect(config: BandConfig, name: str, topics: tuple[str, ...]) -> ZmqStreams:
@@ -115,7 +118,9 @@ ROSTER: Mapping[str, Role] = MappingProxyType(
         "broker": Role(_prepare_broker, rank=0, priority=15),
         "journal": Role(_prepare_journal, rank=1, priority=1),
         **{name: Role(_prepare_agent(name), rank=1) for name in PARTS if name != "code_ranking"},
-        "code_ranking": Role(_prepare_code_ranking, rank=1, priority=None, plays=ranks_code),
+        "code_ranking": Role(
+            _prepare_code_ranking, rank=1, priority=None, plays=ranks_code, is_awaited=False
+        ),
         "audio": Role(_prepare_audio, rank=1, restarts=False, waits_for_the_band=True, priority=20),
     }
 )

@@ -1,0 +1,64 @@
+"""A program is heard before it is played: into a file, never into the room."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from actors.devices import code_preview
+from actors.devices.audio import DeviceError
+from actors.devices.code_preview import PreviewConfig, Previewer, PreviewJob, check_headphones
+from corpus.sonic_pi.install import InstallConfig, SonicPiMissingError, find_installation
+from corpus.sonic_pi.renderer import RendererConfig
+from corpus.sonic_pi.sandbox import Sandbox, SandboxMissingError
+
+BEAT = "live_loop :beat do\n  sample :bd_haus\n  sleep 0.5\nend"
+
+
+@pytest.fixture(scope="module")
+def previewer(tmp_path_factory):
+    try:
+        Sandbox(find_installation().bubblewrap).check()
+    except (SonicPiMissingError, SandboxMissingError) as error:
+        pytest.skip(str(error))
+    previewer = Previewer(PreviewConfig(seconds=1.5), tmp_path_factory.mktemp("run"))
+    yield previewer
+    previewer.close()
+
+
+def test_a_preview_is_a_whole_sound_file_in_the_folder_of_the_run(previewer):
+    preview = previewer.hear(PreviewJob("osc-1", 2, BEAT))
+    assert (preview.error, preview.detail.startswith("previews/")) == ("", True)
+    path = previewer._folder.parent / preview.detail
+    samples, rate = soundfile.read(path)
+    assert samples.shape == (round(1.5 * rate), 2)
+    assert np.abs(samples).max() > 0.05
+    assert path.name.endswith("candidate-3.wav")
+    assert not list(path.parent.glob("*.part"))
+
+
+def test_what_cannot_be_heard_is_one_sentence(previewer):
+    for program, why in (("play (", "syntax"), ("sleep 1", "silent")):
+        preview = previewer.hear(PreviewJob("osc-1", 0, program))
+        assert preview.detail == ""
+        assert why in preview.error
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(previewer, tmp_path):
+    (tmp_path / "previews").write_text("in the way")
+    blocked = Previewer(PreviewConfig(seconds=1), tmp_path)
+    blocked._renderer = previewer._renderer
+    assert "must be written" in blocked.hear(PreviewJob("osc-1", 0, BEAT)).error
+
+
+def test_without_sonic_pi_there_is_a_sentence_that_says_what_to_install(tmp_path, monkeypatch):
+    nowhere = RendererConfig(install=InstallConfig(root=tmp_path))
+    monkeypatch.setattr(code_preview, "STAGE_RENDERER", nowhere)
+    preview = Previewer(PreviewConfig(), tmp_path).hear(PreviewJob("osc-1", 0, BEAT))
+    assert "apt-get install" in preview.error
+    assert not (tmp_path / "previews").exists()
+
+
+def test_headphones_that_are_not_there_are_refused_before_the_music_begins():
+    with pytest.raises(DeviceError):
+        check_headphones("no such device 7f3a", "")
+    check_headphones(None, "")
