@@ -8,13 +8,17 @@ another system) the band plays on at normal priority.
 import contextlib
 import os
 import sys
+import threading
 
 SWITCH_SECONDS = 0.0005
 """How long a thread may hold the interpreter while another one waits; Python's default is ten times
 that, which is a whole block of sound."""
 
-FAR_BEHIND = 19
-"""Niceness of what must never be in the way."""
+BEHIND = 5
+"""Niceness of what gets ready while others play."""
+FAR_BEHIND = 10
+"""Niceness of what must never be in the way; about a tenth of the share of others where all cores
+are busy, and nothing at all against real time."""
 
 
 def ask_for_real_time(priority: int) -> bool:
@@ -32,13 +36,18 @@ def ask_for_real_time(priority: int) -> bool:
     return False
 
 
-def step_back() -> bool:
-    """Let everybody else go first, ahead of the calling thread and all that it will start.
+def step_back(niceness: int) -> bool:
+    """Let others go first, ahead of the calling thread and all that it will start.
+
+    Args:
+        niceness: 0 to 19; where the thread is nicer already, it stays so.
 
     Returns:
-        Whether the system knows niceness; elsewhere the thread stays as it is.
+        Whether the system knows niceness of threads; elsewhere the thread stays as it is.
     """
-    if not hasattr(os, "nice"):
+    if not sys.platform.startswith("linux"):
         return False
-    os.nice(FAR_BEHIND)
+    thread = threading.get_native_id()
+    present = os.getpriority(os.PRIO_PROCESS, thread)
+    os.setpriority(os.PRIO_PROCESS, thread, max(present, niceness))
     return True

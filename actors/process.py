@@ -12,7 +12,7 @@ import traceback
 
 import ray
 
-from actors.priority import ask_for_real_time, step_back
+from actors.priority import BEHIND, FAR_BEHIND, ask_for_real_time, step_back
 from actors.roster import ROSTER
 from actors.stage_config import BandConfig
 
@@ -68,12 +68,14 @@ class RoleProcess:
     def _play(self) -> None:
         priority = ROSTER[self.role].priority
         if priority is None:
-            step_back()
+            step_back(BEHIND)
         else:
             ask_for_real_time(priority)
         try:
             player = ROSTER[self.role].prepare(self._config, self._restarted)
             self._ready.set()
+            if priority is None:
+                step_back(FAR_BEHIND)
             if ROSTER[self.role].waits_for_the_band:
                 self._begin.wait()
             player.run(self._stop)

@@ -3,6 +3,7 @@
 import socket
 import threading
 
+import msgpack
 import pytest
 from pythonosc.osc_message import OscMessage
 
@@ -12,6 +13,7 @@ from actors.devices.code_osc import AddCandidate, ClearCandidates, Hold, Rank, S
 from actors.devices.code_preview import Preview
 from actors.devices.language_model import LanguageModelConfig
 from actors.devices.sonic_pi import SonicPi, SonicPiConfig
+from actors.streams.codec import encode
 from actors.streams.in_process_streams import InProcessHub
 from actors.streams.machinery_messages import Fault
 from agents.code_ranking.agent import CodeRankingConfig
@@ -36,12 +38,14 @@ class Room:
 
     def __init__(self, tmp_path, bounds=None, *, refused=lambda: 0, **options):
         self.seconds = 0.0
-        hub = InProcessHub(now=lambda: self.seconds)
+        self.hub = hub = InProcessHub(now=lambda: self.seconds)
+        streams = hub.join("code_desk", HEARS)
+        self.counters = streams.counters
         sources = {n: options.pop(n, None) for n in ("sonic_pi", "model_worker", "previewer")}
         self.desk = CodeDesk(
             CodeDeskConfig(osc=None, **options),
             bounds or CodeRankingConfig(),
-            hub.join("code_desk", HEARS),
+            streams,
             lambda: self.seconds,
             sonic_pi=sources["sonic_pi"],
             model=sources["model_worker"],
@@ -242,6 +246,24 @@ def test_what_is_chosen_is_previewed_unasked_and_other_places_when_asked(room):
     said = desk.say(words=[play(2, preview=True)])
     assert [m.detail for m in said if isinstance(m, Fault)] == ["the headphones are gone"]
     assert heard == ["use_bpm 90\n\nplay 3", "use_bpm 90\n\nplay 1"]
+
+
+def test_garbage_on_the_streams_is_counted_and_the_desk_goes_on(room):
+    desk = room()
+    for topic in (b"code.request", b"code.ranked", b"code.play"):
+        for frames in ([topic], [topic, b"", b""], [topic, b"\xc1", b"\xff" * 9]):
+            desk.hub.deliver(frames)
+    header, payload = forged(ranking(), order=("first",))
+    desk.hub.deliver([b"code.ranked", header, payload])
+    assert desk.say() == []
+    assert desk.counters.malformed.total() == 10
+    assert desk.only(CodeRequest, words=[AddCandidate("play 1"), RANK]).candidates == ("play 1",)
+
+
+def forged(message, **fields):
+    """Header and payload of a message with fields that it cannot have."""
+    _, header, payload = encode(message, sender="forger", session=1, sequence=0, time=0.0)
+    return header, msgpack.packb(msgpack.unpackb(payload) | fields)
 
 
 def ask(n=3, part="bass"):
