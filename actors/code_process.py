@@ -176,7 +176,8 @@ def _previewer(config: BandConfig) -> ThreadWorker[PreviewJob, Preview] | None:
     preview = config.code_ranking.desk.preview
     if preview is None or not config.code_ranking.agent.runs_programs:
         return None
-    previewer = Previewer(preview, config.out, lambda: not worker.is_pressed)
+    install = config.code_ranking.agent.install
+    previewer = Previewer(preview, config.out, install, lambda: not worker.is_pressed)
     worker = ThreadWorker("preview", previewer.hear, previewer.close)
     return worker
 
@@ -193,6 +194,6 @@ def build_twin_desk(config: BandConfig, streams: Streams, now: Callable[[], floa
     previewer = None
     if desk_config.preview is not None and config.code_ranking.agent.runs_programs:
         silent = desk_config.preview.model_copy(update={"output": None})
-        files = Previewer(silent, config.out)
+        files = Previewer(silent, config.out, config.code_ranking.agent.install)
         previewer = InlineWorker(files.hear, files.close)
     return CodeDesk(desk_config, config.code_ranking.agent, streams, now, previewer=previewer)

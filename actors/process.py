@@ -12,7 +12,7 @@ import traceback
 
 import ray
 
-from actors.priority import BEHIND, FAR_BEHIND, ask_for_real_time, step_back
+from actors.priority import FAR_BEHIND, ask_for_real_time, step_back
 from actors.roster import ROSTER
 from actors.stage_config import BandConfig
 
@@ -67,15 +67,13 @@ class RoleProcess:
 
     def _play(self) -> None:
         priority = ROSTER[self.role].priority
-        if priority is None:
-            step_back(BEHIND)
-        else:
+        if priority is not None:
             ask_for_real_time(priority)
         try:
             player = ROSTER[self.role].prepare(self._config, self._restarted)
             self._ready.set()
             if priority is None:
-                step_back(FAR_BEHIND)
+                step_back(FAR_BEHIND)  # only now: on a busy machine it would never get ready
             if ROSTER[self.role].waits_for_the_band:
                 self._begin.wait()
             player.run(self._stop)

@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field
 from actors.devices.audio import DeviceError
 from actors.devices.sound_card import choose
 from corpus.sonic_pi.fork_server import ProgramLimits
+from corpus.sonic_pi.install import InstallConfig
 from corpus.sonic_pi.renderer import Renderer, RendererConfig
 from corpus.sonic_pi.synthesis import SynthesisLimits
 
@@ -26,11 +27,15 @@ FOLDER_NAME: Final = "previews"
 """Folder of the previews inside the run's folder."""
 BLOCK_SECONDS: Final = 0.1
 """How much is handed to the headphones at a time: how soon a newer preview takes over."""
-STAGE_RENDERER: Final = RendererConfig(
-    program=ProgramLimits(cpu_seconds=3, wall_seconds=5.0),
-    synthesis=SynthesisLimits(cpu_seconds=4, wall_seconds=8.0),
-)
-"""What a program may use on stage."""
+
+
+def stage_renderer(install: InstallConfig) -> RendererConfig:
+    """What a program may use on stage."""
+    return RendererConfig(
+        install=install,
+        program=ProgramLimits(cpu_seconds=3, wall_seconds=5.0),
+        synthesis=SynthesisLimits(cpu_seconds=4, wall_seconds=8.0),
+    )
 
 
 class PreviewConfig(BaseModel, frozen=True, extra="forbid"):
@@ -73,13 +78,19 @@ class Previewer:
     Args:
         config: how long, where to.
         folder: of the run; previews go into a folder inside it.
+        install: where Sonic Pi is.
         is_wanted: whether a preview shall go on sounding; asked while it does.
     """
 
     def __init__(
-        self, config: PreviewConfig, folder: Path, is_wanted: Callable[[], bool] = lambda: True
+        self,
+        config: PreviewConfig,
+        folder: Path,
+        install: InstallConfig,
+        is_wanted: Callable[[], bool] = lambda: True,
     ) -> None:
         self._config = config
+        self._install = install
         self._folder = folder / FOLDER_NAME
         self._is_wanted = is_wanted
         self._renderer: Renderer | None = None
@@ -88,7 +99,7 @@ class Previewer:
     def hear(self, job: PreviewJob) -> Preview:
         """Render, keep and play; what goes wrong is said in the answer, never raised."""
         try:
-            self._renderer = self._renderer or Renderer(STAGE_RENDERER)
+            self._renderer = self._renderer or Renderer(stage_renderer(self._install))
             rendering = self._renderer.render(job.program, self._config.seconds)
         except (OSError, RuntimeError) as error:
             return Preview(job, "", f"no preview can be rendered: {error}")

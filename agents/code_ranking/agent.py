@@ -16,6 +16,7 @@ from agents.code_ranking.recent_sound import RecentSound
 from agents.code_ranking.stage_load import StageLoad
 from agents.messages import AudioIn, CodeRanked, CodeRequest, Message, Metric, Played
 from agents.musical_time import Moment
+from corpus.sonic_pi.install import InstallConfig
 from corpus.sonic_pi.syntax import parse
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class CodeRankingConfig(BaseModel, frozen=True, extra="forbid"):
     near_seconds: float = Field(10.0, ge=1, le=60)  # how much of what was heard "nearest" means
     most_candidates: int = Field(32, ge=1, le=200)  # of one request
     most_characters: int = Field(20_000, ge=100, le=200_000)  # of each program
+    install: InstallConfig = InstallConfig()  # where Sonic Pi is; without it the code alone decides
 
 
 class _Task:

@@ -4,11 +4,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from actors.devices import code_preview
 from actors.devices.audio import DeviceError
 from actors.devices.code_preview import PreviewConfig, Previewer, PreviewJob, check_headphones
 from corpus.sonic_pi.install import InstallConfig, SonicPiMissingError, find_installation
-from corpus.sonic_pi.renderer import RendererConfig
 from corpus.sonic_pi.sandbox import Sandbox, SandboxMissingError
 
 BEAT = "live_loop :beat do\n  sample :bd_haus\n  sleep 0.5\nend"
@@ -20,7 +18,9 @@ def previewer(tmp_path_factory):
         Sandbox(find_installation().bubblewrap).check()
     except (SonicPiMissingError, SandboxMissingError) as error:
         pytest.skip(str(error))
-    previewer = Previewer(PreviewConfig(seconds=1.5), tmp_path_factory.mktemp("run"))
+    previewer = Previewer(
+        PreviewConfig(seconds=1.5), tmp_path_factory.mktemp("run"), InstallConfig()
+    )
     yield previewer
     previewer.close()
 
@@ -45,15 +45,14 @@ def test_what_cannot_be_heard_is_one_sentence(previewer):
 
 def test_a_folder_that_cannot_be_written_is_one_sentence(previewer, tmp_path):
     (tmp_path / "previews").write_text("in the way")
-    blocked = Previewer(PreviewConfig(seconds=1), tmp_path)
+    blocked = Previewer(PreviewConfig(seconds=1), tmp_path, InstallConfig())
     blocked._renderer = previewer._renderer
     assert "must be written" in blocked.hear(PreviewJob("osc-1", 0, BEAT)).error
 
 
-def test_without_sonic_pi_there_is_a_sentence_that_says_what_to_install(tmp_path, monkeypatch):
-    nowhere = RendererConfig(install=InstallConfig(root=tmp_path))
-    monkeypatch.setattr(code_preview, "STAGE_RENDERER", nowhere)
-    preview = Previewer(PreviewConfig(), tmp_path).hear(PreviewJob("osc-1", 0, BEAT))
+def test_without_sonic_pi_there_is_a_sentence_that_says_what_to_install(tmp_path):
+    nowhere = InstallConfig(root=tmp_path)
+    preview = Previewer(PreviewConfig(), tmp_path, nowhere).hear(PreviewJob("osc-1", 0, BEAT))
     assert "apt-get install" in preview.error
     assert not (tmp_path / "previews").exists()
 

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from agents.code_ranking.agent import CodeRankingAgent, CodeRankingConfig
+from agents.code_ranking.agent import CodeRankingAgent, CodeRankingConfig, build
 from agents.code_ranking.cascade import Cascade
 from agents.code_ranking.estimate import Estimate
 from agents.code_ranking.prediction import stored_predictor
@@ -13,6 +13,7 @@ from agents.code_ranking.recent_sound import RecentSound
 from agents.code_ranking.stage_load import StageLoad
 from agents.messages import AudioIn, CodeRanked, CodeRequest, Metric, Played
 from agents.musical_time import Moment
+from corpus.sonic_pi.install import InstallConfig
 
 RATE, WINDOW = 8000, 0.25
 MOMENT = Moment(12, 3.0, 6.0, 120.0)
@@ -223,6 +224,18 @@ def test_a_request_that_cannot_be_answered_is_refused_with_a_sentence(stage, bad
     [answer] = stage().say(bad)
     assert (answer.order, answer.final) == ((), True)
     assert why in answer.errors[0]
+
+
+def test_without_sonic_pi_the_code_alone_decides_and_it_is_said_what_to_install(tmp_path):
+    config = CodeRankingConfig(install=InstallConfig(root=tmp_path))
+    agent = build(config, RATE, WINDOW, is_patient=False)
+    answers = agent.step(MOMENT, [request()])
+    while not answers or not answers[-1].final:  # a busy machine looks at one after the other
+        answers = agent.step(MOMENT, [played()])
+    agent.close()
+    answer = answers[-1]
+    assert (answer.final, set(answer.tiers)) == (True, {"static"})
+    assert "apt-get install" in answer.errors[-1]
 
 
 def test_fewer_candidates_than_asked_for_and_one_alone_are_ranked(stage):
