@@ -15,6 +15,7 @@ COMMANDS = {
     "alphabet-card": "say what the labels of a corpus mean, before any training",
     "render-corpus": "fill templates of Sonic Pi programs and render them",
     "train-alignment": "learn to foresee how code will sound, and measure it",
+    "rank": "choose programs by how they will sound, without playing them",
     "render": "turn a Sonic Pi program into sound, faster than real time",
     "taste": "learn what listeners like, and measure it on a simulated audience",
 }

@@ -169,7 +169,7 @@ def describe(picture: SoundPicture) -> NDArray[np.float32]:
     parts = (
         _mel_block(decibels),
         _mfcc_block(decibels),
-        _shape_block(power),
+        _shape_block(power, decibels),
         _onset_block(decibels, picture.mel_hop_seconds),
         _chroma_block(picture.chroma),
     )
@@ -179,20 +179,29 @@ def describe(picture: SoundPicture) -> NDArray[np.float32]:
 def _levelled(mel: NDArray[np.float32]) -> NDArray[np.float64]:
     """Mel power relative to the mean power of a frame, nowhere below FLOOR_DB."""
     power = mel.astype(np.float64)
-    mean = power.sum(axis=0).mean()
-    return np.asarray(np.maximum(power / max(mean, 1e-30), 10 ** (FLOOR_DB / 10)))
+    power /= max(float(power.sum()) / power.shape[1], 1e-30)
+    return np.maximum(power, 10 ** (FLOOR_DB / 10), out=power)
 
 
 def _mel_block(decibels: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.concatenate([decibels.mean(axis=1), decibels.std(axis=1)])
+    return np.concatenate(_mean_and_deviation(decibels))
 
 
 def _mfcc_block(decibels: NDArray[np.float64]) -> NDArray[np.float64]:
     cepstrum = _cosines() @ decibels
-    change = np.abs(np.diff(cepstrum, axis=1)).mean(axis=1) if cepstrum.shape[1] > 1 else 0.0
-    return np.concatenate(
-        [cepstrum.mean(axis=1), cepstrum.std(axis=1), np.broadcast_to(change, (N_MFCC,))]
-    )
+    change = np.zeros(N_MFCC)
+    if cepstrum.shape[1] > 1:
+        steps = cepstrum[:, 1:] - cepstrum[:, :-1]
+        change = np.abs(steps, out=steps).mean(axis=1)
+    return np.concatenate([*_mean_and_deviation(cepstrum), change])
+
+
+def _mean_and_deviation(
+    rows: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    mean = rows.mean(axis=1)
+    centred = rows - mean[:, None]
+    return mean, np.sqrt(np.einsum("ij,ij->i", centred, centred) / rows.shape[1])
 
 
 @cache
@@ -202,47 +211,72 @@ def _cosines() -> NDArray[np.float64]:
     return np.asarray(np.sqrt(2 / N_MELS) * np.cos(np.pi * k * (2 * n + 1) / (2 * N_MELS)))
 
 
-def _shape_block(power: NDArray[np.float64]) -> NDArray[np.float64]:
+def _shape_block(power: NDArray[np.float64], decibels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Centroid, width, roll-off, flatness (mean, deviation); then five levels of the dynamics."""
-    total = power.sum(axis=0)
-    share, band = power / total, np.arange(N_MELS)[:, None]
-    centroid = (share * band).sum(axis=0)
-    width = np.sqrt((share * (band - centroid) ** 2).sum(axis=0))
-    roll_off = (np.cumsum(share, axis=0) < 0.85).sum(axis=0).astype(np.float64)
-    flatness = np.exp(np.log(power).mean(axis=0)) / power.mean(axis=0)
+    moments = _band_powers() @ power
+    total = moments[0]
+    centroid = moments[1] / total
+    width = np.sqrt(np.maximum(moments[2] / total - centroid**2, 0.0))
+    below = np.cumsum(power, axis=0) < 0.85 * total
+    roll_off = np.count_nonzero(below, axis=0).astype(np.float64)
+    flatness = 10 ** (decibels.mean(axis=0) / 10) / (total / N_MELS)
     curves = np.stack([centroid, width, roll_off, flatness])
     level = 10 * np.log10(np.maximum(total / total.mean(), 10 ** (FLOOR_DB / 10)))
-    levels = np.percentile(level, LEVEL_PERCENTILES)
     weight = total / total.sum()  # loud frames count
     mean = curves @ weight
     deviation = np.sqrt(np.maximum(((curves - mean[:, None]) ** 2) @ weight, 0.0))
-    return np.concatenate([mean, deviation, levels])
+    return np.concatenate([mean, deviation, _levels(level)])
+
+
+@cache
+def _band_powers() -> NDArray[np.float64]:
+    """Band numbers to the powers 0, 1 and 2, shape (3, 64)."""
+    return np.arange(N_MELS, dtype=np.float64) ** np.arange(3)[:, None]
+
+
+def _levels(level: NDArray[np.float64]) -> NDArray[np.float64]:
+    """LEVEL_PERCENTILES of a curve, interpolated."""
+    places = np.array(LEVEL_PERCENTILES) / 100 * (len(level) - 1)
+    return np.interp(places, np.arange(len(level)), np.sort(level))
 
 
 def _onset_block(decibels: NDArray[np.float64], hop_seconds: float) -> NDArray[np.float64]:
     """Per band of four: autocorrelation of the onset curve, its mean, deviation and peak rate."""
-    rise = np.maximum(np.diff(decibels, axis=1, prepend=decibels[:, :1]), 0.0)
-    curves = rise.reshape(N_ONSET_BANDS, -1, rise.shape[1]).mean(axis=1)
-    parts = []
-    for curve in curves:
-        parts.append(_autocorrelation(curve, LAGS_SECONDS / hop_seconds))
-        inner = curve[1:-1]
-        above = inner > curve.mean() + curve.std()
-        peaks = (inner > curve[:-2]) & (inner >= curve[2:]) & above
-        seconds = len(curve) * hop_seconds
-        parts.append(np.array([curve.mean(), curve.std(), peaks.sum() / seconds]))
-    return np.concatenate(parts)
+    n_frames = decibels.shape[1]
+    curves = np.zeros((N_ONSET_BANDS, n_frames))
+    rise = decibels[:, 1:] - decibels[:, :-1]
+    np.maximum(rise, 0.0, out=rise)
+    curves[:, 1:] = rise.reshape(N_ONSET_BANDS, -1, n_frames - 1).mean(axis=1)
+    mean, deviation = _mean_and_deviation(curves)
+    inner = curves[:, 1:-1]
+    above = inner > (mean + deviation)[:, None]
+    peaks = (inner > curves[:, :-2]) & (inner >= curves[:, 2:]) & above
+    rate = np.count_nonzero(peaks, axis=1) / (n_frames * hop_seconds)
+    echoes = _autocorrelations(curves - mean[:, None], LAGS_SECONDS / hop_seconds)
+    return np.concatenate([echoes, np.stack([mean, deviation, rate], axis=1)], axis=1).ravel()
 
 
-def _autocorrelation(curve: NDArray[np.float64], lags: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Normalised autocorrelation at lags in frames; 0 beyond the curve's length."""
-    centred = curve - curve.mean()
-    energy = float(centred @ centred)
-    if energy <= 1e-9:
-        return np.zeros(len(lags))
-    spectrum = np.fft.rfft(centred, 2 * len(centred))
-    whole = np.fft.irfft(np.abs(spectrum) ** 2)[: len(centred)] / energy
-    return np.interp(lags, np.arange(len(whole)), whole, right=0.0)
+def _autocorrelations(
+    centred: NDArray[np.float64], lags: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Normalised autocorrelation of curves at lags in frames, (curves, lags); 0 beyond the end."""
+    n_frames = centred.shape[1]
+    energy = np.einsum("ij,ij->i", centred, centred)
+    spectrum = np.fft.rfft(centred, _fast_length(2 * n_frames))
+    whole = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:, :n_frames]
+    whole = np.where(energy[:, None] > 1e-9, whole / np.maximum(energy[:, None], 1e-9), 0.0)
+    return np.stack([np.interp(lags, np.arange(n_frames), curve, right=0.0) for curve in whole])
+
+
+@cache
+def _fast_length(least: int) -> int:
+    """The next even length that fast Fourier transforms like."""
+    return min(
+        2 ** (twos + 1) * 3**threes
+        for twos in range(least.bit_length())
+        for threes in range(3)
+        if 2 ** (twos + 1) * 3**threes >= least
+    )
 
 
 def _chroma_block(chroma: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -291,18 +291,11 @@ class Inquiry:
         return None
 
     def _wanted(self) -> Iterator[tuple[int, TierName]]:
-        """The context first, then what is not understood, then what would be shown."""
+        """The context, what is not understood, what would be shown; last what looks broken."""
         heard = "heard" in self._cascade.tiers and self._most_heard != 0
         if _CONTEXT in self._found and heard:
             yield _CONTEXT, "heard"
-        if "events" in self._cascade.tiers:
-            doubtful = [
-                place
-                for place, estimate in self._found.items()
-                if estimate.tier == "static" and not estimate.is_trusted
-            ]
-            for place in sorted(doubtful, key=lambda place: self._found[place].coverage):
-                yield place, "events"
+        yield from self._doubtful(is_broken=False)
         if heard:
             n_left = len(self._codes) if self._most_heard is None else self._most_heard
             n_left -= sum(tier == "heard" and place != _CONTEXT for place, tier in self._tried)
@@ -310,6 +303,19 @@ class Inquiry:
             for place in ranking.order if n_left > 0 else ():
                 if not ranking.answers[place].set_aside:
                     yield place, "heard"
+        yield from self._doubtful(is_broken=True)
+
+    def _doubtful(self, *, is_broken: bool) -> Iterator[tuple[int, TierName]]:
+        """What is not wholly understood, the least understood first."""
+        if "events" not in self._cascade.tiers:
+            return
+        doubtful = [
+            place
+            for place, known in self._found.items()
+            if known.tier == "static" and not known.is_trusted and known.is_broken == is_broken
+        ]
+        for place in sorted(doubtful, key=lambda place: self._found[place].coverage):
+            yield place, "events"
 
     def _start(self, place: int, name: TierName) -> None:
         self._tried.add((place, name))

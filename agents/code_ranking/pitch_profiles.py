@@ -6,6 +6,7 @@ the sample files, and kept in `pitch_profiles.npz` beside this file. The synth d
 licensed, the samples CC0.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,7 +49,7 @@ class PitchProfiles:
         if profiles is None:
             relative = np.eye(12, dtype=np.float32)[0]
         else:
-            place = np.interp(note, PROFILE_NOTES, range(len(PROFILE_NOTES)))
+            place = (min(max(note, PROFILE_NOTES[0]), PROFILE_NOTES[-1]) - PROFILE_NOTES[0]) / 12
             low = min(int(place), len(PROFILE_NOTES) - 2)
             part = np.float32(place - low)
             relative = (1 - part) * profiles[low] + part * profiles[low + 1]
@@ -59,7 +60,7 @@ class PitchProfiles:
         profile = self.samples.get(sample)
         if profile is None or rate == 0:
             return _FLAT
-        return turned(profile, 12 * float(np.log2(abs(rate))))
+        return turned(profile, 12 * math.log2(abs(rate)))
 
     def save(self, path: Path = _STORED) -> None:
         """Writes the profiles in half precision."""
@@ -74,9 +75,13 @@ class PitchProfiles:
 
 def turned(profile: FloatArray, semitones: float) -> FloatArray:
     """A profile moved up; between two semitones it is shared."""
-    low = int(np.floor(semitones))
+    low = math.floor(semitones)
     part = np.float32(semitones - low)
-    return (1 - part) * np.roll(profile, low) + part * np.roll(profile, low + 1)
+    twice = np.concatenate([profile, profile])
+    moved = twice[-low % 12 :][:12]
+    if not part:
+        return moved
+    return np.asarray((1 - part) * moved + part * twice[(-low - 1) % 12 :][:12])
 
 
 @lru_cache(maxsize=1)

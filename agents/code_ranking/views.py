@@ -41,12 +41,18 @@ class EventView:
         self._profiles = profiles or stored_profiles()
         hertz = band_hertz()
         self._heard = (hertz >= CHROMA_LOWEST_HZ) & (hertz <= CHROMA_HIGHEST_HZ)
-        self._notes_measured = np.array(ATLAS_NOTES)
         self._synths = {
-            name: np.array([self._course(sound)[:HELD_FRAMES].mean() for sound in sounds])
+            name: [float(self._course(sound)[:HELD_FRAMES].mean()) for sound in sounds]
             for name, sounds in atlas.synths.items()
         }
-        self._samples = {name: self._course(sound) for name, sound in atlas.samples.items()}
+        courses = {name: self._course(sound) for name, sound in atlas.samples.items()}
+        ends = np.cumsum([0, *(len(course) for course in courses.values())])
+        self._sample_courses = np.concatenate([np.zeros(0), *courses.values()])
+        self._samples = {
+            name: (int(end) - len(course), len(course))
+            for (name, course), end in zip(courses.items(), ends[1:], strict=True)
+        }
+        """Where each sample's course begins in `_sample_courses`, and its frames."""
 
     def describe(self, events: Sequence[Event], seconds: float) -> FloatArray:
         """What a list of events will sound like, shape (DESCRIPTION_DIM,), finite.
@@ -72,10 +78,8 @@ class EventView:
         if notes:
             profiles, power = self._notes(notes)
             chroma += profiles.T @ (power[:, None] * _note_courses(notes, middle))
-        for event in samples:
-            profile = self._profiles.of_sample(event.name, event.arguments.get("rate", 1.0))
-            first, course = self._sample_course(event, middle)
-            chroma[:, first : first + len(course)] += profile[:, None] * course
+        if samples:
+            chroma += self._sampled(samples, middle)
         chroma[:, 1:] += ECHO * chroma[:, :-1]
         return chroma.astype(np.float32)
 
@@ -87,26 +91,43 @@ class EventView:
     def _notes(self, notes: Sequence[Event]) -> tuple[Floats, Floats]:
         """Profile (notes, 12) and loudness (notes,) of each note; equal ones are looked up once."""
         kinds = [(event.name, event.arguments["note"]) for event in notes]
-        known = {
-            (name, note): (self._profiles.of_note(name, note), self._loudness(name, note))
-            for name, note in set(kinds)
-        }
-        profiles = np.array([known[kind][0] for kind in kinds], dtype=np.float64)
-        return profiles, np.array([known[kind][1] for kind in kinds])
+        places = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
+        profiles = np.stack([self._profiles.of_note(name, note) for name, note in places])
+        power = np.array([self._loudness(name, note) for name, note in places])
+        which = [places[kind] for kind in kinds]
+        return profiles.astype(np.float64)[which], power[which]
 
     def _loudness(self, synth: str, note: float) -> float:
         levels = self._synths.get(synth)
         if levels is None:
             return _UNKNOWN_POWER
-        return float(levels[int(np.abs(self._notes_measured - note).argmin())])
+        return levels[min(range(len(levels)), key=lambda place: abs(ATLAS_NOTES[place] - note))]
 
-    def _sample_course(self, event: Event, middle: Floats) -> tuple[int, Floats]:
-        """First frame in which a sample sounds, and its power in each frame from there."""
-        course, rate = self._samples[event.name], abs(event.arguments.get("rate", 1.0))
-        first = max(0, int(event.time / CHROMA_FRAME_SECONDS))
-        place = ((middle[first:] - event.time) * (rate / FRAME_SECONDS)).astype(np.int64)
-        inside = place[place < len(course)].clip(min=0)
-        return first, course[inside] * event.arguments.get("amp", 1.0) ** 2
+    def _sampled(self, samples: Sequence[Event], middle: Floats) -> Floats:
+        """Power by pitch class of all samples, shape (12, frames)."""
+        kinds = [(event.name, event.arguments.get("rate", 1.0)) for event in samples]
+        places = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
+        profiles = np.stack([self._profiles.of_sample(name, rate) for name, rate in places])
+        offset = np.array([self._samples[name][0] for name, _ in places])
+        length = np.array([self._samples[name][1] for name, _ in places])
+        speed = np.array([abs(rate) for _, rate in places]) / FRAME_SECONDS
+        which = np.array([places[kind] for kind in kinds])
+        shapes = [(event.time, event.arguments.get("amp", 1.0)) for event in samples]
+        onset, amp = np.array(shapes).T
+        first = np.maximum(0, (onset / CHROMA_FRAME_SECONDS).astype(np.int64))
+        seconds = length[which] / np.maximum(speed[which], 1e-9)
+        heard = np.minimum(seconds / CHROMA_FRAME_SECONDS + 2.0, len(middle))
+        needed = np.clip(heard.astype(np.int64), 0, np.maximum(len(middle) - first, 0))
+        row = np.repeat(np.arange(len(which)), needed)
+        frame = np.arange(len(row)) + (first - np.cumsum(needed) + needed)[row]
+        kind = which[row]
+        place = np.maximum(((middle[frame] - onset[row]) * speed[kind]).astype(np.int64), 0)
+        inside = place < length[kind]
+        power = self._sample_courses[offset[kind] + np.where(inside, place, 0)]
+        power *= (amp**2)[row] * inside
+        size = len(places) * len(middle)
+        courses = np.bincount(kind * len(middle) + frame, power, size).reshape(-1, len(middle))
+        return np.asarray(profiles.T @ courses)
 
 
 def _note_courses(notes: Sequence[Event], middle: Floats) -> Floats:

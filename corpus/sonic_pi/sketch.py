@@ -1,13 +1,14 @@
 """A sketch of the sound: from events to a mel spectrogram, without synthesis.
 
 Every sound is a few spectra of the atlas, moved to its pitch and filtered, with a course in time
-under its envelope; effects work on the sum of what runs into them. All sounds together are one
-product of matrices for each group of equal effects.
+under its envelope; effects work on the sum of what runs into them. Equal sounds share their
+spectra and add their courses; all sounds together are one product of matrices for each group of
+equal effects.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,16 @@ from corpus.sonic_pi.mel import (
     shifted_bands,
 )
 from corpus.sonic_pi.sketch_effects import LASTING, apply_effect, limited
-from corpus.sonic_pi.sketch_sounds import SoundRow, Stretch, sound_rows, stretches_of
+from corpus.sonic_pi.sketch_sounds import SoundKind, Sounds, Stretch, sounds_of, stretches_of
 from corpus.sonic_pi.sketch_tables import AtlasTables, tables_of
 
 __all__ = ["Sketch", "sketch"]
 
+Numbers = NDArray[np.float64]
+Indices = NDArray[np.int64]
+_POINTS_OF_FRAME: Final = np.array([[1 / 6], [1 / 2], [5 / 6]])
+"""Where in a frame the envelope is taken."""
+_LONGEST: Final = 1e6
 _OUT: Final = ("",)
 """The key of the way out."""
 _DEEPEST: Final = 30
@@ -71,118 +77,158 @@ def sketch(events: Sequence[Event], seconds: float, atlas: Atlas) -> Sketch:
     if n_frames < 1:
         raise ValueError(f"seconds must be at least {FRAME_SECONDS:.3f}, got {seconds}")
     tables = tables_of(atlas)
-    rows, unknown = sound_rows(events, seconds, tables)
+    sounds = sounds_of(events, seconds, tables)
     onsets = np.zeros((3, n_frames), dtype=np.float32)
-    groups, effects = _grouped(events, rows)
+    groups, effects = _grouped(events, sounds.kinds)
     mixed: dict[tuple[object, ...], Floats] = {}
-    if rows:
-        spectra, courses, owners = _all_sounds(rows, tables, n_frames)
-        for key, members in groups.items():
-            chosen = np.isin(owners, members) if len(groups) > 1 else slice(None)
+    if sounds.kinds:
+        values = np.array([kind.numbers for kind in sounds.kinds], dtype=np.float64)
+        spectra, courses, owners = _all_sounds(sounds, values, tables, n_frames)
+        place = np.zeros(len(values), dtype=np.int64)
+        for number, members in enumerate(groups.values()):
+            place[members] = number
+        for number, key in enumerate(groups):
+            chosen = np.flatnonzero(place[owners] == number) if len(groups) > 1 else slice(None)
             mixed[key] = spectra[chosen].T @ courses[chosen]
-        _note_onsets(rows, onsets)
+        onsets = _onsets(sounds, values, n_frames)
     power = _through_effects(mixed, effects, n_frames)
-    return Sketch(limited(power), onsets, len(rows), unknown)
+    return Sketch(limited(power), onsets, len(sounds.which), sounds.unknown)
 
 
 def _all_sounds(
-    rows: list[SoundRow], tables: AtlasTables, n_frames: int
-) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """Spectra (parts, 64), courses (parts, frames) and the row that each part belongs to."""
-    values = np.array([row.numbers for row in rows], dtype=np.float64)
+    sounds: Sounds, values: Numbers, tables: AtlasTables, n_frames: int
+) -> tuple[Floats, Floats, Indices]:
+    """Spectra (parts, 64), courses (parts, frames) and the kind that each part belongs to."""
     first, count = values[:, 0].astype(np.int64), values[:, 1].astype(np.int64)
-    owners = np.repeat(np.arange(len(rows)), count)
+    owners = np.repeat(np.arange(len(values)), count)
     starts = np.cumsum(count) - count
     parts = first[owners] + np.arange(len(owners)) - starts[owners]
     spectra = tables.spectra[parts]
-    for index, row in enumerate(rows):
-        if row.shape is not None:
-            spectra[starts[index] : starts[index] + count[index]] = row.shape
-    spectra = _coloured(spectra, values[owners])
-    courses = _courses(tables, parts, values, owners, n_frames)
-    return spectra, courses, owners
+    for index, kind in enumerate(sounds.kinds):
+        if kind.shape is not None:
+            spectra[starts[index] : starts[index] + count[index]] = kind.shape
+    spectra = _coloured(spectra, values, owners)
+    heard = _heard(np.array(sounds.which), np.array(sounds.onsets), values, n_frames)
+    return spectra, _courses(tables, parts, starts, count, heard, values, n_frames), owners
 
 
-def _coloured(spectra: Floats, values: NDArray[np.float64]) -> Floats:
-    """Spectra moved, filtered and scaled as the columns of `values` say (see `SoundRow`)."""
-    shift, gain = values[:, 2], values[:, 3]
+def _coloured(spectra: Floats, values: Numbers, owners: Indices) -> Floats:
+    """Spectra moved, filtered and scaled as the columns of `values` say (see `SoundKind`)."""
+    shift, gain = values[owners, 2], values[:, 3]
     moved = np.abs(shift) > 0.05
     if moved.any():
-        spectra = spectra.copy()
         spectra[moved] = shifted_bands(spectra[moved], shift[moved])
-    cutoff, was, resonance = values[:, 4], values[:, 5], values[:, 6]
+    factors = np.repeat((gain**2).astype(np.float32)[:, None], spectra.shape[1], axis=1)
+    cutoff, was, resonance, high = values[:, 4], values[:, 5], values[:, 6], values[:, 7]
+    for cutoff_value in np.unique(high[high > 0]):
+        factors[high == cutoff_value] *= high_pass(float(cutoff_value))
     filtered = np.flatnonzero(cutoff > 0)
     if len(filtered):
-        spectra = spectra.copy()
         now = low_pass(cutoff[filtered], resonance[filtered])
         before = low_pass(np.abs(was[filtered]), resonance[filtered])
         ratio = np.minimum(now / np.maximum(before, 1e-4), 100.0)
-        changed = spectra[filtered] * np.where(was[filtered, None] == 0, now, ratio)
-        lost = spectra[filtered].sum(axis=1) / np.maximum(changed.sum(axis=1), 1e-9)
-        gain_back = np.where(was[filtered] > 0, np.clip(lost, 1.0, 1e4), 1.0)
-        spectra[filtered] = changed * gain_back[:, None]
-    high = values[:, 7]
-    for cutoff_value in np.unique(high[high > 0]):
-        spectra[high == cutoff_value] *= high_pass(float(cutoff_value))
-    return np.asarray(spectra * (gain**2)[:, None].astype(np.float32))
+        response = np.ones_like(factors)
+        response[filtered] = np.where(was[filtered, None] == 0, now, ratio)
+        changed = spectra * response[owners]
+        lost = spectra.sum(axis=1) / np.maximum(changed.sum(axis=1), 1e-9)
+        levelled = (was[owners] > 0) & (cutoff[owners] > 0)
+        gain_back = np.where(levelled, np.clip(lost, 1.0, 1e4), 1.0)
+        spectra = changed * gain_back[:, None].astype(np.float32)
+    return np.asarray(spectra * factors[owners])
+
+
+class _Heard(NamedTuple):
+    """Every frame in which a sound is heard, one after the other; all of shape (n,).
+
+    Args:
+        kind: of the sound.
+        frame: of the sketch.
+        local: start of the frame since the onset, in frames.
+    """
+
+    kind: Indices
+    frame: Indices
+    local: Numbers
+
+
+def _heard(which: Indices, onsets: Numbers, values: Numbers, n_frames: int) -> _Heard:
+    onset = onsets / FRAME_SECONDS
+    begin = np.floor(onset).astype(np.int64)
+    length = np.minimum(values[:, 8] / FRAME_SECONDS, n_frames)[which]
+    end = np.minimum(begin + np.ceil(length).astype(np.int64) + 2, n_frames)
+    begin = np.maximum(begin, 0)
+    needed = np.maximum(end - begin, 0)
+    rows = np.repeat(np.arange(len(which)), needed)
+    frame = np.arange(len(rows)) + (begin - np.cumsum(needed) + needed)[rows]
+    return _Heard(which[rows], frame, frame - onset[rows])
 
 
 def _courses(
     tables: AtlasTables,
-    parts: NDArray[np.int64],
-    values: NDArray[np.float64],
-    owners: NDArray[np.int64],
+    parts: Indices,
+    starts: Indices,
+    count: Indices,
+    heard: _Heard,
+    values: Numbers,
     n_frames: int,
 ) -> Floats:
     """How much power each part has in each frame, shape (parts, frames)."""
-    courses = np.zeros((len(parts), n_frames + 1), dtype=np.float32)
-    onset, length = values[:, 8] / FRAME_SECONDS, values[:, 9] / FRAME_SECONDS
-    begin = np.floor(onset).astype(np.int64)
-    needed = np.minimum(np.ceil(length).astype(np.int64) + 2, n_frames - begin)
-    for shortest, longest in ((0, 6), (6, 20), (20, 64), (64, n_frames + 1)):
-        chosen = np.flatnonzero((needed > shortest) & (needed <= longest))
-        if not len(chosen):
-            continue
-        width = int(needed[chosen].max())
-        frames = begin[chosen, None] + np.arange(width)
-        local = frames - onset[chosen, None]
-        level = _envelope(local, values[chosen]).astype(np.float32)
-        place = np.maximum(local, 0.0) * values[chosen, 10, None] + values[chosen, 11, None]
-        slot = np.full(len(values), -1)
-        slot[chosen] = np.arange(len(chosen))
-        mine = np.flatnonzero(slot[owners] >= 0)
-        slots = slot[owners[mine]]
-        activity = tables.read(parts[mine], place[slots])
-        columns = np.minimum(frames[slots], n_frames)
-        courses[mine[:, None], columns] = activity * level[slots]
-    return courses[:, :n_frames]
+    level = _envelope(heard, values)
+    place = np.maximum(heard.local, 0.0) * values[heard.kind, 9] + values[heard.kind, 10]
+    floor = np.floor(place)
+    share = place - floor
+    last = tables.n_frames[parts[starts]][heard.kind] + 1
+    index = np.minimum(np.maximum(floor.astype(np.int64) + 1, 0), last)
+    step = np.minimum(np.maximum(floor.astype(np.int64) + 2, 0), last) - index
+    n_parts = count[heard.kind]
+    spot = np.repeat(np.arange(len(n_parts)), n_parts)  # of each part of each frame heard
+    part = np.arange(len(spot)) + (starts[heard.kind] - np.cumsum(n_parts) + n_parts)[spot]
+    now = tables.offset[parts][part] + index[spot]
+    power = tables.activity[now] * (level * (1.0 - share))[spot]
+    power += tables.activity[now + step[spot]] * (level * share)[spot]
+    size = len(parts) * n_frames
+    flat = np.bincount(part * n_frames + heard.frame[spot], weights=power, minlength=size)
+    return flat.reshape(len(parts), n_frames).astype(np.float32)
 
 
-def _envelope(local: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean power of the envelope in each frame; `local` is the frame's start since the onset."""
-    attack, decay, sustain, release = (values[:, 12 + i, None] for i in range(4))
-    attack_level, decay_level, sustain_level = (values[:, 16 + i, None] for i in range(3))
-    window_start, window_end = values[:, 19, None], values[:, 20, None]
-    total = np.zeros_like(local)
-    for point in (1 / 6, 1 / 2, 5 / 6):
-        time = (local + point) * FRAME_SECONDS
-        rise = np.clip(time / np.maximum(attack, 1e-4), 0.0, 1.0) * attack_level
-        fall = np.clip((time - attack) / np.maximum(decay, 1e-4), 0.0, 1.0)
-        settle = np.clip((time - attack - decay) / np.maximum(sustain, 1e-4), 0.0, 1.0)
-        held = rise + fall * (decay_level - attack_level) + settle * (sustain_level - decay_level)
-        end = (time - attack - decay - sustain) / np.maximum(release, 1e-4)
-        level = held * np.clip(1.0 - end, 0.0, 1.0)
-        total += np.where((time >= window_start) & (time < window_end), level**2, 0.0)
-    return total / 3
+def _envelope(heard: _Heard, values: Numbers) -> Numbers:
+    """Mean power of the envelope in each frame heard, shape (n,)."""
+    attack, decay, sustain, release = (values[:, 11 + i] for i in range(4))
+    attack_level, decay_level, sustain_level = (values[:, 15 + i] for i in range(3))
+    kind = heard.kind
+    time = (heard.local + _POINTS_OF_FRAME) * FRAME_SECONDS
+    level = (1.0 / np.maximum(attack, 1e-4))[kind] * time
+    np.minimum(np.maximum(level, 0.0, out=level), 1.0, out=level)
+    if (attack_level != 1.0).any():
+        level *= attack_level[kind]
+    if (decay_level != attack_level).any():
+        fall = (time - attack[kind]) / np.maximum(decay, 1e-4)[kind]
+        level += np.clip(fall, 0.0, 1.0) * (decay_level - attack_level)[kind]
+    if (sustain_level != decay_level).any():
+        settle = (time - (attack + decay)[kind]) / np.maximum(sustain, 1e-4)[kind]
+        level += np.clip(settle, 0.0, 1.0) * (sustain_level - decay_level)[kind]
+    end = (time - (attack + decay + sustain)[kind]) * (1.0 / np.maximum(release, 1e-4))[kind]
+    np.subtract(1.0, end, out=end)
+    level *= np.minimum(np.maximum(end, 0.0, out=end), 1.0, out=end)
+    level *= level
+    start, stop = values[:, 18], values[:, 19]
+    if start.any() or (stop < _LONGEST).any():
+        level *= (time >= start[kind]) & (time < stop[kind])
+    return np.asarray(level.sum(axis=0) / 3)
 
 
-def _note_onsets(rows: list[SoundRow], onsets: Floats) -> None:
-    for row in rows:
-        frame = int(row.numbers[8] / FRAME_SECONDS)
-        if frame < onsets.shape[1] and row.is_first:
-            strength = row.numbers[3]
-            onsets[0, frame] += strength
-            onsets[2 if row.is_sample else 1, frame] += strength
+def _onsets(sounds: Sounds, values: Numbers, n_frames: int) -> Floats:
+    """Amplitudes of the sounds that begin in each frame, shape (3, frames): all, notes, samples."""
+    onsets = np.zeros((3, n_frames), dtype=np.float32)
+    which = np.array(sounds.which)
+    frame = (np.array(sounds.onsets) / FRAME_SECONDS).astype(np.int64)
+    is_first = np.array([kind.is_first for kind in sounds.kinds])[which] & (frame < n_frames)
+    is_sample = np.array([kind.is_sample for kind in sounds.kinds])[which]
+    strength = values[which, 3]
+    for row, chosen in ((1, is_first & ~is_sample), (2, is_first & is_sample)):
+        onsets[row] = np.bincount(frame[chosen].clip(min=0), strength[chosen], n_frames)
+    onsets[0] = onsets[1] + onsets[2]
+    return onsets
 
 
 Key = tuple[object, ...]
@@ -200,9 +246,9 @@ class _Effect:
 
 
 def _grouped(
-    events: Sequence[Event], rows: list[SoundRow]
-) -> tuple[dict[Key, NDArray[np.int64]], dict[Key, _Effect]]:
-    """Rows by the chain of effects that they run into, and each chain's first effect and rest.
+    events: Sequence[Event], kinds: Sequence[SoundKind]
+) -> tuple[dict[Key, list[int]], dict[Key, _Effect]]:
+    """Kinds by the chain of effects that they run into, and each chain's first effect and rest.
 
     Effects with the same name, arguments and way out are one: they are (nearly all) linear in
     power, so it does not matter in which of them a sound goes.
@@ -232,9 +278,9 @@ def _grouped(
         return key
 
     groups: dict[Key, list[int]] = {}
-    for index, row in enumerate(rows):
-        groups.setdefault(key_of(row.bus), []).append(index)
-    return {key: np.array(members) for key, members in groups.items()}, effects
+    for index, kind in enumerate(kinds):
+        groups.setdefault(key_of(kind.bus), []).append(index)
+    return groups, effects
 
 
 def _changes(events: Sequence[Event]) -> dict[int, list[Event]]:

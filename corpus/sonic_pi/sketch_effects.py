@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Final, TypeAlias
 
 import numpy as np
-from scipy.signal import lfilter
 
 from corpus.sonic_pi.mel import (
     FRAME_SECONDS,
@@ -31,6 +30,7 @@ Effect: TypeAlias = Callable[[Floats, Arguments], Floats]
 LASTING: Final = frozenset({"reverb", "gverb", "echo", "ping_pong"})
 """Effects that sound on after what runs into them."""
 _MOST_ECHOES: Final = 24
+_INAUDIBLE: Final = 1e-9
 _CREST: Final = 2.2
 """Peak of music over its root mean square, about."""
 _POINTS: Final = 8
@@ -57,8 +57,12 @@ def apply_effect(name: str, power: Floats, arguments: Arguments) -> Floats:
 
 def _tail(power: Floats, kept: float, gain: float) -> Floats:
     """An exponential tail: `kept` of its power lasts to the next frame, `gain` in all."""
-    out = lfilter([gain * (1.0 - kept)], [1.0, -kept], power, axis=1)
-    return np.asarray(out, dtype=np.float32)
+    out = power * np.float32(gain * (1.0 - kept))
+    step = 1
+    while step < power.shape[1] and kept**step > _INAUDIBLE:  # each round reaches twice as far
+        out[:, step:] += out[:, :-step] * np.float32(kept**step)
+        step *= 2
+    return out
 
 
 def _reverb(power: Floats, arguments: Arguments) -> Floats:

@@ -1,9 +1,9 @@
-"""From events to rows of numbers: which sound of the atlas, how high, how loud, when, how long."""
+"""From events to rows of numbers: which sound of the atlas, how high, how loud, how long, when."""
 
 import math
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
@@ -15,7 +15,7 @@ from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.mel import FRAME_SECONDS, N_BANDS, PLAIN, Floats, band_hertz
 from corpus.sonic_pi.sketch_tables import AtlasTables
 
-__all__ = ["SoundRow", "Stretch", "sound_rows", "stretches_of"]
+__all__ = ["SoundKind", "Sounds", "Stretch", "sounds_of", "stretches_of"]
 
 _FOREVER: Final = 1e6
 _MOST_PIECES: Final = 32
@@ -27,16 +27,15 @@ _ALIASES: Final = {"sine": "beep", "mod_beep": "mod_sine"}
 
 
 @dataclass(frozen=True)
-class SoundRow:
-    """One sound, or a stretch of one between changes of it.
+class SoundKind:
+    """A sound that may be heard many times, or a stretch of one between changes of it.
 
     Args:
         numbers: 0 first part, 1 parts; 2 semitones to move; 3 amplitude; 4 low-pass now (MIDI, 0
             none), 5 low-pass in the atlas (0 none; negative: the filter takes level away),
-            6 resonance, 7 high-pass (0 none); 8 onset, 9 length in seconds; 10 frames of the course
-            for each frame, 11 frame at which it begins; 12-15 attack, decay, sustain, release in
-            seconds; 16-18 levels after them; 19-20 the stretch that sounds, in seconds from the
-            onset.
+            6 resonance, 7 high-pass (0 none); 8 length in seconds; 9 frames of the course for each
+            frame, 10 frame at which it begins; 11-14 attack, decay, sustain, release in seconds;
+            15-17 levels after them; 18-19 the stretch that sounds, in seconds from the onset.
         bus: where it goes.
         is_sample: not a note.
         is_first: begins here, not at a change.
@@ -50,27 +49,56 @@ class SoundRow:
     shape: Floats | None = None
 
 
-def sound_rows(
-    events: Sequence[Event], seconds: float, tables: AtlasTables
-) -> tuple[list[SoundRow], tuple[str, ...]]:
-    """A row for every sound, and the names of sounds that the atlas lacks."""
+@dataclass(frozen=True)
+class Sounds:
+    """All that sounds in a program.
+
+    Args:
+        kinds: different sounds.
+        which: of each sound heard, its place in `kinds`.
+        onsets: of each sound heard, seconds.
+        unknown: names that the atlas does not hold.
+    """
+
+    kinds: list[SoundKind]
+    which: list[int]
+    onsets: list[float]
+    unknown: tuple[str, ...]
+
+
+def sounds_of(events: Sequence[Event], seconds: float, tables: AtlasTables) -> Sounds:
+    """Every sound of a list of events; equal ones are looked at once."""
     changes: dict[int, list[Event]] = {}
     for event in events:
         if event.kind == "control":
             changes.setdefault(event.node, []).append(event)
-    rows: list[SoundRow] = []
+    sounds = Sounds([], [], [], ())
     unknown: dict[str, None] = {}
+    known: dict[object, Sequence[int]] = {}
+    shared: dict[tuple[str, int], Sequence[int]] = {}
     for event in events:
         if event.time >= seconds or event.kind not in ("synth", "sample"):
             continue
         changed = changes.get(event.node)
-        for start, end, arguments in _all_stretches(event, changed):
-            row = _row(event, arguments, start, end, tables)
-            if row is None:
-                unknown[event.name] = None
-            else:
-                rows.append(row)
-    return rows, tuple(unknown)
+        here = (event.name, id(event.arguments))  # the unroller shares equal arguments
+        places = None if changed else shared.get(here)
+        if places is None:
+            key = event.node if changed else (event.kind, event.name, *event.arguments.items())
+            places = known.get(key)
+        if places is None:
+            first = len(sounds.kinds)
+            for start, end, arguments in _all_stretches(event, changed):
+                kind = _kind(event, arguments, start, end, tables)
+                if kind is None:
+                    unknown[event.name] = None
+                else:
+                    sounds.kinds.append(kind)
+            known[key] = places = range(first, len(sounds.kinds))
+        if not changed:
+            shared[here] = places
+        sounds.which.extend(places)
+        sounds.onsets.extend([event.time] * len(places))
+    return replace(sounds, unknown=tuple(unknown))
 
 
 Stretch = tuple[float, float, Mapping[str, float]]
@@ -165,9 +193,9 @@ def stretches_of(event: Event, changes: Sequence[Event]) -> list[Stretch]:
     return stretches
 
 
-def _row(
+def _kind(
     event: Event, arguments: Mapping[str, float], start: float, end: float, tables: AtlasTables
-) -> SoundRow | None:
+) -> SoundKind | None:
     get = arguments.get
     sample = event.kind == "sample"
     numbers = _sample(event, arguments, tables) if sample else _synth(event, arguments, tables)
@@ -183,7 +211,7 @@ def _row(
         )
         shape = _modulated_tone(*pitch)
         numbers = (*numbers[:2], 0.0, *numbers[3:])
-    return SoundRow((*numbers, start, end), bus, sample, start == 0.0, shape)
+    return SoundKind((*numbers, start, end), bus, sample, start == 0.0, shape)
 
 
 @lru_cache(maxsize=4096)
@@ -229,7 +257,7 @@ def _synth(
     return (
         first, count, note - ATLAS_NOTES[place], amp,
         cutoff if cutoff != abs(was) else 0.0, was, get("res", PLAIN), 0.0,
-        event.time, attack + decay + sustain + release, 1.0, 0.0,
+        attack + decay + sustain + release, 1.0, 0.0,
         attack, decay, sustain, release,
         get("attack_level", 1.0), decay_level, sustain_level,
     )  # fmt: skip
@@ -273,7 +301,7 @@ def _sample(
     return (
         first, count, shift, amp,
         max(0.0, low_cut), 0.0, PLAIN, max(0.0, high_cut),
-        event.time, length, -speed if backwards else speed, high - 1.0 if backwards else low,
+        length, -speed if backwards else speed, high - 1.0 if backwards else low,
         attack, decay, sustain, release,
         get("attack_level", 1.0), get("decay_level", 1.0), get("sustain_level", 1.0),
     )  # fmt: skip

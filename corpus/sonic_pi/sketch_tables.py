@@ -22,9 +22,9 @@ class AtlasTables:
 
     Args:
         spectra: shape (parts, 64).
-        activity: shape (total,), the courses one after the other.
-        offset, n_frames: where each part's course begins in `activity`, and its frames.
-        held: shape (parts,), the power with which a part goes on after its course; 0 for samples.
+        activity: shape (total,), the courses one after the other, each between a zero and the
+            power with which the part goes on after its course (0 for samples).
+        offset, n_frames: where in `activity` each part's zero is, and the frames of its course.
         synths: by name, (first part, parts) for each note of the atlas.
         samples: by name, (first part, parts, frames).
     """
@@ -33,29 +33,8 @@ class AtlasTables:
     activity: Floats
     offset: NDArray[np.int64]
     n_frames: NDArray[np.int64]
-    held: Floats
     synths: Mapping[str, tuple[tuple[int, int], ...]]
     samples: Mapping[str, tuple[int, int, int]]
-
-    def read(self, parts: NDArray[np.int64], place: NDArray[np.float64]) -> Floats:
-        """Courses at fractional frames, interpolated.
-
-        Args:
-            parts: shape (n,).
-            place: shape (n, frames); before 0 there is nothing.
-        """
-        floor = np.floor(place)
-        share = (place - floor).astype(np.float32)
-        index = floor.astype(np.int64)
-        mixed = self._at(parts, index) * (1.0 - share) + self._at(parts, index + 1) * share
-        return np.asarray(mixed)
-
-    def _at(self, parts: NDArray[np.int64], index: NDArray[np.int64]) -> Floats:
-        length = self.n_frames[parts, None]
-        inside = np.clip(index, 0, length - 1) + self.offset[parts, None]
-        value = self.activity[inside]
-        value = np.where(index >= length, self.held[parts, None], value)
-        return np.asarray(np.where(index < 0, np.float32(0.0), value))
 
 
 @lru_cache(maxsize=4)
@@ -63,17 +42,16 @@ def tables_of(atlas: Atlas) -> AtlasTables:
     """The arrays of an atlas, made once for each."""
     spectra: list[Floats] = []
     courses: list[Floats] = []
-    held: list[float] = []
     synths: dict[str, tuple[tuple[int, int], ...]] = {}
     samples: dict[str, tuple[int, int, int]] = {}
 
     def add(sound: Sound, *, goes_on: bool) -> tuple[int, int]:
         first = len(spectra)
         spectra.extend(sound.spectra)
-        courses.extend(sound.activity)
-        held.extend(
-            float(course[-_HELD_FRAMES:].mean()) if goes_on else 0.0 for course in sound.activity
-        )
+        held = sound.activity[:, -_HELD_FRAMES:].mean(axis=1) * goes_on
+        courses.extend(np.pad(sound.activity, ((0, 0), (1, 1))))
+        for course, power in zip(courses[first:], held, strict=True):
+            course[-1] = power
         return first, len(sound.spectra)
 
     for name, sounds in atlas.synths.items():
@@ -85,8 +63,7 @@ def tables_of(atlas: Atlas) -> AtlasTables:
         np.array(spectra, dtype=np.float32).reshape(-1, N_BANDS),
         np.concatenate(courses) if courses else np.zeros(1, dtype=np.float32),
         np.cumsum(lengths) - lengths,
-        lengths,
-        np.array(held, dtype=np.float32),
+        lengths - 2,
         synths,
         samples,
     )

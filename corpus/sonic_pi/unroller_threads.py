@@ -215,6 +215,7 @@ class Machine:
         self.functions: dict[str, Block] = {}
         self.globals: dict[str, Value] = {}
         self.events: list[Event] = []
+        self.arguments: dict[tuple[object, ...], dict[str, float]] = {}
         self.n_nodes = 0
         self.n_buses = 0
         self.loaded: set[str] = set()

@@ -1,0 +1,188 @@
+"""Ranks Sonic Pi programs by how they will sound, without playing them.
+
+python launch/rank.py --context C.rb CAND1.rb CAND2.rb … --keep 3 [--near FILE.wav] [--json]
+
+Without `--near` the chosen are those that will sound most unlike each other and unlike the context;
+with it, those nearest to the sound. A candidate may be a folder of programs. Exit codes: 0 ranked;
+1 nothing could be chosen; 2 refused.
+"""
+
+import argparse
+import gc
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a file: the repository is not on the path yet
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from rich.console import Console
+
+from agents.code_ranking.cascade import Cascade, CascadeConfig, open_cascade
+from agents.code_ranking.estimate import FloatArray
+from agents.code_ranking.prediction import FORESEEN_SECONDS
+from agents.code_ranking.ranking import Ranking
+from corpus.audio_file import is_silent, read_audio
+from corpus.sonic_pi.install import InstallConfig
+from corpus.sonic_pi.syntax import MAX_CHARACTERS
+from launch.rank_report import Listed, as_json, as_table
+from models.audio_embedding import AxisWeights
+
+__all__ = ["main"]
+
+_NEAR_RATE = 44_100
+_LARGEST_BYTES = 4 * MAX_CHARACTERS
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Ranks; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    try:
+        context = "" if arguments.context is None else _program(arguments.context)
+        listed = [_listed(path) for path in _files(arguments.candidates)]
+        weights = AxisWeights(
+            timbre=arguments.timbre, rhythm=arguments.rhythm, harmony=arguments.harmony
+        )
+        with open_cascade(_config(arguments)) as cascade:
+            ranking = _rank(cascade, context, listed, weights, arguments)
+            _show(ranking, listed, arguments)
+    except (OSError, ValueError) as error:
+        print(f"rank: {_one_line(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0 if ranking.chosen else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="rank", description="Sonic Pi programs, ranked by how they will sound."
+    )
+    add = parser.add_argument
+    add("candidates", type=Path, nargs="+", help="programs, or folders of programs (*.rb)")
+    add("--context", type=Path, help="the program that is there already (default: none)")
+    add("--keep", type=int, default=3, help="how many to choose (default: 3)")
+    add("--near", type=Path, help="a sound file to be near to; its first ten seconds count")
+    add("--trade", type=float, default=1.0, help="with --near: below 1 asks for difference as well")
+    for axis in ("timbre", "rhythm", "harmony"):
+        add(f"--{axis}", type=float, default=1.0, help=f"how much {axis} counts (default: 1)")
+    add("--seconds-budget", type=float, default=5.0, help="time to answer in (default: 5)")
+    add("--static-only", action="store_true", help="judge by the code alone, run nothing")
+    add("--workers", type=int, default=1, help="programs run side by side (default: 1)")
+    add("--cache", type=Path, help="file that keeps what was found out (default: none)")
+    add("--sonic-pi", type=Path, help="root folder of another Sonic Pi 3.2 install")
+    add("--seed", type=int, default=0, help="breaks ties (default: 0)")
+    add("--json", action="store_true", help="print JSON instead of a table")
+    return parser
+
+
+def _config(arguments: argparse.Namespace) -> CascadeConfig:
+    for option, value, least in (
+        ("--workers", arguments.workers, 1),
+        ("--keep", arguments.keep, 1),
+        ("--seed", arguments.seed, 0),
+    ):
+        if value < least:
+            raise ValueError(f"{option} must be at least {least}, got {value}")
+    return CascadeConfig(
+        runs_programs=not arguments.static_only,
+        n_workers=arguments.workers,
+        cache=arguments.cache,
+        install=InstallConfig(root=arguments.sonic_pi),
+    )
+
+
+def _files(given: Sequence[Path]) -> list[Path]:
+    """The candidates, folders opened; each file once, in the order given."""
+    files: dict[Path, None] = {}
+    for path in given:
+        if path.is_dir():
+            inside = sorted(path.rglob("*.rb"))
+            if not inside:
+                raise FileNotFoundError(f"{path} must hold Sonic Pi programs (*.rb), got none")
+            files.update(dict.fromkeys(inside))
+        else:
+            files[path] = None
+    return list(files)
+
+
+def _listed(path: Path) -> Listed:
+    """A candidate as it was found; what cannot be read is told in the table."""
+    try:
+        return Listed(path, _program(path), "")
+    except (OSError, ValueError) as error:
+        return Listed(
+            path, None, _one_line(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")
+        )
+
+
+def _program(path: Path) -> str:
+    """The text of a program.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no text, or too long for a program.
+    """
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} must be a file with a program, not a folder or device")
+    if path.stat().st_size > _LARGEST_BYTES:
+        raise ValueError(f"{path} must have at most {MAX_CHARACTERS} characters, cut it down")
+    try:
+        code = path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path} must be UTF-8 text: {error.reason} at byte {error.start}"
+        ) from error
+    if "\0" in code:
+        raise ValueError(f"{path} must be text, it holds a NUL at character {code.index(chr(0))}")
+    return code
+
+
+def _rank(
+    cascade: Cascade,
+    context: str,
+    listed: Sequence[Listed],
+    weights: AxisWeights,
+    arguments: argparse.Namespace,
+) -> Ranking:
+    gc.freeze()  # tables that stay need not be searched for garbage while it counts
+    return cascade.rank(
+        context,
+        [one.code for one in listed if one.code is not None],
+        arguments.keep,
+        near=None if arguments.near is None else _near(cascade, arguments.near),
+        trade=arguments.trade,
+        weights=weights,
+        seed=arguments.seed,
+        seconds=arguments.seconds_budget,
+    )
+
+
+def _near(cascade: Cascade, path: Path) -> FloatArray:
+    samples = read_audio(path, _NEAR_RATE)[: round(FORESEEN_SECONDS * _NEAR_RATE)]
+    if is_silent(samples):
+        raise ValueError(f"{path} must hold sound in its first ten seconds, it is silent there")
+    return cascade.point_of_sound(samples, _NEAR_RATE)
+
+
+def _show(ranking: Ranking, listed: Sequence[Listed], arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        print(as_json(ranking, listed, arguments.context, arguments.near))
+        return
+    console = Console()
+    console.print(as_table(ranking, listed, arguments.context, arguments.near))
+    if len(ranking.chosen) < arguments.keep:
+        n_able = len(ranking.chosen)
+        console.print(f"{arguments.keep} were asked for, {n_able} can be chosen", markup=False)
+    for notice in ranking.notices:
+        console.print(notice, markup=False, highlight=False)
+
+
+def _one_line(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return " ".join(str(error).split())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
