@@ -127,6 +127,7 @@ def _build_code_ranking(config: BandConfig) -> Agent:
         config.audio.sample_rate,
         config.window,
         is_patient=config.pace == "fast",
+        cache=config.cache / "programs.sqlite",
     )
 
 

@@ -46,7 +46,7 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     seed: int = Field(0, ge=0, lt=2**32)  # of every draw
     seconds: float | None = Field(None, gt=0, le=30 * 86400)  # length; none: the guide's own
     out: Path | None = None  # the run's folder; none: runs/STAMP-CONFIG
-    cache: Path = Path(".cache/memory")  # labelled memories, by content
+    cache: Path = Path(".cache/memory")  # labelled memories and ranked programs, by content
     tempo: TempoConfig = TempoConfig()
     audio: AudioDeviceConfig = AudioDeviceConfig()
     engine: AudioEngineConfig = AudioEngineConfig()

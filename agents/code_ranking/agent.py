@@ -7,6 +7,7 @@ dropped, one under way is answered with what was found so far.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, Field
@@ -248,7 +249,12 @@ def _complaint(place: int, reason: str, code: str) -> str:
 
 
 def build(
-    config: CodeRankingConfig, sample_rate: int, window_seconds: float, *, is_patient: bool
+    config: CodeRankingConfig,
+    sample_rate: int,
+    window_seconds: float,
+    *,
+    is_patient: bool,
+    cache: Path | None = None,
 ) -> CodeRankingAgent:
     """The agent with all that this machine has to run programs.
 
@@ -257,17 +263,33 @@ def build(
         sample_rate: of what is heard, Hz.
         window_seconds: Δ.
         is_patient: as `CodeRankingAgent`.
+        cache: file in which what was found out is kept by content; one that cannot be used is
+            done without, and every answer says so. None: in memory only.
 
     Raises:
         OSError: what is stored with the project cannot be read.
     """
-    from agents.code_ranking.cascade import CascadeConfig, open_cascade
-
-    cascade = open_cascade(
-        CascadeConfig(runs_programs=config.runs_programs, program_seconds=config.program_seconds)
-    )
+    cascade = _cascade(config, cache)
     cascade.rank("", ["play 60\nsleep 1"], seconds=0.0)  # what is loaded late is loaded now
     recent = RecentSound(sample_rate, window_seconds, config.near_seconds)
     return CodeRankingAgent(
         cascade, recent, StageLoad(window_seconds), config, is_patient=is_patient
     )
+
+
+def _cascade(config: CodeRankingConfig, cache: Path | None) -> "Cascade":
+    from agents.code_ranking.cascade import CascadeConfig, open_cascade
+
+    plain = CascadeConfig(
+        runs_programs=config.runs_programs,
+        program_seconds=config.program_seconds,
+        install=config.install,
+    )
+    if cache is None:
+        return open_cascade(plain)
+    try:
+        return open_cascade(plain.model_copy(update={"cache": cache}))
+    except OSError as error:
+        cascade = open_cascade(plain)
+        cascade.notices.append(str(error))
+        return cascade

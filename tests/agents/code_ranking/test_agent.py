@@ -229,13 +229,32 @@ def test_a_request_that_cannot_be_answered_is_refused_with_a_sentence(stage, bad
 def test_without_sonic_pi_the_code_alone_decides_and_it_is_said_what_to_install(tmp_path):
     config = CodeRankingConfig(install=InstallConfig(root=tmp_path))
     agent = build(config, RATE, WINDOW, is_patient=False)
-    answers = agent.step(MOMENT, [request()])
-    while not answers or not answers[-1].final:  # a busy machine looks at one after the other
-        answers = agent.step(MOMENT, [played()])
-    agent.close()
-    answer = answers[-1]
+    answer = answered(agent, request())
     assert (answer.final, set(answer.tiers)) == (True, {"static"})
     assert "apt-get install" in answer.errors[-1]
+
+
+def answered(agent, asked):
+    """The last answer of an agent, whose first look a busy machine may cut short."""
+    answers = agent.step(MOMENT, [asked])
+    while not answers or not answers[-1].final:
+        answers = agent.step(MOMENT, [played()])
+    agent.close()
+    return answers[-1]
+
+
+def test_what_was_found_out_is_kept_in_a_file_and_one_that_cannot_be_used_is_done_without(tmp_path):
+    config = CodeRankingConfig(runs_programs=False)
+    good, bad = tmp_path / "cache" / "programs.sqlite", tmp_path / "bad.sqlite"
+    bad.write_text("no cache of estimates " * 100)
+    agents = [
+        build(config, RATE, WINDOW, is_patient=False, cache=path) for path in (good, good, bad)
+    ]
+    first, second, third = [answered(agent, request()) for agent in agents]
+    assert good.stat().st_size > 0
+    assert first == second
+    assert (third.order, third.scores) == (first.order, first.scores)
+    assert "bad.sqlite" in third.errors[-1]
 
 
 def test_fewer_candidates_than_asked_for_and_one_alone_are_ranked(stage):
