@@ -14,9 +14,8 @@ SWITCH_SECONDS = 0.0005
 """How long a thread may hold the interpreter while another one waits; Python's default is ten times
 that, which is a whole block of sound."""
 
-FAR_BEHIND = 10
-"""Niceness of what must never be in the way; about a tenth of the share of others where all cores
-are busy, and nothing at all against real time."""
+FAR_BEHIND = 19
+"""Niceness of what must never be in the way."""
 
 
 def ask_for_real_time(priority: int) -> bool:

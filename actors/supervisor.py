@@ -69,7 +69,7 @@ class Supervisor:
             StartError: Ray or a role cannot start.
         """
         self._tell("starting Ray")
-        start_ray()
+        start_ray(niceness=0)
         config_json = self._config.model_dump_json()
         roster = roster_of(self._config)
         for stage in sorted({role.rank for role in roster.values()}):
