@@ -14,8 +14,9 @@ SWITCH_SECONDS = 0.0005
 """How long a thread may hold the interpreter while another one waits; Python's default is ten times
 that, which is a whole block of sound."""
 
-FAR_BEHIND = 19
-"""Niceness of what must never be in the way."""
+FAR_BEHIND = 15
+"""Niceness of what must never be in the way: a 28th of the share of others on a busy core, and
+nothing at all against real time."""
 
 
 def ask_for_real_time(priority: int) -> bool:

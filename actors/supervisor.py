@@ -30,8 +30,9 @@ HUNG_SECONDS = 10.0
 """A process that does not answer for this long is killed, so that Ray starts it anew."""
 SILENT_SECONDS = 4.0
 """So is one whose heart was heard, and then is not for this long in which another's is."""
-LATECOMER_SILENT_SECONDS = 30.0
-"""How long one may be silent whom nobody waits for: it stands back when the machine is busy."""
+LATECOMER_SILENT_SECONDS = 120.0
+"""How long one may be silent whom nobody waits for: on a busy machine it may not get to speak, and
+a new process would cost more than it."""
 FRESH_SECONDS = 1.5
 """A heart heard within this time beats."""
 PROCESSES_NAME = "processes.json"
