@@ -33,6 +33,7 @@ from actors.streams.streams import Streams
 from agents.code_ranking.agent import CodeRankingConfig
 from agents.code_ranking.programs import whole_program
 from agents.code_ranking.proposals import PARTS, Proposals
+from agents.code_ranking.stage_load import StageLoad
 from agents.messages import (
     CodePlay,
     CodeRanked,
@@ -41,11 +42,19 @@ from agents.messages import (
     Feedback,
     Message,
     Metric,
+    Played,
     Tick,
 )
 
 ROLE: Final = "code_ranking"
-HEARS: Final = (CodeRequest.TOPIC, CodeRanked.TOPIC, CodePlay.TOPIC, Feedback.TOPIC, Tick.TOPIC)
+HEARS: Final = (
+    CodeRequest.TOPIC,
+    CodeRanked.TOPIC,
+    CodePlay.TOPIC,
+    Feedback.TOPIC,
+    Played.TOPIC,
+    Tick.TOPIC,
+)
 """Topics of the desk."""
 MOST_WORDS: Final = 1024
 """Words by OSC that wait for the desk; the oldest are dropped."""
@@ -77,6 +86,7 @@ class CodeDesk:
         bounds: of requests, as the agent has them.
         streams: subscribed to `HEARS`.
         now: seconds, monotonic; on them rests when things are due.
+        load: how the stage does: a strained one has nothing rendered unasked.
         sonic_pi: where chosen programs are played; None: nowhere.
         model: asks a language model; None: there is none.
         previewer: renders what is to be heard first; None: nothing is.
@@ -90,6 +100,7 @@ class CodeDesk:
         bounds: CodeRankingConfig,
         streams: Streams,
         now: Callable[[], float],
+        load: StageLoad,
         *,
         sonic_pi: SonicPi | None = None,
         model: Worker[Question, tuple[Question, Proposals]] | None = None,
@@ -101,7 +112,7 @@ class CodeDesk:
         self.words: deque[Word] = deque(maxlen=MOST_WORDS)
         """What was said by OSC; any thread may append."""
         self._config, self._bounds = config, bounds
-        self._streams, self._now = streams, now
+        self._streams, self._now, self._load = streams, now, load
         self._sonic_pi, self._model, self._previewer = sonic_pi, model, previewer
         self._replies, self._refused = replies, refused
         self._folder = None
@@ -165,6 +176,8 @@ class CodeDesk:
                 self._play(message.place)
             case Feedback(verdict="panic"):
                 self._alone_due = None
+            case Played():
+                self._load.take(message)
             case _:
                 pass
 
@@ -290,12 +303,13 @@ class CodeDesk:
             self._replies.ranked(ranked)
         if not _is_playable(ranked):
             return
-        self._ranked = ranked
+        self._ranked, self._alone_due = ranked, None
         if not ranked.final:
             return
         if self._config.act_after is not None:
             self._alone_due = self._now() + self._config.act_after
-        if self._config.preview is not None and self._config.preview.automatic:
+        preview = self._config.preview
+        if preview is not None and preview.automatic and not self._load.is_strained:
             self._preview(1)
 
     def _chosen(self, place: int) -> tuple[CodeRanked, int, str] | None:

@@ -25,6 +25,7 @@ from actors.streams.machinery_messages import Fault
 from actors.streams.streams import Streams
 from agents.code_ranking.agent import CodeRankingAgent
 from agents.code_ranking.proposals import Proposals
+from agents.code_ranking.stage_load import StageLoad
 from agents.messages import Message
 
 Connect = Callable[[BandConfig, str, tuple[str, ...]], Streams]
@@ -133,6 +134,7 @@ def _open_desk(config: BandConfig, connect: Connect, past: Sequence[Message]) ->
         config.code_ranking.agent,
         streams,
         clock.now,
+        StageLoad(config.window),
         sonic_pi=SonicPi(desk_config.sonic_pi),
         model=_language_model(desk_config, clock.now, troubles),
         previewer=_previewer(config),
@@ -196,4 +198,5 @@ def build_twin_desk(config: BandConfig, streams: Streams, now: Callable[[], floa
         silent = desk_config.preview.model_copy(update={"output": None})
         files = Previewer(silent, config.out, config.code_ranking.agent.install)
         previewer = InlineWorker(files.hear, files.close)
-    return CodeDesk(desk_config, config.code_ranking.agent, streams, now, previewer=previewer)
+    load = StageLoad(config.window)
+    return CodeDesk(desk_config, config.code_ranking.agent, streams, now, load, previewer=previewer)

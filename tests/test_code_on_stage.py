@@ -114,6 +114,9 @@ def stage(tmp_path_factory, memory_cache, ears):
         seen["played"] = sonic_pi.hear("/run-code")
         os.kill(pid, signal.SIGKILL)
         seen["ranked again"] = rank_until_answered(desk, code_port)
+        desk.say(code_port, "/antiphon/code/play", 1)
+        sonic_pi.hear("/run-code")
+        desk.hear("/antiphon/code/sent")
         process.send_signal(signal.SIGTERM)
         seen["exit"] = process.wait(PATIENCE)
         seen["report"] = json.loads((out / "report.json").read_text("utf-8"))
@@ -178,4 +181,4 @@ def test_the_music_goes_on_to_an_orderly_end_and_the_report_tells_of_it(stage):
     assert stage["report"]["finished"]
     code = stage["report"]["code_ranking"]
     assert code["answered"] >= 2
-    assert code["sent"] == {"sonic_pi": 1}
+    assert code["sent"]["sonic_pi"] >= 1

@@ -18,6 +18,7 @@ from actors.streams.in_process_streams import InProcessHub
 from actors.streams.machinery_messages import Fault
 from agents.code_ranking.agent import CodeRankingConfig
 from agents.code_ranking.proposals import Proposals
+from agents.code_ranking.stage_load import StageLoad
 from agents.messages import (
     CodePlay,
     CodeRanked,
@@ -25,6 +26,7 @@ from agents.messages import (
     CodeSent,
     Feedback,
     Metric,
+    Played,
     Tick,
 )
 from agents.musical_time import Moment
@@ -47,6 +49,7 @@ class Room:
             bounds or CodeRankingConfig(),
             streams,
             lambda: self.seconds,
+            StageLoad(0.25),
             sonic_pi=sources["sonic_pi"],
             model=sources["model_worker"],
             previewer=sources["previewer"],
@@ -264,6 +267,23 @@ def forged(message, **fields):
     """Header and payload of a message with fields that it cannot have."""
     _, header, payload = encode(message, sender="forger", session=1, sequence=0, time=0.0)
     return header, msgpack.packb(msgpack.unpackb(payload) | fields)
+
+
+def test_a_strained_stage_is_given_no_preview_unasked(room):
+    desk = room(previewer=InlineWorker(lambda job: Preview(job, "previews/1.wav")))
+    late = Played(3, 0, 0, 0, "missed", 4, None, False, 0)
+    assert desk.say(late, late, ranking()) == []
+    assert desk.only(CodeSent, words=[play(1, preview=True)]).destination == "preview"
+
+
+def test_a_newer_ranking_starts_the_delay_anew(room, sonic_pi, listener):
+    desk = room(sonic_pi=sonic_pi, act_after=8.0)
+    desk.say(ranking("a"))
+    desk.say(ranking("b", final=False), seconds=7)
+    assert desk.say(seconds=7) == []
+    desk.say(ranking("b"))
+    assert desk.only(CodeSent, seconds=8).request == "b"
+    assert arrived(listener).endswith("play 3")
 
 
 def ask(n=3, part="bass"):
