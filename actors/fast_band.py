@@ -11,10 +11,12 @@ from collections.abc import Mapping
 from actors.audio_host import HEARS, AudioHost
 from actors.audio_process import build_engine, build_recorder, open_stage_device
 from actors.clock import SystemClock
+from actors.code_desk import HEARS as DESK_HEARS
+from actors.code_process import build_twin_desk
 from actors.host import Host
 from actors.journal import Journal
 from actors.journal_recorder import JOURNAL_TOPICS, JournalRecorder
-from actors.parts import PARTS
+from actors.parts import parts_of
 from actors.stage_config import BandConfig
 from actors.streams.in_process_streams import InProcessHub, InProcessStreams
 from agents.agent import Agent
@@ -36,11 +38,16 @@ class FastBand:
         clock = SystemClock()
         now = clock.now if config.pace == "real" else lambda: device.block_time
         hub = InProcessHub(now=now)
-        made = agents or {name: part.build(config) for name, part in PARTS.items()}
+        parts = parts_of(config)
+        made = agents or {name: part.build(config) for name, part in parts.items()}
         self._hosts = [
-            Host(name, agent, hub.join(name, PARTS[name].topics), SystemClock())
+            Host(name, agent, hub.join(name, parts[name].topics), SystemClock())
             for name, agent in made.items()
         ]
+        self._desk = None
+        if "code_ranking" in made:
+            desk_streams = hub.join("code_desk", DESK_HEARS)
+            self._desk = build_twin_desk(config, desk_streams, lambda: device.block_time)
         journal_streams = hub.join("journal", JOURNAL_TOPICS)
         journal = Journal(config.out / "journal.sqlite", config.metadata())
         self._journal = JournalRecorder(journal_streams, journal)
@@ -62,9 +69,13 @@ class FastBand:
         try:
             self._audio.run(stop)
         finally:
+            if self._desk is not None:
+                self._desk.close()
             self._journal.close()
 
     def _play_band(self) -> None:
+        if self._desk is not None:
+            self._desk.step(0.0)
         while any([host.play_round(0.0) for host in self._hosts]):
             pass
         self._journal.step(0.0)

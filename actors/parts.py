@@ -12,7 +12,18 @@ from actors.stage_config import BandConfig, StageConfig
 from actors.streams.machinery_messages import CallRoll
 from agents.action.memory import Memory
 from agents.agent import Agent
-from agents.messages import AudioIn, Control, Feedback, Fragment, HeardLabel, Plan, Played, Tick
+from agents.messages import (
+    AudioIn,
+    CodeRanked,
+    CodeRequest,
+    Control,
+    Feedback,
+    Fragment,
+    HeardLabel,
+    Plan,
+    Played,
+    Tick,
+)
 from models.labeller import Labeller
 
 
@@ -25,12 +36,14 @@ class Part:
         recalls: topics whose recent past it takes up after a restart.
         recall_windows: how far back, windows.
         build: makes the agent from the band's config.
+        plays: whether the band has this part at all.
     """
 
     hears: tuple[str, ...]
     recalls: tuple[str, ...]
     recall_windows: int
     build: Callable[[BandConfig], Agent]
+    plays: Callable[[BandConfig], bool] = lambda _: True
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -106,6 +119,23 @@ def _build_action(config: BandConfig) -> Agent:
     return ActionAgent(memory, navigator, config.action)
 
 
+def _build_code_ranking(config: BandConfig) -> Agent:
+    from agents.code_ranking.agent import build
+
+    return build(
+        config.code_ranking.agent,
+        config.audio.sample_rate,
+        config.window,
+        is_patient=config.pace == "fast",
+        cache=config.cache / "programs.sqlite",
+    )
+
+
+def ranks_code(config: BandConfig) -> bool:
+    """Whether code ranking was switched on."""
+    return config.code_ranking.enabled
+
+
 PARTS: Mapping[str, Part] = MappingProxyType(
     {
         "perception": Part((AudioIn.TOPIC,), (HeardLabel.TOPIC,), 4, _build_perception),
@@ -121,6 +151,18 @@ PARTS: Mapping[str, Part] = MappingProxyType(
             128,
             _build_action,
         ),
+        "code_ranking": Part(
+            (AudioIn.TOPIC, Played.TOPIC, CodeRequest.TOPIC),
+            (CodeRanked.TOPIC,),
+            256,
+            _build_code_ranking,
+            plays=ranks_code,
+        ),
     }
 )
-"""The agents, in the order of the beat."""
+"""The agents, in the order of the beat; those beside it last."""
+
+
+def parts_of(config: BandConfig) -> dict[str, Part]:
+    """The parts that are played in this band."""
+    return {name: part for name, part in PARTS.items() if part.plays(config)}

@@ -18,15 +18,24 @@ import psutil
 from actors.chronicle import Chronicle
 from actors.clock import Clock
 from actors.devices.osc import OscInput
-from actors.parts import PARTS
-from actors.roster import connect
+from actors.roster import connect, roster_of
 from actors.stage_config import BandConfig
 from actors.streams.handshake import RollCall
 from actors.streams.machinery_messages import Fault
 from actors.streams.streams import Streams
 from actors.supervisor import Supervisor
 from actors.terminal.status_line import StatusLine
-from agents.messages import Control, Feedback, HeardLabel, Heartbeat, Metric, Played, Tick
+from agents.messages import (
+    CodeRanked,
+    CodeSent,
+    Control,
+    Feedback,
+    HeardLabel,
+    Heartbeat,
+    Metric,
+    Played,
+    Tick,
+)
 
 WATCHED = (
     Tick.TOPIC,
@@ -35,6 +44,8 @@ WATCHED = (
     Metric.TOPIC,
     Fault.TOPIC,
     Heartbeat.TOPIC,
+    CodeRanked.TOPIC,
+    CodeSent.TOPIC,
 )
 """What the person's process listens to."""
 LOOK_SECONDS = 0.05
@@ -110,7 +121,7 @@ class Performance:
             supervisor.start()
             streams = connect(self._config, "stage", WATCHED)
             tell("calling the roll")
-            RollCall(streams, ("journal", "audio", *PARTS)).wait(ROLL_CALL_SECONDS)
+            RollCall(streams, self._awaited()).wait(ROLL_CALL_SECONDS)
             with self._listening_to_people():
                 tell("playing")
                 supervisor.begin()
@@ -122,6 +133,11 @@ class Performance:
         return Outcome(
             not failure, failure, self._first_answer, supervisor.restarts, self._peak_memory
         )
+
+    def _awaited(self) -> list[str]:
+        """Who must hear before the music begins: all but the broker and who may come later."""
+        roles = roster_of(self._config).items()
+        return [name for name, role in roles if role.is_awaited and name != "broker"]
 
     def _watch(self, supervisor: Supervisor, streams: Streams, showing: Showing) -> str:
         chronicle = Chronicle(streams, self._clock)

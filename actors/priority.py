@@ -1,4 +1,4 @@
-"""Real-time priority for the path from ear to loudspeaker, where the machine grants it.
+"""Priorities: real time from ear to loudspeaker where the machine grants it, the rest far behind.
 
 As JACK does: on Linux a thread of the band asks for first-in-first-out scheduling; threads that it
 starts (ZeroMQ's among them) inherit it. Where it is not granted (no `rtprio` limit for the user,
@@ -8,10 +8,15 @@ another system) the band plays on at normal priority.
 import contextlib
 import os
 import sys
+import threading
 
 SWITCH_SECONDS = 0.0005
 """How long a thread may hold the interpreter while another one waits; Python's default is ten times
 that, which is a whole block of sound."""
+
+FAR_BEHIND = 15
+"""Niceness of what must never be in the way: a 28th of the share of others on a busy core, and
+nothing at all against real time."""
 
 
 def ask_for_real_time(priority: int) -> bool:
@@ -27,3 +32,20 @@ def ask_for_real_time(priority: int) -> bool:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
         return True
     return False
+
+
+def step_back(niceness: int) -> bool:
+    """Let others go first, ahead of the calling thread and all that it will start.
+
+    Args:
+        niceness: 0 to 19; where the thread is nicer already, it stays so.
+
+    Returns:
+        Whether the system knows niceness of threads; elsewhere the thread stays as it is.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    thread = threading.get_native_id()
+    present = os.getpriority(os.PRIO_PROCESS, thread)
+    os.setpriority(os.PRIO_PROCESS, thread, max(present, niceness))
+    return True

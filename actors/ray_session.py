@@ -13,11 +13,12 @@ class StartError(RuntimeError):
     """The band cannot start; the message is one sentence for the user."""
 
 
-def start_ray(n_cpus: int | None = None) -> None:
+def start_ray(n_cpus: int | None = None, *, niceness: int = 15) -> None:
     """Start Ray on this machine alone, quietly, and let its workers find this project.
 
     Args:
         n_cpus: what Ray may share out; None: all cores, two at least.
+        niceness: of the workers; Ray's own 15 is for work in the background.
 
     Raises:
         StartError: Ray cannot start; nothing is left running.
@@ -39,6 +40,7 @@ def start_ray(n_cpus: int | None = None) -> None:
                 configure_logging=False,
                 object_store_memory=100 * 2**20,
                 _node_ip_address="127.0.0.1",
+                _system_config={"worker_niceness": niceness},
             )
     except Exception as error:  # noqa: BLE001 Ray raises whatever its parts raise
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Protocol
 
 from actors.clock import SystemClock
-from actors.parts import PARTS
+from actors.parts import PARTS, ranks_code
 from actors.stage_config import BandConfig
 from actors.streams.streams import ZmqStreams
 
@@ -39,16 +39,21 @@ class Role:
         rank: roles of a lower rank are ready before those of a higher one start.
         restarts: it is started anew when it dies.
         waits_for_the_band: it plays only after the supervisor said so.
-        priority: real-time priority to ask for, 1 to 99.
+        priority: real-time priority to ask for, 1 to 99; None: it steps back behind all others.
         cpu_share: what Ray reserves for it; small, so that two cores hold the band.
+        plays: whether the band has this role at all.
+        is_awaited: the music waits for it at the start, and it is soon missed when it is silent;
+            else it joins when it is ready.
     """
 
     prepare: Callable[[BandConfig, bool], Player]
     rank: int
     restarts: bool = True
     waits_for_the_band: bool = False
-    priority: int = 10
+    priority: int | None = 10
     cpu_share: float = 0.1
+    plays: Callable[[BandConfig], bool] = lambda _: True
+    is_awaited: bool = True
 
 
 def connect(config: BandConfig, name: str, topics: tuple[str, ...]) -> ZmqStreams:
@@ -96,6 +101,12 @@ def _prepare_agent(name: str) -> Callable[[BandConfig, bool], Player]:
     return prepare
 
 
+def _prepare_code_ranking(config: BandConfig, restarted: bool) -> Player:
+    from actors.code_process import prepare_code_ranking
+
+    return prepare_code_ranking(config, connect, RECALL_SECONDS if restarted else None)
+
+
 def _prepare_audio(config: BandConfig, restarted: bool) -> Player:  # noqa: ARG001
     from actors.audio_process import prepare_audio
 
@@ -106,10 +117,18 @@ ROSTER: Mapping[str, Role] = MappingProxyType(
     {
         "broker": Role(_prepare_broker, rank=0, priority=15),
         "journal": Role(_prepare_journal, rank=1, priority=1),
-        **{name: Role(_prepare_agent(name), rank=1) for name in PARTS},
+        **{name: Role(_prepare_agent(name), rank=1) for name in PARTS if name != "code_ranking"},
+        "code_ranking": Role(
+            _prepare_code_ranking, rank=1, priority=None, plays=ranks_code, is_awaited=False
+        ),
         "audio": Role(_prepare_audio, rank=1, restarts=False, waits_for_the_band=True, priority=20),
     }
 )
+
+
+def roster_of(config: BandConfig) -> dict[str, Role]:
+    """The roles of this band, in the roster's order."""
+    return {name: role for name, role in ROSTER.items() if role.plays(config)}
 
 
 class _BrokerPlayer:

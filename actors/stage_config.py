@@ -8,10 +8,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, field_validator
 
 from actors.audio_engine import AudioEngineConfig
+from actors.code_desk import CodeDeskConfig
 from actors.devices.audio import AudioDeviceConfig
 from actors.devices.osc import OscConfig
 from actors.streams.endpoints import StreamsConfig
 from agents.action.agent import ActionConfig
+from agents.code_ranking.agent import CodeRankingConfig
 from agents.decision.agent import DecisionConfig
 from agents.musical_time import TempoMap
 from agents.perception.agent import PerceptionConfig
@@ -25,6 +27,14 @@ class TempoConfig(BaseModel, frozen=True, extra="forbid"):
     beats_per_bar: int = Field(4, ge=1, le=32)
 
 
+class CodeStageConfig(BaseModel, frozen=True, extra="forbid"):
+    """Ranking of Sonic Pi code beside the music."""
+
+    enabled: bool = False
+    agent: CodeRankingConfig = CodeRankingConfig()
+    desk: CodeDeskConfig = CodeDeskConfig()
+
+
 class StageConfig(BaseModel, frozen=True, extra="forbid"):
     """One situation: what is heard, what answers with which sounds, how fast, where it goes."""
 
@@ -36,7 +46,7 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     seed: int = Field(0, ge=0, lt=2**32)  # of every draw
     seconds: float | None = Field(None, gt=0, le=30 * 86400)  # length; none: the guide's own
     out: Path | None = None  # the run's folder; none: runs/STAMP-CONFIG
-    cache: Path = Path(".cache/memory")  # labelled memories, by content
+    cache: Path = Path(".cache/memory")  # labelled memories and ranked programs, by content
     tempo: TempoConfig = TempoConfig()
     audio: AudioDeviceConfig = AudioDeviceConfig()
     engine: AudioEngineConfig = AudioEngineConfig()
@@ -45,6 +55,7 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     action: ActionConfig = ActionConfig()
     streams: StreamsConfig = StreamsConfig()
     osc: OscConfig | None = OscConfig()  # none: no control by OSC
+    code_ranking: CodeStageConfig = CodeStageConfig()
 
     @field_validator("memory", mode="before")
     @classmethod

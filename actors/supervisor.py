@@ -16,7 +16,7 @@ from typing import Any
 
 from actors.clock import Clock
 from actors.ray_session import StartError, start_ray
-from actors.roster import ROSTER
+from actors.roster import ROSTER, roster_of
 from actors.stage_config import BandConfig
 from agents.messages import Heartbeat
 
@@ -30,6 +30,9 @@ HUNG_SECONDS = 10.0
 """A process that does not answer for this long is killed, so that Ray starts it anew."""
 SILENT_SECONDS = 4.0
 """So is one whose heart was heard, and then is not for this long in which another's is."""
+LATECOMER_SILENT_SECONDS = 120.0
+"""How long one may be silent whom nobody waits for: on a busy machine it may not get to speak, and
+a new process would cost more than it."""
 FRESH_SECONDS = 1.5
 """A heart heard within this time beats."""
 PROCESSES_NAME = "processes.json"
@@ -54,6 +57,7 @@ class Supervisor:
         self._questions: dict[str, tuple[Any, float]] = {}
         self._heartbeats: dict[str, tuple[int, float]] = {}
         self._silences: dict[str, float] = {}
+        self._entering: dict[str, Any] = {}
         self._look_due = 0.0
         self._done: Any = None
         self.restarts: dict[str, int] = {}
@@ -66,10 +70,11 @@ class Supervisor:
             StartError: Ray or a role cannot start.
         """
         self._tell("starting Ray")
-        start_ray()
+        start_ray(niceness=0)
         config_json = self._config.model_dump_json()
-        for stage in sorted({role.rank for role in ROSTER.values()}):
-            names = [name for name, role in ROSTER.items() if role.rank == stage]
+        roster = roster_of(self._config)
+        for stage in sorted({role.rank for role in roster.values()}):
+            names = [name for name, role in roster.items() if role.rank == stage]
             self._tell("starting " + ", ".join(names))
             self._start_roles(names, config_json)
         self._write_processes()
@@ -87,8 +92,9 @@ class Supervisor:
         if now < self._look_due:
             return
         self._look_due = now + LOOK_SECONDS
+        self._let_in()
         for name, actor in self._actors.items():
-            if ROSTER[name].restarts:
+            if ROSTER[name].restarts and name not in self._entering:
                 self._look_at(name, actor, now)
         self._listen_to_hearts(now)
 
@@ -172,6 +178,9 @@ class Supervisor:
                 max_concurrency=8,
             ).remote(name, config_json)
         for name in names:
+            if not ROSTER[name].is_awaited:
+                self._entering[name] = self._actors[name].ready.remote()
+                continue
             try:
                 failure = ray.get(self._actors[name].ready.remote(), timeout=READY_SECONDS)
                 self._process_ids[name] = ray.get(self._actors[name].process_id.remote())
@@ -180,6 +189,22 @@ class Supervisor:
                 raise StartError(f"{name} must start, but its process failed: {reason}") from None
             if failure:
                 raise StartError(failure)
+
+    def _let_in(self) -> None:
+        """Notice who has become ready, or never will, of those nobody waits for."""
+        import ray
+
+        for name, question in list(self._entering.items()):
+            answered, _ = ray.wait([question], timeout=0)
+            if not answered:
+                continue
+            del self._entering[name]
+            try:
+                failure = ray.get(question)
+            except ray.exceptions.RayError as error:
+                failure = f"{name} cannot play: {str(error).strip().splitlines()[0]}"
+            if failure:
+                self.faults.append((name, "alarm", failure))
 
     def _look_at(self, name: str, actor: Any, now: float) -> None:  # noqa: ANN401 a Ray handle
         import ray
@@ -199,11 +224,13 @@ class Supervisor:
             process_id = ray.get(question)
         except ray.exceptions.RayError:
             return  # it died between question and answer; the next look asks its successor
-        if process_id != self._process_ids[name]:
+        known = self._process_ids.get(name)
+        if process_id != known:
             self._process_ids[name] = process_id
+            self._write_processes()
+        if known not in (None, process_id):
             self.restarts[name] = self.restarts.get(name, 0) + 1
             self.faults.append((name, "restart", f"{name} died and was restarted"))
-            self._write_processes()
 
     def _listen_to_hearts(self, now: float) -> None:
         """Kill who is silent while others are heard: if nobody is, it is the broker that is gone.
@@ -217,13 +244,15 @@ class Supervisor:
         for name, (process_id, heard) in list(self._heartbeats.items()):
             if now - heard > FRESH_SECONDS:
                 self._silences[name] += LOOK_SECONDS
-            if self._silences[name] > SILENT_SECONDS - FRESH_SECONDS:
+            awaited = ROSTER[name].is_awaited
+            patience = SILENT_SECONDS if awaited else LATECOMER_SILENT_SECONDS
+            if self._silences[name] > patience - FRESH_SECONDS:
                 del self._heartbeats[name], self._silences[name]
                 if process_id == self._process_ids.get(name):
-                    self._kill(name, f"{name} was silent for {SILENT_SECONDS:.0f} s")
+                    self._kill(name, f"{name} was silent for {patience:.0f} s")
 
     def _kill(self, name: str, why: str) -> None:
         """End a process of this machine for good, stopped ones too, which Ray cannot."""
         self.faults.append((name, "crash", f"{why} and was ended"))
-        with contextlib.suppress(ProcessLookupError):
+        with contextlib.suppress(ProcessLookupError, KeyError):
             os.kill(self._process_ids[name], signal.SIGKILL)

@@ -8,9 +8,11 @@ from typing import Protocol
 
 from actors.audio_process import build_engine
 from actors.devices.audio import DeviceError
+from actors.devices.code_preview import check_headphones
+from actors.devices.language_model import check_language_model
 from actors.devices.sound_card import choose
 from actors.parts import build_labeller, build_stage_memory
-from actors.stage_config import BandConfig, StageConfig
+from actors.stage_config import BandConfig, CodeStageConfig, StageConfig
 from actors.streams.broker import check_endpoints_are_free
 from corpus.audio_file import AudioFileError, is_silent, read_audio
 from launch.config import PROJECT_ROOT, ConfigError, is_there, resolve
@@ -52,6 +54,7 @@ def prepare(config: StageConfig, name: str, told: Told) -> BandConfig:
     if config.pace == "real":
         check_endpoints_are_free(config.streams)
         config = _with_working_output(config, told)
+        _check_code_ranking(config)
     elif config.replay is None:
         raise ConfigError("fast pace must have a guide to replay, got none; name one with --replay")
     n_windows = _count_windows(config, told)
@@ -80,8 +83,35 @@ def _absolute(config: StageConfig) -> StageConfig:
         "bundle": resolve(config.bundle),
         "cache": config.cache if config.cache.is_absolute() else PROJECT_ROOT / config.cache,
         "out": config.out and config.out.absolute(),
+        "code_ranking": _absolute_desk(config),
     }
     return config.model_copy(update=changes)
+
+
+def _absolute_desk(config: StageConfig) -> CodeStageConfig:
+    """Code ranking with all paths as seen from any process."""
+    desk = config.code_ranking.desk
+    folder = desk.folder and resolve(desk.folder, typed=True)
+    home = desk.sonic_pi.home and resolve(desk.sonic_pi.home, typed=True)
+    sonic_pi = desk.sonic_pi.model_copy(update={"home": home})
+    desk = desk.model_copy(update={"folder": folder, "sonic_pi": sonic_pi})
+    return config.code_ranking.model_copy(update={"desk": desk})
+
+
+def _check_code_ranking(config: StageConfig) -> None:
+    """What ranking would miss only when it is needed."""
+    desk = config.code_ranking.desk
+    if not config.code_ranking.enabled:
+        return
+    if desk.model is not None:
+        check_language_model(desk.model)
+    if desk.preview is not None:
+        check_headphones(desk.preview.output, config.audio.output)
+    if desk.osc is not None and config.osc is not None and desk.osc.port == config.osc.port != 0:
+        raise ConfigError(
+            f"code_ranking.desk.osc.port must differ from osc.port, both are {config.osc.port}; "
+            "set one of them to another port"
+        )
 
 
 def _audio_path(path: Path) -> Path:

@@ -102,7 +102,7 @@ class Codebook:
             )
         # Imported here: the live path only assigns and need not wait for scikit-learn.
         from sklearn.cluster import KMeans
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
 
         with threadpool_limits(1):  # threads add up in any order: other bytes each time
             means = KMeans(n_classes, n_init=4, random_state=seed).fit(features.astype(np.float64))

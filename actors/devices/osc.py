@@ -16,6 +16,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from pydantic import BaseModel, Field, field_validator
 from pythonosc.osc_bundle import ParseError as BundleError
@@ -44,6 +45,9 @@ MALFORMED = (
     RecursionError,
     struct.error,
 )
+
+
+Heard = TypeVar("Heard")
 
 
 class OscConfig(BaseModel, frozen=True, extra="forbid"):
@@ -89,26 +93,36 @@ class Rate:
         return True
 
 
-class OscInput:
+class OscReceiver(Generic[Heard]):
     """Turns datagrams into messages and hands them to `deliver`, on a thread of its own.
 
     Args:
         config: address, rate.
+        translate: what an address and its arguments mean in a window; None if nothing.
         deliver: takes each message, on this object's thread; must not block for long.
         window: the window that sounds now.
         now: monotonic seconds.
+        is_urgent: messages with a rate of their own.
+        longest_datagram: bytes; longer ones are refused.
     """
 
     def __init__(
         self,
         config: OscConfig,
-        deliver: Callable[[Feedback | Control], None],
+        translate: Callable[[str, Sequence[object], int], Heard | None],
+        deliver: Callable[[Heard], None],
         window: Callable[[], int],
         now: Callable[[], float],
+        *,
+        is_urgent: Callable[[Heard], bool] = lambda _: False,
+        longest_datagram: int = LONGEST_DATAGRAM,
     ) -> None:
         self.config = config
         self.refused = 0
         self.limited = 0
+        self._translate = translate
+        self._is_urgent = is_urgent
+        self._longest = longest_datagram
         self._deliver = deliver
         self._window = window
         self._now = now
@@ -153,7 +167,7 @@ class OscInput:
     def _listen(self, listener: socket.socket) -> None:
         while not self._stopping.is_set():
             try:
-                datagram = listener.recv(LONGEST_DATAGRAM + 1)
+                datagram = listener.recv(self._longest + 1)
             except TimeoutError:
                 continue
             except OSError:
@@ -165,8 +179,8 @@ class OscInput:
     def receive(self, datagram: bytes) -> None:
         """Take one datagram: a message or a bundle (its time tags are ignored)."""
         try:
-            if len(datagram) > LONGEST_DATAGRAM:
-                raise ValueError(f"a datagram must be at most {LONGEST_DATAGRAM} bytes")
+            if len(datagram) > self._longest:
+                raise ValueError(f"a datagram must be at most {self._longest} bytes")
             messages = [timed.message for timed in OscPacket(datagram).messages]
         except MALFORMED:
             self.refused += 1
@@ -175,15 +189,31 @@ class OscInput:
             self._take(message)
 
     def _take(self, osc: OscMessage) -> None:
-        message = translate(osc.address, list(osc.params), self._window())
+        message = self._translate(osc.address, list(osc.params), self._window())
         if message is None:
             self.refused += 1
             return
-        urgent = isinstance(message, Feedback) and message.verdict in URGENT
-        if (self._urgent if urgent else self._ordinary).admits(self._now()):
+        if (self._urgent if self._is_urgent(message) else self._ordinary).admits(self._now()):
             self._deliver(message)
         else:
             self.limited += 1
+
+
+class OscInput(OscReceiver[Feedback | Control]):
+    """What performers and their audience say: verdicts and controls; see `OscReceiver`."""
+
+    def __init__(
+        self,
+        config: OscConfig,
+        deliver: Callable[[Feedback | Control], None],
+        window: Callable[[], int],
+        now: Callable[[], float],
+    ) -> None:
+        super().__init__(config, translate, deliver, window, now, is_urgent=_is_urgent)
+
+
+def _is_urgent(message: Feedback | Control) -> bool:
+    return isinstance(message, Feedback) and message.verdict in URGENT
 
 
 def translate(address: str, arguments: Sequence[object], window: int) -> Feedback | Control | None:

@@ -92,6 +92,7 @@ def draw_page(
         stages=_stage_times(summary),
         transitions=_transitions(summary),
         setup=_setup(summary),
+        code=_code_ranking(summary),
         faults=[
             {**fault, "time": pictures.clock(fault["window"] * summary["window_seconds"])}
             for fault in summary["faults"]
@@ -139,6 +140,27 @@ def _setup(summary: Mapping[str, Any]) -> dict[str, Any]:
     """What the run was started with, by name, as far as the summary says."""
     named = {name: summary[name] for name in ("config", "bundle", "machine") if summary.get(name)}
     return {**named, **(summary.get("settings") or {})}
+
+
+def _code_ranking(summary: Mapping[str, Any]) -> dict[str, str]:
+    """What is told of code ranking, in words; nothing if nothing was asked."""
+    code = summary.get("code_ranking")
+    if not code:
+        return {}
+    first, last = code["first_answer_ms"], code["last_answer_ms"]
+    tiers = ", ".join(f"{n} {tier}" for tier, n in code["chosen_by_tier"].items())
+    sent = ", ".join(f"{n} to {name.replace('_', ' ')}" for name, n in code["sent"].items())
+    return {
+        "asked": f"{code['asked']}, {code['asked_of_language_model']} of a language model",
+        "answered": f"{code['answered']}; {code['without_ranking']} without a ranking",
+        "first answer": f"p50 {_number(first['p50'], 0, 'ms')}, "
+                        f"p95 {_number(first['p95'], 0, 'ms')}",
+        "last answer": f"p50 {_number(last['p50'], 0, 'ms')}, p95 {_number(last['p95'], 0, 'ms')}",
+        "chosen, by what they rest on": tiers or "none",
+        "sent": sent or "none",
+        "dropped, refused, malformed": f"{code['dropped']}, {code['refused']}, "
+                                       f"{code['malformed_proposals']}",
+    }  # fmt: skip
 
 
 def _state(value: float | None, good: Any, fair: Any) -> str:  # noqa: ANN401  two predicates

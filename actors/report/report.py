@@ -18,6 +18,7 @@ from typing import Any, Final
 import numpy as np
 
 from actors.journal import JournalReader
+from actors.report.code_ranking import CODE_TOPICS, summarize_code
 from actors.streams.machinery_messages import Fault
 from agents.messages import SILENCE, Fragment, HeardLabel, Metric, Played
 from models.metrics import timing
@@ -84,7 +85,7 @@ def summarize(
         memory: the files that the memory was cut from, in the order of their segments.
         faults: what went wrong.
         extra: more entries, which must not hide a figure. The page shows startup_seconds,
-            peak_memory_mb, peak_dbfs (a table), config, bundle, machine and
+            peak_memory_mb, peak_dbfs, code_ranking (tables), config, bundle, machine and
             settings (a table).
 
     Raises:
@@ -165,8 +166,13 @@ def _timing_figures(windows: Mapping[str, list[Any]]) -> Summary:
 
 
 def _metric_ms(metrics: Sequence[Metric], ending: str) -> dict[str, float | None]:
-    """p50 and p99 of all metrics whose name ends so."""
-    return timing.quantiles([m.value for m in metrics if m.name.endswith(ending)], ("p50", "p99"))
+    """p50 and p99 of all metrics of the beat whose name ends so; ranking is beside the beat."""
+    values = [
+        m.value
+        for m in metrics
+        if m.name.endswith(ending) and not m.name.startswith("code_ranking.")
+    ]
+    return timing.quantiles(values, ("p50", "p99"))
 
 
 def _limiter_share(metrics: Sequence[Metric]) -> float | None:
@@ -246,8 +252,11 @@ def report_from_run(
         if lacking:
             raise ValueError(f"the journal of {run_dir} must name {lacking}: it has {[*known]}")
         said = _by_kind(envelope.message for envelope in journal.read(_REPORTED_TOPICS))
+        code = summarize_code(journal.read((*CODE_TOPICS, Metric.TOPIC)))
     entries = {name: known[name] for name in _SETUP if name in known}
     entries |= {name: before[name] for name in (*_SETUP, *_ONLY_LIVE) if before.get(name)}
+    if code is not None:
+        entries["code_ranking"] = code
     summary = summarize(
         said[Played],
         said[HeardLabel],

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from actors.report.palette import INK_ON_LABEL, label_colour, reason_colour
 from actors.streams.machinery_messages import Fault
-from agents.messages import HeardLabel, Message, Metric, Played, Tick
+from agents.messages import CodeRanked, CodeSent, HeardLabel, Message, Metric, Played, Tick
 
 _METER_FLOOR_DB: Final = -60.0
 _METER_CELLS: Final = 8
@@ -46,6 +46,8 @@ class StatusLine:
         self._out_db = -math.inf
         self._reactions: list[float] = []  # seconds, ascending
         self._fault: Fault | None = None
+        self._ranked: CodeRanked | None = None
+        self._sent: CodeSent | None = None
 
     def take(self, message: Message | Fault) -> None:
         """Let one message change what is shown; kinds that show nothing are ignored."""
@@ -61,6 +63,10 @@ class StatusLine:
                 self.restarts += message.event == "restart"
             case Played():
                 self._take_played(message)
+            case CodeRanked():
+                self._ranked = message
+            case CodeSent():
+                self._sent = message
             case _:
                 pass
 
@@ -80,8 +86,10 @@ class StatusLine:
         return self._reactions[math.ceil(0.99 * len(self._reactions)) - 1]
 
     def render(self) -> RenderableType:
-        """Lines of at most 80 columns: the music, the timing, the levels, the last fault."""
+        """Lines of at most 80 columns: music, timing, levels, the last ranking, the last fault."""
         lines = [self._music(), self._timing(), self._levels()]
+        if self._ranked is not None:
+            lines.append(_row("code").append(self._code()))
         if self._fault is not None:
             lines.append(_fault_line(self._fault))
         return Group(*lines)
@@ -91,13 +99,35 @@ class StatusLine:
         played = self._played
         reaction = played.reaction_seconds if played else None
         fault = f" · {_fault_line(self._fault).plain}" if self._fault else ""
+        code = f" · code {self._code()}" if self._ranked else ""
         return (
             f"{_clock(self.window * self.window_seconds)} window {self._position()}"
             f" · {_name(self._heard)} → {_name(played)} {played.reason if played else ''}".rstrip()
             + f" · reaction {_ms(reaction)}, p99 {_ms(self.reaction_p99_seconds)}"
             f" · missed {self.misses} · underruns {self.underruns} · restarts {self.restarts}"
+            + code
             + fault
         )
+
+    def _code(self) -> str:
+        """The last ranking: the places to choose from with their candidates, and where one went."""
+        ranked = self._ranked
+        assert ranked is not None
+        if not ranked.order:
+            return ranked.errors[0] if ranked.errors else "nothing could be ranked"
+        places = zip(ranked.order, ranked.tiers, strict=False)
+        shown = [
+            f"{place}: #{candidate + 1} {tier}"
+            for place, (candidate, tier) in enumerate(places, 1)
+            if candidate in ranked.chosen
+        ]
+        text = f"{ranked.mode} of {len(ranked.candidates)}  " + "  ".join(shown)
+        if ranked.malformed:
+            text += f"  {ranked.malformed} malformed"
+        if self._sent is not None and self._sent.request == ranked.request:
+            destination = self._sent.destination.replace("_", " ")
+            text += f"  #{self._sent.candidate + 1} → {destination}"
+        return text if ranked.final else f"{text} …"
 
     def _position(self) -> str:
         return f"{self.window}" if self.n_windows is None else f"{self.window}/{self.n_windows}"

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from actors.priority import SWITCH_SECONDS, ask_for_real_time
+from actors.priority import FAR_BEHIND, SWITCH_SECONDS, ask_for_real_time, step_back
 
 
 def test_asking_never_fails_and_says_what_was_granted():
@@ -23,3 +23,29 @@ def test_asking_never_fails_and_says_what_was_granted():
     sys.setswitchinterval(before)
     [(was_granted, policy)] = granted
     assert was_granted == (policy == os.SCHED_FIFO)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="niceness of threads is Linux's")
+def test_who_steps_back_does_so_alone_with_all_it_starts_and_never_comes_forward_again():
+    def niceness():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    seen = []
+
+    def child():
+        seen.append(niceness())
+
+    def step():
+        assert step_back(FAR_BEHIND)
+        assert step_back(0)
+        seen.append(niceness())
+        inner = threading.Thread(target=child)
+        inner.start()
+        inner.join()
+
+    before = niceness()
+    thread = threading.Thread(target=step)
+    thread.start()
+    thread.join()
+    assert seen == [FAR_BEHIND] * 2
+    assert niceness() == before

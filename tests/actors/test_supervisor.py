@@ -11,7 +11,13 @@ import pytest
 from actors import supervisor as module
 from actors.clock import ManualClock
 from actors.ray_session import signals_wait
-from actors.supervisor import HUNG_SECONDS, LOOK_SECONDS, SILENT_SECONDS, Supervisor
+from actors.supervisor import (
+    HUNG_SECONDS,
+    LATECOMER_SILENT_SECONDS,
+    LOOK_SECONDS,
+    SILENT_SECONDS,
+    Supervisor,
+)
 from agents.messages import Heartbeat
 
 ROLES = ("broker", "perception", "decision")
@@ -54,7 +60,9 @@ class Watch:
         self.actors = {role: Actor(100 + k) for k, role in enumerate(ROLES)}
         self.supervisor._actors = dict(self.actors)
         self.supervisor._process_ids = {role: a.answer for role, a in self.actors.items()}
-        monkeypatch.setattr(ray, "wait", lambda q, **_: (q if q[0].actor.answer else [], []))
+        monkeypatch.setattr(
+            ray, "wait", lambda q, **_: (q if q[0].actor.answer is not None else [], [])
+        )
         monkeypatch.setattr(ray, "get", lambda q: q.actor.answer)
         monkeypatch.setattr(module.os, "kill", lambda *order: self.killed.append(order))
         self.out = config.out
@@ -122,6 +130,46 @@ def test_a_successor_that_is_still_loading_is_not_killed(watch):
     watch.look(30, hearts=("decision",))
     assert watch.killed == []
     assert watch.supervisor.restarts == {"perception": 1}
+
+
+class Latecomer:
+    """A role nobody waits for: what it answers when asked whether it is ready, and who it is."""
+
+    def __init__(self, watch, process_id=500):
+        self.readiness = Actor(None)
+        watch.actors["code_ranking"] = Actor(process_id)
+        watch.supervisor._actors["code_ranking"] = watch.actors["code_ranking"]
+        watch.supervisor._entering["code_ranking"] = Question(self.readiness)
+
+
+def test_who_joins_late_is_left_alone_until_ready_and_its_first_process_is_no_restart(watch):
+    late = Latecomer(watch, process_id=None)  # it answers nothing while it loads
+    watch.look(10 * HUNG_SECONDS)
+    assert "code_ranking" not in watch.supervisor._process_ids
+    late.readiness.answer, watch.actors["code_ranking"].answer = "", 500
+    watch.look(3)
+    assert (watch.killed, watch.supervisor.faults, watch.supervisor.restarts) == ([], [], {})
+    written = json.loads((watch.out / module.PROCESSES_NAME).read_text("utf-8"))
+    assert written["code_ranking"] == 500
+    watch.actors["code_ranking"].answer = 501
+    watch.look(3)
+    assert watch.supervisor.restarts == {"code_ranking": 1}
+
+
+def test_who_joins_late_and_cannot_play_is_told_and_the_music_goes_on(watch):
+    late = Latecomer(watch)
+    late.readiness.answer = "code_ranking cannot play: its files are gone"
+    watch.look(3)
+    assert ("code_ranking", "alarm", late.readiness.answer) in watch.supervisor.faults
+
+
+def test_who_stands_back_may_be_silent_longer_before_it_is_killed(watch):
+    Latecomer(watch).readiness.answer = ""
+    watch.look(3, hearts=("perception", "decision", "code_ranking"))
+    watch.look(3 * SILENT_SECONDS, hearts=("perception", "decision"))
+    assert watch.killed == []
+    watch.look(LATECOMER_SILENT_SECONDS, hearts=("perception", "decision"))
+    assert watch.killed == [(500, signal.SIGKILL)]
 
 
 def test_signals_wait_until_ray_has_started_and_then_go_where_they_were_meant_to():

@@ -34,6 +34,10 @@ from agents.messages import (
     SILENCE,
     AudioIn,
     AudioOut,
+    CodePlay,
+    CodeRanked,
+    CodeRequest,
+    CodeSent,
     Control,
     Feedback,
     Fragment,
@@ -55,6 +59,7 @@ audio = st.tuples(st.integers(0, 40), st.integers(1, 3)).flatmap(
         np.float32, shape, elements=st.floats(allow_nan=False, allow_infinity=False, width=32)
     )
 )
+texts = st.lists(text, max_size=3).map(tuple)
 several_bytes = st.lists(st.binary(max_size=20), max_size=3).map(tuple)
 moments = st.builds(Moment, int64, number, number, number, int64)
 MESSAGES: dict[type, st.SearchStrategy[StreamMessage]] = {
@@ -77,6 +82,22 @@ MESSAGES: dict[type, st.SearchStrategy[StreamMessage]] = {
     ),
     Feedback: st.builds(Feedback, int64, text, text, text),
     Control: st.builds(Control, int64, text, number | int64 | text | st.booleans()),
+    CodeRequest: st.builds(CodeRequest, int64, text, text, texts, text, int64, int64, text, int64),
+    CodeRanked: st.builds(
+        CodeRanked,
+        int64,
+        *[text] * 3,
+        texts,
+        st.lists(int64, max_size=3).map(tuple),
+        st.lists(number, max_size=3).map(tuple),
+        texts,
+        st.lists(int64, max_size=3).map(tuple),
+        texts,
+        int64,
+        st.booleans(),
+    ),
+    CodePlay: st.builds(CodePlay, int64, int64, st.booleans()),
+    CodeSent: st.builds(CodeSent, int64, text, int64, text, text),
     Heartbeat: st.builds(Heartbeat, int64, text, int64, int64, int64),
     Metric: st.builds(Metric, int64, text, number),
     Probe: st.builds(Probe, int64),

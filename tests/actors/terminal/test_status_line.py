@@ -11,7 +11,16 @@ from actors.streams.machinery_messages import Fault
 from actors.terminal.display import Display, LogToDisplay, StageConsole
 from actors.terminal.start_up import StartUp
 from actors.terminal.status_line import StatusLine
-from agents.messages import SILENCE, Control, HeardLabel, Metric, Played, Tick
+from agents.messages import (
+    SILENCE,
+    CodeRanked,
+    CodeSent,
+    Control,
+    HeardLabel,
+    Metric,
+    Played,
+    Tick,
+)
 from agents.musical_time import Moment
 
 
@@ -78,6 +87,25 @@ def test_misses_underruns_and_restarts_are_counted():
     assert (line.misses, line.underruns, line.restarts) == (2, 2, 1)
     assert "missed 2  underruns 2" in seen(line)
     assert "restarts 1" in seen(line)
+
+
+def ranked(final=True, order=(3, 0), errors=(), malformed=0):
+    tiers = ("heard", "static")[: len(order)]
+    return CodeRanked(
+        9, "osc-1", "diversity", "", ("a", "b", "c", "d"), order, (2.0, 1.0)[: len(order)], tiers,
+        order, errors, malformed, final,
+    )  # fmt: skip
+
+
+def test_the_last_ranking_is_shown_with_its_places_and_where_one_went():
+    text = seen(status(ranked(final=False)))
+    assert "diversity of 4  1: #4 heard  2: #1 static …" in text
+    line = status(ranked(malformed=2), CodeSent(9, "osc-1", 3, "sonic_pi", "port 4557")).line()
+    assert "2: #1 static  2 malformed  #4 → sonic pi" in line
+
+
+def test_why_nothing_could_be_ranked_is_shown():
+    assert "a newer one came" in seen(status(ranked(order=(), errors=("a newer one came",))))
 
 
 def test_the_last_fault_is_told():

@@ -1,0 +1,182 @@
+"""A language model over HTTP: a real server on this machine, speaking well or badly."""
+
+import json
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from pydantic import ValidationError
+
+from actors.clock import SystemClock
+from actors.devices.audio import DeviceError
+from actors.devices.language_model import (
+    LONGEST_ANSWER,
+    LanguageModel,
+    LanguageModelConfig,
+    Question,
+    check_language_model,
+)
+
+CONTEXT = "use_bpm 100\nlive_loop :drums do\n  sample :bd_haus\n  sleep 1\nend"
+CODES = [f"live_loop :bass do\n  synth :fm, note: {n}\n  sleep 0.5\nend" for n in range(40, 50)]
+KEY = "ANTIPHON_TEST_KEY"
+
+
+class Server:
+    """Says `bodies` one after the other, the last again and again, and keeps what it was asked."""
+
+    def __init__(self, *bodies, status=200, gate=None):
+        self.asked, self.keys = [], []
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                length = int(self.headers["Content-Length"])
+                server.asked.append(json.loads(self.rfile.read(length)))
+                server.keys.append(self.headers["Authorization"])
+                if gate is not None:
+                    gate.wait(30)
+                body = bodies[min(len(server.asked), len(bodies)) - 1]
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._http.daemon_threads = True
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+
+    def close(self):
+        self._http.shutdown()
+        self._http.server_close()
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    servers = []
+
+    def begin(*bodies, **options):
+        servers.append(Server(*bodies, **options))
+        return servers[-1]
+
+    yield begin
+    for server in servers:
+        server.close()
+
+
+def completion(*codes, content=None):
+    text = "".join(f"```ruby\n{code}\n```\n" for code in codes) if content is None else content
+    return json.dumps(
+        {"id": "x", "object": "chat.completion", "created": 1, "model": "small", "choices": [
+            {"index": 0, "finish_reason": "stop",
+             "message": {"role": "assistant", "content": text}}]}
+    ).encode()  # fmt: skip
+
+
+def ask(url, n=3, now=None, **options):
+    config = LanguageModelConfig(base_url=url, model="small", key_variable=KEY, **options)
+    model = LanguageModel(config, now or SystemClock().now)
+    try:
+        return model.ask(Question("model-1", CONTEXT, "bass", n, "diversity", 2))[1]
+    finally:
+        model.close()
+
+
+def test_one_question_with_the_prompt_of_the_paper_gives_the_proposals(serve):
+    server = serve(completion(*CODES[:3]))
+    proposals = ask(server.url)
+    assert (proposals.candidates, proposals.malformed, proposals.error) == (tuple(CODES[:3]), 0, "")
+    [asked] = server.asked
+    assert asked["model"] == "small"
+    assert asked["messages"][1]["content"].startswith("Propose 3 bass lines to accompany this code")
+    assert CONTEXT in asked["messages"][1]["content"]
+
+
+def test_malformed_proposals_are_counted_and_asked_for_again(serve):
+    server = serve(completion(CODES[0], "live_loop :x do", "I like music"), completion(*CODES[:3]))
+    proposals = ask(server.url)
+    assert (proposals.candidates, proposals.malformed) == (tuple(CODES[:3]), 2)
+    assert server.asked[1]["messages"][1]["content"].startswith("Propose 2 bass lines")
+
+
+def test_a_model_that_talks_nonsense_is_asked_a_bounded_number_of_times(serve):
+    server = serve(completion(content="I cannot do that, but music is wonderful!"))
+    proposals = ask(server.url, attempts=2)
+    assert (len(server.asked), proposals.candidates, proposals.malformed) == (2, (), 2)
+    assert "must answer with Sonic Pi code" in proposals.error
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"<html>", b"[]", b'{"choices": []}', b"\xff\xfe", b"[" * 100_000,
+     completion(content="x").replace(b'"x"', b"null")],
+)  # fmt: skip
+def test_an_answer_that_is_no_chat_completion_is_one_sentence(serve, body):
+    proposals = ask(serve(body).url, attempts=1)
+    assert proposals.candidates == ()
+    assert "language model" in proposals.error
+    assert "\n" not in proposals.error
+
+
+def test_a_status_that_is_no_success_is_one_sentence_without_the_key(serve, monkeypatch):
+    monkeypatch.setenv(KEY, "sk-secret")
+    server = serve(b'{"error": {"message": "no such model sk-secret"}}', status=404)
+    proposals = ask(server.url, attempts=1)
+    assert "it says 404" in proposals.error
+    assert "secret" not in proposals.error
+    assert server.keys == ["Bearer sk-secret"]
+
+
+def test_an_answer_without_end_is_not_read_on(serve):
+    proposals = ask(serve(b" " * (LONGEST_ANSWER + 1)).url, attempts=1)
+    assert f"more than {LONGEST_ANSWER} bytes" in proposals.error
+
+
+def test_a_server_that_never_answers_is_given_up(serve):
+    gate = threading.Event()
+    proposals = ask(serve(completion(), gate=gate).url, seconds=0.3)
+    gate.set()
+    assert proposals.candidates == ()
+    assert "must answer, but" in proposals.error
+
+
+def test_an_answer_that_comes_too_late_is_not_taken(serve):
+    moments = iter([0.0, 0.0, 0.0])  # all that is asked before the answer
+    proposals = ask(serve(completion(*CODES)).url, now=lambda: next(moments, 99.0), attempts=1)
+    assert "takes more than" in proposals.error
+
+
+@pytest.mark.usefixtures("serve")
+def test_a_refused_connection_is_one_sentence():
+    with socket.socket() as gone:
+        gone.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{gone.getsockname()[1]}/v1"
+    proposals = ask(url)
+    assert (proposals.candidates, proposals.malformed) == ((), 0)
+    assert url in proposals.error
+
+
+@pytest.mark.parametrize("url", ["", "ftp://host/v1", "http://", "host:80", "http://u:p@host/v1"])
+def test_an_address_that_is_none_is_refused(url):
+    with pytest.raises(ValidationError, match="base_url"):
+        LanguageModelConfig(base_url=url, model="small")
+
+
+def test_a_key_does_not_travel_in_the_open(monkeypatch):
+    monkeypatch.setenv(KEY, "sk-secret")
+    with pytest.raises(DeviceError, match="in the open") as refused:
+        check_language_model(
+            LanguageModelConfig(base_url="http://198.51.100.7/v1", model="small", key_variable=KEY)
+        )
+    assert "sk-secret" not in str(refused.value)
