@@ -1,5 +1,7 @@
 """Bundles: whole on disk or not there, checked when read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ import yaml
 from models.bundle import CARD_FILE, TENSOR_FILES, Bundle, BundleCard, BundleError
 from models.count_model import CountModel
 from models.decision_transformer import DecisionTransformer
+from models.key import KeyConfig
 from models.labeller import EarConfig, build_ear
 from models.transformer_config import TransformerConfig
 from models.vector_quantizer import Codebook
@@ -162,3 +165,20 @@ def test_card_that_is_no_card_is_refused(folder, content):
     (folder / CARD_FILE).write_bytes(content)
     with pytest.raises(BundleError, match="must"):
         Bundle.load(folder)
+
+
+def test_key_handling_survives_the_disk(tmp_path):
+    bundle = make_bundle()
+    assert not bundle.card.key_normalised
+    card = bundle.card.model_copy(update={"key_normalised": True, "key": KeyConfig(margin=0.5)})
+    replace(bundle, card=card).save(tmp_path / "turned")
+    read = Bundle.load(tmp_path / "turned").card
+    assert read.key_normalised
+    assert read.key == KeyConfig(margin=0.5)
+
+
+def test_a_card_from_before_keys_is_not_normalised(folder):
+    content = yaml.safe_load((folder / CARD_FILE).read_text())
+    del content["key_normalised"], content["key"]
+    (folder / CARD_FILE).write_text(yaml.safe_dump(content))
+    assert not Bundle.load(folder).card.key_normalised
