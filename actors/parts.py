@@ -99,7 +99,8 @@ def _build_action(config: BandConfig) -> Agent:
 
     labeller = build_labeller(config)
     memory = build_stage_memory(config, labeller)
-    passages = Passages(memory.labels, memory.starts, labeller.codebook.distances_between())
+    distances = labeller.codebook.distances_between()
+    passages = [Passages(labels, memory.starts, distances) for labels in memory.labels]
     # the wall may cut a search short, so at fast pace it stands still: same seed, same segments
     clock = SystemClock() if config.pace == "real" else ManualClock()
     navigator = Navigator(passages, config.action, seed=config.seed, now=clock.now)

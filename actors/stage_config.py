@@ -88,7 +88,7 @@ class BandConfig(StageConfig, frozen=True, extra="forbid"):
     """A stage config with what the launcher found out: enough for each role to build itself."""
 
     out: Path  # the run's folder; exists
-    playable: tuple[int, ...]  # class ids that the memory holds
+    playable: tuple[tuple[int, ...], ...]  # class ids that the memory holds, for each rotation
     first_segments: tuple[int, ...]  # of each memory file
     n_windows: int | None = None  # how many there will be; none: an open end
 

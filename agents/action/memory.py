@@ -28,7 +28,7 @@ class Memory:
     """Segments of one or several tracks: what each is, and its sound.
 
     Args:
-        tracks: at least one, all with the same number of channels.
+        tracks: at least one, all with equally many channels, labelled in equally many rotations.
         grid: the grid on which they are cut.
 
     Raises:
@@ -44,32 +44,32 @@ class Memory:
             )
         self.grid = grid
         self.channels: int = channels.pop()
-        self.labels = np.concatenate([track.labels for track in tracks])
-        """Class ids or SILENCE, shape (segments,), int64."""
-        self.distances = np.concatenate([track.distances for track in tracks])
-        """Distances to the centres of the classes, ≥ 0, shape (segments,)."""
+        self.labels = np.concatenate([track.labels for track in tracks], axis=1)
+        """Class ids or SILENCE, (rotations, segments) int64; all rotations rest together."""
+        self.distances = np.concatenate([track.distances for track in tracks], axis=1)
+        """Distances to the centres of the classes, ≥ 0, shape (rotations, segments)."""
         self.energy_db = np.concatenate([track.energy_db for track in tracks])
         """RMS levels, dBFS, shape (segments,)."""
         self.onset = np.concatenate([track.onset for track in tracks])
         """Onset strengths, ≥ 0, shape (segments,)."""
-        ends = np.cumsum([len(track.labels) for track in tracks])
+        ends = np.cumsum([len(track.energy_db) for track in tracks])
         self.starts: tuple[int, ...] = (0, *ends[:-1].tolist())
         """First segment of each track."""
-        sounding = self.labels != SILENCE
-        self.playable: frozenset[int] = frozenset(self.labels[sounding].tolist())
-        """The labels that can be played; empty if the memory is all silence."""
+        sounding = self.labels[0] != SILENCE
+        self.playable = tuple(frozenset(turned[sounding].tolist()) for turned in self.labels)
+        """The labels that can be played in each rotation; none if the memory is all silence."""
         typical = np.median(self.energy_db[sounding]) if sounding.any() else LOWEST_DB
         self.typical_db = float(typical)
         """Median level of the segments that sound, dBFS."""
         self._tracks = tuple(tracks)
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.energy_db)
 
     @property
     def is_silent(self) -> bool:
         """Whether nothing in it sounds, so that it can only play silence."""
-        return not self.playable
+        return not self.playable[0]
 
     def cut(self, segment: int, lead_samples: int, tail_samples: int) -> NDArray[np.float32]:
         """A segment with the sound around it, zeros beyond the ends of its file.

@@ -5,6 +5,9 @@ oracle of Assayag and Dubnov 2004. Where we differ: the place with the longest c
 found exactly, by a suffix array; suffix links serve to find places that share the past; all work
 is bounded, by a number of candidates and by the clock.
 
+Labels may be meant in several rotations: the segments are the same and only their labels differ,
+so a passage goes on across a change of rotation wherever its labels still fit.
+
 Silence is skipped on both sides: a rest in the scenario is played as a rest and does not break what
 follows, and after a rest of the memory its next segment that sounds continues.
 """
@@ -68,6 +71,7 @@ class _Query:
     """One choice to make: what is wanted, and where the history has led.
 
     Args:
+        passages: the memory's labels in the rotation in which the scenario is meant.
         label: the label wanted, or its substitute; the memory has it.
         pattern: the coming labels, as the suffix array reads them.
         previous: position that sounded last, or BREAK.
@@ -78,6 +82,7 @@ class _Query:
         deadline: when to stop, seconds.
     """
 
+    passages: Passages
     label: int
     pattern: bytes
     previous: int
@@ -95,19 +100,24 @@ class Navigator:
     the time budget holds.
 
     Args:
-        passages: the memory's labels, indexed.
+        passages: the memory's labels, indexed, for each rotation, at least one.
         config: how to walk; may be replaced between calls.
         seed: of the choice among equals, ≥ 0.
         now: monotonic time in seconds, for the budget only.
     """
 
     def __init__(
-        self, passages: Passages, config: NavigationConfig, *, seed: int, now: Callable[[], float]
+        self,
+        passages: Sequence[Passages],
+        config: NavigationConfig,
+        *,
+        seed: int,
+        now: Callable[[], float],
     ) -> None:
         self.config = config
         self.n_over_budget = 0
         """Choices cut short by the time budget so far."""
-        self._passages = passages
+        self._passages = tuple(passages)
         self._now = now
         self._draws: list[int] = np.random.default_rng(seed).integers(2**31, size=N_DRAWS).tolist()
 
@@ -142,6 +152,7 @@ class Navigator:
         history: Sequence[int],
         *,
         window: int,
+        rotation: int = 0,
         preferred: int = SILENCE,
         leave: bool = False,
     ) -> Choice:
@@ -151,16 +162,22 @@ class Navigator:
             scenario: the labels wanted from `window` on, at least one; DEPTH of them count.
             history: segments that sounded in the windows before, oldest first, SILENCE for rests.
             window: index of the window to choose for, ≥ 0.
+            rotation: in which the scenario's labels are meant.
             preferred: taken among equals, after a continuation: what was foreseen before.
             leave: seek another passage even if this one could go on.
 
         Raises:
-            ValueError: the scenario is empty.
+            ValueError: the scenario is empty, or the memory does not have this rotation.
         """
         if not scenario:
             raise ValueError("a scenario must hold at least one label, got none; send a plan of H")
+        if not 0 <= rotation < len(self._passages):
+            raise ValueError(
+                f"rotation must be in 0..{len(self._passages) - 1}, as the memory was labelled, "
+                f"got {rotation}; label it with the bundle that plans"
+            )
         deadline = self._now() + self.config.budget_seconds
-        return self._choose(scenario, history, window, deadline, preferred, leave=leave)
+        return self._choose(scenario, history, window, deadline, rotation, preferred, leave=leave)
 
     def _choose(
         self,
@@ -168,15 +185,17 @@ class Navigator:
         history: Sequence[int],
         window: int,
         deadline: float,
+        rotation: int = 0,
         preferred: int = SILENCE,
         *,
         leave: bool = False,
     ) -> Choice:
-        passages, wanted = self._passages, scenario[0]
+        passages, wanted = self._passages[rotation], scenario[0]
         if wanted == SILENCE or not passages.playable:
             return Choice(SILENCE, SILENCE, wanted, "silence", continues=False)
-        previous, continuity = self._passage_so_far(history)
+        previous, continuity = self._passage_so_far(passages, history)
         query = _Query(
+            passages=passages,
             label=passages.substitute(wanted),
             pattern=passages.pattern(scenario),
             previous=previous,
@@ -198,7 +217,7 @@ class Navigator:
 
     def _best(self, query: _Query) -> tuple[int, str]:
         """The best position found in time, and why."""
-        array, ahead = self._passages.array, query.previous + 1
+        array, ahead = query.passages.array, query.previous + 1
         following = self._match_ahead(query)
         stays = 0 if query.leaving or not following else following + self.config.continuity_bonus
         if SYMBOL_BYTES * stays >= len(query.pattern):
@@ -231,21 +250,21 @@ class Navigator:
         return 0 if query.previous == BREAK else self._match(query.previous + 1, query)
 
     def _match(self, position: int, query: _Query) -> int:
-        return self._passages.array.match(position, query.pattern)
+        return query.passages.array.match(position, query.pattern)
 
     def _hurried(self, query: _Query, following: int) -> tuple[int, str]:
         """An answer in no time: the next segment if it fits, else any that has the label."""
         self.n_over_budget += 1
         if following:
             return query.previous + 1, "continuation"
-        return self._passages.some_position(query.label), "jump"
+        return query.passages.some_position(query.label), "jump"
 
     def _sharing_the_past(self, query: _Query) -> tuple[int, int]:
         """The free position with the same past that matches most of what comes, and how much."""
         best, n_best = BREAK, 0
         if query.previous == BREAK:
             return best, n_best
-        similar = self._passages.oracle.similar(query.previous + 1)
+        similar = query.passages.oracle.similar(query.previous + 1)
         for state, n_shared in islice(similar, self.config.context_candidates):
             if n_shared >= self.config.min_context and self._is_free(query, state):
                 n_matched = self._match(state, query)
@@ -258,11 +277,11 @@ class Navigator:
         n_found = found.last - found.first
         n_taboo = len(query.last_heard) + 1 + (2 * self.config.taboo if query.leaving else 0)
         for offset in range(min(n_found, n_taboo + 1)):
-            yield self._passages.array.position(found.first + (query.draw + offset) % n_found)
+            yield query.passages.array.position(found.first + (query.draw + offset) % n_found)
 
     def _is_free(self, query: _Query, position: int) -> bool:
         """Whether a jump may go there: not heard lately, and not near a passage to be left."""
-        segment = self._passages.segment_at(position)
+        segment = query.passages.segment_at(position)
         if segment == SILENCE or segment in query.last_heard:
             return False
         if query.previous == BREAK:
@@ -274,12 +293,12 @@ class Navigator:
         """Where everything is under taboo: what was heard longest ago."""
         return min(
             self._candidates(query, found),
-            key=lambda position: query.last_heard.get(self._passages.segment_at(position), -1),
+            key=lambda position: query.last_heard.get(query.passages.segment_at(position), -1),
         )
 
-    def _passage_so_far(self, history: Sequence[int]) -> tuple[int, int]:
+    def _passage_so_far(self, passages: Passages, history: Sequence[int]) -> tuple[int, int]:
         """The position that sounded last (or BREAK), and for how many windows its passage runs."""
-        position_of, first, continuity = self._passages.position_of, BREAK, 0
+        position_of, first, continuity = passages.position_of, BREAK, 0
         last = BREAK
         for segment in reversed(history[-self.history_windows :]):
             position = position_of(segment)

@@ -19,7 +19,7 @@ from corpus.audio_file import content_hash, read_audio
 from corpus.segmentation import WindowGrid
 from models.labeller import Labeller
 
-FORMAT: Final = "track-1"
+FORMAT: Final = "track-2"
 """Changes whenever an entry written before would be wrong."""
 
 _LOG = logging.getLogger(__name__)
@@ -32,8 +32,8 @@ class Track:
     Args:
         samples: shape (frames, channels), float32, full scale ±1.
         boundaries: first sample of each segment and the end of the last, (segments + 1,) int64.
-        labels: class ids or SILENCE, (segments,) int64.
-        distances: to the centre of the class, ≥ 0, (segments,) float32.
+        labels: class ids or SILENCE, (rotations, segments) int64.
+        distances: to the centre of the class, ≥ 0, (rotations, segments) float32.
         energy_db: RMS levels, dBFS, (segments,) float32.
         onset: onset strengths, ≥ 0, (segments,) float32.
     """
@@ -57,7 +57,7 @@ def listen_to(path: Path, labeller: Labeller, grid: WindowGrid, channels: Litera
     if missing > 0:
         samples = np.pad(samples, ((0, missing), (0, 0)))
     boundaries = grid.boundaries(grid.n_whole_windows(len(samples)))
-    heard = labeller.label_track(samples.mean(axis=1, dtype=np.float32), boundaries)
+    heard = labeller.label_in_all_rotations(samples.mean(axis=1, dtype=np.float32), boundaries)
     return Track(samples, boundaries, heard.labels, heard.distances, heard.energy_db, heard.onset)
 
 
@@ -103,7 +103,14 @@ def cached_track(
 
 def _key(path: Path, labeller: Labeller, grid: WindowGrid, channels: int, fingerprint: str) -> str:
     digest = hashlib.blake2b(digest_size=16)
-    facts = (FORMAT, content_hash(path), grid.sample_rate, grid.window_seconds, channels)
+    facts = (
+        FORMAT,
+        content_hash(path),
+        grid.sample_rate,
+        grid.window_seconds,
+        channels,
+        labeller.n_rotations,
+    )
     digest.update(repr((*map(str, facts), fingerprint)).encode())
     digest.update(labeller.codebook.centres.tobytes())
     return f"{digest.hexdigest()}.npz"

@@ -39,8 +39,8 @@ def labeller():
 def track(samples, labels):
     n_segments = len(labels)
     zeros = np.zeros(n_segments, dtype=np.float32)
-    labels = np.array(labels, dtype=np.int64)
-    return Track(samples, GRID.boundaries(n_segments), labels, zeros, zeros - 20, zeros)
+    labels = np.array([labels], dtype=np.int64)
+    return Track(samples, GRID.boundaries(n_segments), labels, zeros[None], zeros - 20, zeros)
 
 
 def ramp(n_windows):
@@ -79,9 +79,9 @@ def test_segments_are_counted_over_all_files():
     memory = Memory([track(ramp(2), [0, SILENCE]), track(ramp(3), [2, 2, 1])], GRID)
 
     assert len(memory) == 5
-    assert memory.labels.tolist() == [0, SILENCE, 2, 2, 1]
+    assert memory.labels.tolist() == [[0, SILENCE, 2, 2, 1]]
     assert memory.starts == (0, 2)
-    assert memory.playable == {0, 1, 2}
+    assert memory.playable == ({0, 1, 2},)
     assert memory.typical_db == -20
 
 
@@ -98,7 +98,7 @@ def test_one_second_of_any_format_becomes_four_segments(tmp_path, labeller):
 
     assert len(memory) == 4
     assert memory.channels == 2
-    assert len(memory.playable) == 1
+    assert len(memory.playable[0]) == 1
     assert np.allclose(memory.cut(1, 0, 0), stereo[4000:8000], atol=1e-6)
 
 
@@ -108,7 +108,7 @@ def test_labels_are_those_of_the_shared_ear(tmp_path, labeller):
     memory = build_memory([write(tmp_path / "a.wav", melody)], labeller, GRID, 1)
 
     expected = labeller.label_track(melody, GRID.boundaries(8))
-    assert memory.labels.tolist() == expected.labels.tolist()
+    assert memory.labels[0].tolist() == expected.labels.tolist()
     assert memory.energy_db.tolist() == expected.energy_db.tolist()
 
 
@@ -125,7 +125,7 @@ def test_pure_silence_is_a_memory_that_says_so(tmp_path, labeller, caplog):
         memory = build_memory([path], labeller, GRID, 1)
 
     assert memory.is_silent
-    assert memory.labels.tolist() == [SILENCE] * 4
+    assert memory.labels.tolist() == [[SILENCE] * 4]
     assert "all silence" in caplog.text
 
 

@@ -162,3 +162,25 @@ def test_card_that_is_no_card_is_refused(folder, content):
     (folder / CARD_FILE).write_bytes(content)
     with pytest.raises(BundleError, match="must"):
         Bundle.load(folder)
+
+
+def test_a_bundle_from_before_the_key_loads_and_hears_without_it(folder):
+    card = yaml.safe_load((folder / CARD_FILE).read_text())
+    del card["key_normalised"], card["key"]
+    (folder / CARD_FILE).write_text(yaml.safe_dump(card))
+    bundle = Bundle.load(folder)
+    assert not bundle.card.key_normalised
+    assert bundle.labeller(22050, 0.25).n_rotations == 1
+
+
+def test_a_key_normalised_bundle_follows_the_key_as_its_card_says(folder):
+    change_card(folder, key_normalised=True, key={"memory_seconds": 7.0})
+    bundle = Bundle.load(folder)
+    assert bundle.card.key.memory_seconds == 7.0
+    assert bundle.labeller(22050, 0.25).n_rotations == 12
+
+
+def test_a_card_with_a_key_that_cannot_be_is_refused(folder):
+    change_card(folder, key={"memory_seconds": -1})
+    with pytest.raises(BundleError, match=r"key\.memory_seconds"):
+        Bundle.load(folder)
