@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from models.key import KeyConfig
 from models.labeller import EarConfig
 from models.training import TrainingConfig
 from models.transformer_config import TransformerConfig
@@ -36,6 +37,12 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     minutes_limit: float = Field(default=3.0, gt=0, description="Of the training loop, minutes.")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Of everything drawn.")
     ear: EarConfig = Field(default_factory=EarConfig, description="How windows are heard.")
+    key_normalised: bool = Field(
+        default=True, description="Corpora only: labels are turned by the guide's running key."
+    )
+    key: KeyConfig = Field(default_factory=KeyConfig, description="How that key follows.")
+    shift_input: bool = Field(default=True, description="The network is told the shift, 0 to 2.")
+    activity: bool = Field(default=True, description="It foresees level and onset as well.")
 
     def transformer(self) -> TransformerConfig:
         """The size of the network, the context in windows."""
@@ -45,6 +52,8 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
             width=self.width,
             dropout=self.dropout,
             context=max(1, round(self.context_seconds / self.window_seconds)),
+            shift_input=self.shift_input,
+            activity=self.activity,
         )
 
     def training(self) -> TrainingConfig:

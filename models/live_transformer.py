@@ -60,9 +60,13 @@ class LiveTransformer:
         head_dim = config.width // config.n_heads
         self._layers = [_layer_weights(w, f"blocks.{i}.", head_dim) for i in range(config.n_layers)]
         final = w["final_norm.weight"]
-        heads = np.concatenate([w["label_heads.weight"], w["silence_heads.weight"]])
-        self._heads = (heads * final).T.copy()  # (C, H·K + H)
-        self._head_bias = np.concatenate([w["label_heads.bias"], w["silence_heads.bias"]])
+        names = ["label_heads", "silence_heads"] + ["activity_heads"] * config.activity
+        heads = np.concatenate([w[f"{name}.weight"] for name in names])
+        self._heads = (heads * final).T.copy()  # (C, H·K + H, and 2·H of activity)
+        self._head_bias = np.concatenate([w[f"{name}.bias"] for name in names])
+        self._answer_mean, self._answer_scale = w.get("answer_mean"), w.get("answer_scale")
+        if config.shift_input:  # the online rule: told once, with every label heard
+            self._heard = self._heard + w["shift_embedding.weight"][1]
         shape = (config.n_layers, _READINGS, config.n_heads, config.context, head_dim)
         self._keys, self._values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.reset()
@@ -80,7 +84,7 @@ class LiveTransformer:
     def reset(self) -> None:
         """Forget everything observed; a prediction then rests on one window of silence."""
         self._position = 0
-        self._logits: Array | None = None  # (R, H·K + H) after the last window
+        self._logits: Array | None = None  # (R, H·K + H, …) after the last window
 
     def observe(self, heard: int, own: int, energy_db: float, onset: float) -> None:
         """Take in the window that has just ended: one step through the cache."""
@@ -107,7 +111,8 @@ class LiveTransformer:
     def predict(self, own_past_weight: float = OWN_PAST_WEIGHT) -> Prediction:
         """Predict the next H windows, the two readings mixed as the protocol says.
 
-        Labels are mixed as log-probabilities and renormalised, silence as log-odds.
+        Labels are mixed as log-probabilities and renormalised, silence as log-odds, activity as it
+        is.
         """
         if self._logits is None:
             self.observe(SILENCE, HIDDEN, -np.inf, 0.0)
@@ -118,8 +123,13 @@ class LiveTransformer:
         labels = self._logits[:, :n_label_logits].reshape(_READINGS, self._horizon, -1)
         mix = np.array([own_past_weight, 1.0 - own_past_weight], dtype=np.float32)
         mixed = _log_softmax(np.tensordot(mix, _log_softmax(labels), axes=1))
-        silence = 1.0 / (1.0 + np.exp(-np.clip(mix @ self._logits[:, n_label_logits:], -60, 60)))
-        return Prediction(mixed, silence.astype(np.float32))
+        rest = mix @ self._logits[:, n_label_logits:]
+        silence = 1.0 / (1.0 + np.exp(-np.clip(rest[: self._horizon], -60, 60)))
+        activity = None
+        if self._answer_mean is not None and self._answer_scale is not None:
+            standard = rest[self._horizon :].reshape(self._horizon, 2)
+            activity = standard * self._answer_scale + self._answer_mean
+        return Prediction(mixed, silence.astype(np.float32), activity)
 
     def _embed(self, heard: int, own: int, energy_db: float, onset: float) -> Array:
         """The stream (R, C) that enters the first layer."""

@@ -12,6 +12,9 @@ from pydantic import BaseModel, Field, model_validator
 FIELD_LIMIT: Final = 3.0
 """Fields are clipped to this many standard deviations; a silent window may be at −inf dB."""
 
+N_SHIFTS: Final = 3
+"""Shifts that a network can be told: 0 (offline), 1 (the online rule), 2 (a window to spare)."""
+
 NORM_EPSILON: Final = 1e-6
 """Added to the mean square in every norm."""
 
@@ -24,6 +27,8 @@ class TransformerConfig(BaseModel, frozen=True, extra="forbid"):
     width: int = Field(default=128, ge=4, description="Features per position.")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="Share dropped in training.")
     context: int = Field(default=60, ge=1, description="Windows that attention reaches back.")
+    shift_input: bool = Field(default=False, description="Told the shift; otherwise it is 1.")
+    activity: bool = Field(default=False, description="Foresees level and onset of the answer.")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "TransformerConfig":
@@ -51,6 +56,15 @@ def weight_shapes(
         "silence_heads.weight": (horizon, width),
         "silence_heads.bias": (horizon,),
     }
+    if config.shift_input:
+        shapes["shift_embedding.weight"] = (N_SHIFTS, width)
+    if config.activity:
+        shapes |= {
+            "activity_heads.weight": (horizon * 2, width),
+            "activity_heads.bias": (horizon * 2,),
+            "answer_mean": (2,),
+            "answer_scale": (2,),
+        }
     for layer in range(config.n_layers):
         shapes |= {
             f"blocks.{layer}.attention_norm.weight": (width,),
