@@ -66,15 +66,17 @@ def build_stage_memory(
         ValueError: a file cannot be used.
     """
     from agents.action.memory import build_memory
+    from agents.action.track_cache import TrackCache
 
     return build_memory(
         config.memory,
         labeller,
         config.grid,
         config.n_channels,
-        cache_dir=config.cache,
+        transpose=config.transpose,
+        cache=TrackCache(config.cache, config.cache_megabytes * 10**6),
         fingerprint=ear_fingerprint(config),
-        progress=lambda path, index, count: progress(f"{path.name} ({index + 1} of {count})"),
+        progress=lambda name, index, count: progress(f"{name} ({index + 1} of {count})"),
     )
 
 

@@ -35,7 +35,8 @@ __all__ = ["TRACKS", "Replay", "replay_duo", "summarise"]
 
 TRACKS: Final = ("answer", "partner", "stranger", "copy")
 """What is compared with the guide: the agent, and its three yardsticks."""
-LONGEST_SECONDS: Final = 130.0
+LONGEST_SECONDS: Final = 60.0
+"""Of each song: what is heard by then tells the rest."""
 N_RESAMPLES: Final = 2000
 
 
