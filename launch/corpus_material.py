@@ -313,7 +313,8 @@ def drawn(blocks: Sequence[Block], most_windows: int, seed: int) -> tuple[Block,
         turn = turns.get(blocks[index].song, 0)
         turns[blocks[index].song] = turn + 1
         places.append((turn, int(index)))
-    chosen, total = [], 0
+    chosen: list[int] = []
+    total = 0
     for _, index in sorted(places, key=lambda place: place[0]):
         if chosen and total + len(blocks[index].heard) > most_windows:
             break

@@ -37,6 +37,7 @@ from models.bundle import CARD_FILE, Bundle, BundleCard, BundleError
 from models.checkpoint import CheckpointError, fingerprint, load_checkpoint, save_checkpoint
 from models.count_model import CountModel
 from models.evaluation import evaluate_decision
+from models.heard_history import codes_of, with_history
 from models.live_transformer import LiveTransformer
 from models.training import TrainingState, fit, start
 
@@ -58,8 +59,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _check_target(arguments.out, force=arguments.force)
         settings = read_settings(arguments.config, _overrides(arguments))
-        paths, kind = arguments.corpus or arguments.pairs, "corpus" if arguments.corpus else "pairs"
-        report = train(settings, paths, arguments.out, arguments.checkpoint, console, kind=kind)
+        report = train(
+            settings,
+            arguments.corpus or arguments.pairs,
+            arguments.out,
+            arguments.checkpoint,
+            console,
+            kind="corpus" if arguments.corpus else "pairs",
+        )
     except _ERRORS as error:
         console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         return 2
@@ -201,8 +208,11 @@ def _fit(
 ) -> TrainingState:
     """Train within the time limit; from the checkpoint on, if there is one."""
     transformer, config, split = settings.transformer(), settings.training(), material.split
+    codes = codes_of(material.codebook.centres)
+    train = with_history(split.train, codes, transformer.history_windows)
+    validation = with_history(split.validation, codes, transformer.history_windows)
     n_labels = material.codebook.n_classes
-    state = start(transformer, config, n_labels, settings.horizon, split.train)
+    state = start(transformer, config, n_labels, settings.horizon, split.train, split.validation)
     print_of = fingerprint(transformer, config, split.train)
     if checkpoint is not None and checkpoint.exists():
         load_checkpoint(checkpoint, state, print_of)
@@ -218,8 +228,8 @@ def _fit(
     return fit(
         state,
         config,
-        split.train,
-        split.validation,
+        train,
+        validation,
         on_step=lambda step: bar.update(task, completed=step),
         on_validation=validated,
         should_stop=lambda: time.perf_counter() > deadline,

@@ -1,7 +1,7 @@
 """What a training is asked to do: defaults, then a YAML file, then the command line."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
@@ -42,6 +42,10 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     )
     key: KeyConfig = Field(default_factory=KeyConfig, description="How that key follows.")
     shift_input: bool = Field(default=True, description="The network is told the shift, 0 to 2.")
+    counted: bool = Field(default=True, description="It starts from what counting expects.")
+    history_seconds: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(2.0, 8.0, 40.0), description="Memories of running means of what was heard."
+    )
     activity: bool = Field(default=True, description="It foresees level and onset as well.")
 
     def transformer(self) -> TransformerConfig:
@@ -53,6 +57,8 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
             dropout=self.dropout,
             context=max(1, round(self.context_seconds / self.window_seconds)),
             shift_input=self.shift_input,
+            counted=self.counted,
+            history_windows=tuple(s / self.window_seconds for s in self.history_seconds),
             activity=self.activity,
         )
 

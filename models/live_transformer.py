@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.alphabet import SILENCE
 from models.decision_model import HIDDEN, OWN_PAST_WEIGHT, Prediction
+from models.heard_history import HeardHistory
 from models.transformer_config import (
     FIELD_LIMIT,
     NORM_EPSILON,
@@ -61,10 +62,20 @@ class LiveTransformer:
         self._layers = [_layer_weights(w, f"blocks.{i}.", head_dim) for i in range(config.n_layers)]
         final = w["final_norm.weight"]
         names = ["label_heads", "silence_heads"] + ["activity_heads"] * config.activity
+        if config.history_windows:  # read the labels' codes into the label heads, once
+            w = w | _with_codes(w, horizon)
         heads = np.concatenate([w[f"{name}.weight"] for name in names])
         self._heads = (heads * final).T.copy()  # (C, H·K + H, and 2·H of activity)
         self._head_bias = np.concatenate([w[f"{name}.bias"] for name in names])
         self._answer_mean, self._answer_scale = w.get("answer_mean"), w.get("answer_scale")
+        self._history: HeardHistory | None = None
+        if config.history_windows:
+            self._history = HeardHistory(w["codes"], config.history_windows)
+            self._history_projection = w["history_projection.weight"].T.copy()
+        self._tables: tuple[Array, Array] | None = None
+        if config.counted:  # of shift 1
+            heard_table = w["heard_table"][:, 1 : 1 + horizon].reshape(n_labels + 1, -1)
+            self._tables = heard_table, w["own_table"].reshape(n_labels + 2, -1)
         if config.shift_input:  # the online rule: told once, with every label heard
             self._heard = self._heard + w["shift_embedding.weight"][1]
         shape = (config.n_layers, _READINGS, config.n_heads, config.context, head_dim)
@@ -84,6 +95,8 @@ class LiveTransformer:
     def reset(self) -> None:
         """Forget everything observed; a prediction then rests on one window of silence."""
         self._position = 0
+        if self._history is not None:
+            self._history.reset()
         self._logits: Array | None = None  # (R, H·K + H, …) after the last window
 
     def observe(self, heard: int, own: int, energy_db: float, onset: float) -> None:
@@ -106,6 +119,10 @@ class LiveTransformer:
             inner = np.maximum(_normalise(stream) @ mlp_in, 0.0)
             stream = stream + (inner * inner) @ mlp_out
         self._logits = _normalise(stream) @ self._heads + self._head_bias
+        if self._tables is not None:
+            heard_table, own_table = self._tables
+            expected = heard_table[self._heard_row(heard)] + own_table[self._own_rows(own)]
+            self._logits[:, : expected.shape[1]] += expected
         self._position += 1
 
     def predict(self, own_past_weight: float = OWN_PAST_WEIGHT) -> Prediction:
@@ -135,10 +152,20 @@ class LiveTransformer:
         """The stream (R, C) that enters the first layer."""
         level = (np.array([energy_db, onset], np.float32) - self._field_mean) / self._field_scale
         level = np.clip(np.nan_to_num(level, nan=0.0), -FIELD_LIMIT, FIELD_LIMIT)
-        rows = [own if own >= 0 else self._n_labels - 1 - own, self._n_labels - 1 - HIDDEN]
-        heard_row = self._heard[heard if heard != SILENCE else self._n_labels]
-        embedded: Array = heard_row + self._own[rows] + level @ self._field_projection
+        own_rows = self._own[self._own_rows(own)]
+        embedded: Array = (
+            self._heard[self._heard_row(heard)] + own_rows + level @ self._field_projection
+        )
+        if self._history is not None:
+            embedded = embedded + self._history.hear(heard) @ self._history_projection
         return embedded
+
+    def _heard_row(self, heard: int) -> int:
+        return heard if heard != SILENCE else self._n_labels
+
+    def _own_rows(self, own: int) -> list[int]:
+        """Row of the own label in each reading: as it is, and hidden."""
+        return [own if own >= 0 else self._n_labels - 1 - own, self._n_labels - 1 - HIDDEN]
 
 
 def check_weights(
@@ -162,6 +189,18 @@ def check_weights(
             raise ValueError(f"{name!r} must have shape {shapes[name]}, got {arrays[name].shape}")
         if not np.isfinite(np.asarray(arrays[name], dtype=np.float32)).all():
             raise ValueError(f"{name!r} must be finite, and is not")
+
+
+def _with_codes(w: Mapping[str, Array], horizon: int) -> dict[str, Array]:
+    """Label heads that do what they and the heads of the codes do together."""
+    codes = w["codes"]
+    weight = w["code_heads.weight"].reshape(horizon, codes.shape[1], -1)
+    bias = w["code_heads.bias"].reshape(horizon, codes.shape[1])
+    through = np.einsum("kp,hpc->hkc", codes, weight).reshape(horizon * len(codes), -1)
+    return {
+        "label_heads.weight": w["label_heads.weight"] + through,
+        "label_heads.bias": w["label_heads.bias"] + (bias @ codes.T).ravel(),
+    }
 
 
 def _layer_weights(

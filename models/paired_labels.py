@@ -75,7 +75,8 @@ class Block:
         first_window: index in the song of the block's first window.
         warm_up: leading windows that are heard but not scored, ≥ 0.
         heard: (T,) int64, labels of A.
-        fields: (T, 2) float32, energy in dB and onset strength of A.
+        fields: (T, 2 or more) float32, energy in dB and onset strength of A; what follows is told
+            to a network beside them.
         answer: (T,) int64, labels of B.
         answer_fields: (T, 2) float32, energy in dB and onset strength of B; None if not known.
     """

@@ -28,7 +28,6 @@ from models.training import own_past
 Labels = NDArray[np.int64]
 Figures = NDArray[np.float32]
 _BLOCKS_AT_ONCE: Final = 16
-NO_SHIFT: Final = np.float32(0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +159,7 @@ def _padded(blocks: Sequence[Block]) -> tuple[Labels, Tensor]:
     """Heard labels (B, T) and fields (B, T, 2) of blocks filled up with silence."""
     longest = max(len(block.heard) for block in blocks)
     heard = np.full((len(blocks), longest), SILENCE, dtype=np.int64)
-    fields = np.zeros((len(blocks), longest, 2), dtype=np.float32)
+    fields = np.zeros((len(blocks), longest, blocks[0].fields.shape[1]), dtype=np.float32)
     for row, block in enumerate(blocks):
         heard[row, : len(block.heard)] = block.heard
         fields[row, : len(block.heard)] = block.fields
@@ -199,7 +198,7 @@ def answer_freely(
 ) -> list[Labels]:
     """What the network plays to each block, its own past being what it played, (T,) each.
 
-    Where the truth is silent, so is the answer.
+    Where the truth is silent, so is the answer; own past begins with the windows that are scored.
 
     Args:
         network: trained.
@@ -213,16 +212,19 @@ def answer_freely(
     heard, fields = _padded(blocks)
     n, longest = heard.shape
     truth = np.full((n, longest), SILENCE, dtype=np.int64)
+    known, unheard = np.zeros((n, longest), dtype=bool), np.full(n, HIDDEN)
     free = np.zeros((n, longest, network.n_labels), dtype=np.float32)
     for row, (block, reading) in enumerate(zip(blocks, hidden, strict=True)):
         truth[row, : len(block.answer)] = block.answer
+        known[row, : len(block.answer)] = block.scored
         free[row, : len(block.answer)] = reading.labels
     cache = _Cache(network, n, shift)
     played = np.full((n, longest), SILENCE, dtype=np.int64)
+    unknown = np.full(n, np.nan, dtype=np.float32)
     for t in range(longest):
         logs = free[:, t]
         if t >= shift:
-            before = played[:, t - 1] if t else np.full(n, HIDDEN)
+            before = np.where(known[:, t - 1], played[:, t - 1], HIDDEN) if t else unheard
             told = cache.step(
                 torch.from_numpy(heard[:, t - shift]),
                 torch.from_numpy(before),
@@ -233,7 +235,7 @@ def answer_freely(
         noise = np.zeros(logs.shape)
         if seed is not None:
             noise = np.random.default_rng([seed, t]).gumbel(size=logs.shape)
-        chosen = sample(Reading(logs, NO_SHIFT), noise, top_p, np.ones(logs.shape[1], bool))
+        chosen = sample(Reading(logs, unknown), noise, top_p, np.ones(logs.shape[1], bool))
         played[:, t] = np.where(truth[:, t] == SILENCE, SILENCE, chosen)
     return [row[: len(block.answer)] for row, block in zip(played, blocks, strict=True)]
 
@@ -265,5 +267,6 @@ class _Cache:
             stream = block.finish(stream, answer, None)
         self._position += 1
         labels = network.heads(stream)[0]
+        labels = labels + network.counted(heard[:, None], own[:, None], self._shift)
         logs: Figures = labels[:, 0, 0].log_softmax(-1).numpy()
         return logs

@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.alphabet import SILENCE
+from models.count_tables import count_tables
 from models.decision_model import HIDDEN
 from models.decision_transformer import DecisionTransformer
 from models.paired_labels import Block
@@ -94,16 +95,32 @@ def start(
     n_labels: int,
     horizon: int,
     train: Sequence[Block],
+    validation: Sequence[Block] = (),
+    codes: NDArray[np.float32] | None = None,
 ) -> TrainingState:
-    """A fresh network, with fields normalised to the training material, and its optimizer."""
+    """A fresh network, with fields normalised to the training material, and its optimizer.
+
+    Count tables, if the network has them, are counted on `train` and tuned on `validation`; codes
+    are those of the codebook (`models.heard_history`), for a network that is told a history.
+    """
     network = DecisionTransformer(transformer, n_labels, horizon)
     network.initialise(torch.Generator().manual_seed(training.seed))
-    fields = np.concatenate([b.fields[b.heard != SILENCE] for b in train] or [np.zeros((0, 2))])
+    fields = np.concatenate(
+        [b.fields[b.heard != SILENCE, :2] for b in train] or [np.zeros((0, 2), np.float32)]
+    )
     if len(fields) > 1:
         _normalise_to(fields, network.field_mean, network.field_scale)
     answered = [b.answer_fields[b.answer != SILENCE] for b in train if b.answer_fields is not None]
     if transformer.activity and sum(map(len, answered)) > 1:
         _normalise_to(np.concatenate(answered), network.answer_mean, network.answer_scale)
+    if transformer.counted:
+        tables = count_tables(train, validation, n_labels, horizon)
+        network.heard_table.copy_(torch.from_numpy(tables.heard))
+        network.own_table.copy_(torch.from_numpy(tables.own))
+        with torch.no_grad():  # begin at what counting knows
+            network.label_heads.weight.zero_()
+    if transformer.history_windows and codes is not None:
+        network.codes.copy_(torch.from_numpy(codes))
     matrices = [w for w in network.parameters() if w.ndim >= 2]
     vectors = [w for w in network.parameters() if w.ndim < 2]
     optimizer = torch.optim.AdamW(
@@ -243,7 +260,8 @@ def draw_crops(
     """
     n, t = config.batch_size, config.sequence_windows
     heard, own = np.full((n, t), SILENCE), np.full((n, t), HIDDEN)
-    answer, fields = np.full((n, t), _IGNORED), np.zeros((n, t, 2), np.float32)
+    answer = np.full((n, t), _IGNORED)
+    fields = np.zeros((n, t, train[0].fields.shape[1]), np.float32)
     shift, answer_fields = np.ones(n, np.int64), np.full((n, t, 2), np.nan, np.float32)
     for row, index in enumerate(rng.choice(len(train), size=n, p=_chances(train))):
         block = train[index]
@@ -339,8 +357,9 @@ def validation_loss(network: DecisionTransformer, blocks: Sequence[Block]) -> fl
         answer = torch.where(torch.from_numpy(block.scored)[None], own, _IGNORED)
         fields = torch.from_numpy(block.fields)[None]
         heard, shift = torch.from_numpy(block.heard)[None], torch.ones(1, dtype=torch.int64)
+        nothing = torch.full((*heard.shape, 2), torch.nan)
         for past in (own, torch.full_like(own, HIDDEN)):
-            crops = Crops(heard, past, fields, shift, answer, torch.full_like(fields, torch.nan))
+            crops = Crops(heard, past, fields, shift, answer, nothing)
             losses.append(float(_loss(network, crops, 0.0)))
             weights.append(float(block.scored.sum()))
     return float(np.average(losses, weights=weights)) if sum(weights) else float("nan")
