@@ -37,9 +37,10 @@ p {{ max-width: 46rem; }}
 _ABOUT: Final = (
     "Every guide was played to the band under the online rule, and its answer compared with the "
     "guide, on the sound. Harmony: mean correlation of the chroma where both sound. Rhythm: "
-    "F-measure of the onsets within 50 ms. Activity: share of the windows in which both play or "
-    "both rest. The answer should come near the true partner, not above: a copy of the guide "
-    "scores highest and is no accompaniment. The stranger, a stem of the partner's kind from "
+    "F-measure of the onsets within 50 ms. Activity: Cohen's kappa of playing and resting. As "
+    "partner: the same onsets, and the share of windows played or rested, as the true partner, "
+    "who scores 1 there. The answer should come near the true partner, not above: a copy of the "
+    "guide scores highest and is no accompaniment. The stranger, a stem of the partner's kind from "
     "another song, is the floor. Way: from the stranger (0) to the partner (1). Intervals: 95 %, "
     "bootstrap over songs."
 )
@@ -93,7 +94,7 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
 
 def _overview(results: Sequence[Mapping[str, Any]]) -> Figure:
     """A panel for each measure: each duo a line across the tracks, the mean above it."""
-    figure = Figure(figsize=(12, 4), dpi=110, layout="constrained")
+    figure = Figure(figsize=(16, 4), dpi=110, layout="constrained")
     axes: Any = figure.subplots(1, len(MEASURES))
     order = ("stranger", "answer", "partner", "copy")
     for axis, measure in zip(axes, MEASURES, strict=True):

@@ -23,7 +23,7 @@ from actors.stage_config import BandConfig, StageConfig
 from agents.agent import Agent
 from agents.messages import HeardLabel, Message, Plan
 from agents.musical_time import Moment
-from corpus.audio_file import AudioFileError, read_audio
+from corpus.audio_file import AudioFileError, is_silent, read_audio
 from corpus.manifest import write_atomically
 from launch.config import load_config
 from launch.preparation import prepare
@@ -118,6 +118,11 @@ def _measure(duo: Duo, replay: Replay, folder: Path) -> dict[str, Any]:
         "guide": read_audio(duo.guide_file, rate, 1)[:, 0],
         "partner": read_audio(duo.partner_file, rate, 1)[:, 0],
     }
+    for name, samples in real.items():
+        if is_silent(samples[: round(LONGEST_SECONDS * rate)]):
+            raise AudioFileError(
+                f"{duo.name}: the {name} must sound, got silence; leave the song out"
+            )
     n_samples = min(len(samples) for samples in real.values())
     seconds = min(n_samples / rate, LONGEST_SECONDS)
     played = {
@@ -128,12 +133,8 @@ def _measure(duo: Duo, replay: Replay, folder: Path) -> dict[str, Any]:
     sounds = {**real, **played, "stranger": np.resize(stranger, n_samples)}
     n_samples = min(int(seconds * rate), *(len(samples) for samples in sounds.values()))
     heard = {name: hear(samples[:n_samples], rate) for name, samples in sounds.items()}
-    for name in ("guide", "partner"):
-        if not heard[name].sounding.any():
-            raise AudioFileError(
-                f"{duo.name}: the {name} must sound, got silence; leave the song out"
-            )
-    figures = {track: evaluate(heard["guide"], heard[track]) for track in TRACKS}
+    guide, partner = heard["guide"], heard["partner"]
+    figures = {track: evaluate(guide, partner, heard[track]) for track in TRACKS}
     return {
         "seconds": seconds,
         "figures": figures,

@@ -4,6 +4,9 @@ Two tracks of equal start are compared: a guide and what was played to it. The l
 thinks in play no part; both tracks are heard anew, with the hand-made descriptors in windows of
 half a second, whatever the agent listens with. None of the figures is to be maximised: doubling the
 guide scores highest and is no accompaniment. What a real partner scores is the measure.
+
+Two further figures compare with the partner itself, which scores 1 there: whether the onsets are at
+the partner's times, and whether one plays when the partner does.
 """
 
 from dataclasses import dataclass
@@ -21,7 +24,9 @@ __all__ = ["MEASURES", "HeardTrack", "activity", "evaluate", "harmony", "hear", 
 WINDOW_SECONDS: Final = 0.5
 ONSET_HOP_SECONDS: Final = 256 / 22050
 ONSET_TOLERANCE_SECONDS: Final = 0.05
-MEASURES: Final = ("harmony", "rhythm", "activity")
+ONSET_DELTA: Final = 0.03
+"""Height above the local mean that makes a peak an onset; librosa's 0.07 misses soft attacks."""
+MEASURES: Final = ("harmony", "rhythm", "activity", "rhythm as partner", "activity as partner")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +34,7 @@ class HeardTrack:
     """A track as it is measured, W windows.
 
     Args:
-        chroma: how strongly each pitch class sounds, C first, (W, 12).
+        chroma: how strongly each pitch class sounds, C first, (W, 12) float32.
         sounding: the energy gate is open, (W,).
         onsets: seconds, rising, (n,).
     """
@@ -54,7 +59,9 @@ def hear(samples: NDArray[np.float32], sample_rate: int) -> HeardTrack:
     heard = [ear.listen(samples[start:end]) for start, end in pairwise(borders)]
     chroma = np.array([window.features[:N_CHROMA] for window in heard], dtype=np.float32)
     hop = round(ONSET_HOP_SECONDS * sample_rate)
-    onsets = onset_detect(y=samples, sr=sample_rate, hop_length=hop, units="time")
+    onsets = onset_detect(
+        y=samples, sr=sample_rate, hop_length=hop, units="time", delta=ONSET_DELTA
+    )
     return HeardTrack(
         chroma.reshape(n_windows, N_CHROMA),
         np.array([not window.silent for window in heard], dtype=bool),
@@ -86,26 +93,52 @@ def rhythm(guide: HeardTrack, answer: HeardTrack) -> float:
 
 
 def activity(guide: HeardTrack, answer: HeardTrack) -> float:
-    """Share of the windows in which both play or both rest, 0..1.
+    """Agreement of who plays when, beyond chance: Cohen's kappa (1960) of playing and resting.
+
+    1 if both always play and rest together, 0 if they are independent (or one of them never
+    changes), below 0 if they take turns.
 
     Raises:
         ValueError: tracks of different length.
     """
     _check(guide, answer)
-    return float(np.mean(guide.sounding == answer.sounding)) if len(guide.sounding) else 0.0
+    if not len(guide.sounding):
+        return 0.0
+    agreed = float(np.mean(guide.sounding == answer.sounding))
+    first, second = float(guide.sounding.mean()), float(answer.sounding.mean())
+    chance = first * second + (1 - first) * (1 - second)
+    return (agreed - chance) / (1 - chance) if chance < 1 else 0.0
 
 
-def evaluate(guide: HeardTrack, answer: HeardTrack) -> dict[str, float]:
-    """All measures by name.
+def plays_with(partner: HeardTrack, answer: HeardTrack) -> float:
+    """Share of the windows in which the answer plays or rests as the partner does, 0..1.
 
     Raises:
         ValueError: tracks of different length.
     """
-    return {
-        "harmony": harmony(guide, answer),
-        "rhythm": rhythm(guide, answer),
-        "activity": activity(guide, answer),
-    }
+    _check(partner, answer)
+    return float(np.mean(partner.sounding == answer.sounding)) if len(answer.sounding) else 0.0
+
+
+def evaluate(guide: HeardTrack, partner: HeardTrack, answer: HeardTrack) -> dict[str, float]:
+    """All measures of an answer, by name as in `MEASURES`.
+
+    Args:
+        guide: what was answered.
+        partner: who answered it in truth.
+        answer: to be measured; may be the partner.
+
+    Raises:
+        ValueError: tracks of different length.
+    """
+    figures = (
+        harmony(guide, answer),
+        rhythm(guide, answer),
+        activity(guide, answer),
+        rhythm(partner, answer),
+        plays_with(partner, answer),
+    )
+    return dict(zip(MEASURES, figures, strict=True))
 
 
 def _check(guide: HeardTrack, answer: HeardTrack) -> None:
