@@ -105,7 +105,9 @@ def _build_action(config: BandConfig) -> Agent:
     passages = [Passages(labels, memory.starts, distances) for labels in memory.labels]
     # the wall may cut a search short, so at fast pace it stands still: same seed, same segments
     clock = SystemClock() if config.pace == "real" else ManualClock()
-    navigator = Navigator(passages, config.action, seed=config.seed, now=clock.now)
+    navigator = Navigator(
+        passages, config.action, seed=config.seed, now=clock.now, attacks=memory.attacks
+    )
     return ActionAgent(memory, navigator, config.action)
 
 

@@ -78,6 +78,7 @@ class HeardLabel:
         rotation: semitones by which the window was turned before it was labelled, 0..11: labels
             are those of music in C major or A minor. 0 if the bundle does not follow the key.
         key: of what was heard up to the end of the window; carried like `reference_db`.
+        attacks: strongest onset in each of equal parts of the window, about 50 ms; ≥ 0.
     """
 
     TOPIC: ClassVar[str] = "label"
@@ -89,6 +90,7 @@ class HeardLabel:
     reference_db: float
     rotation: int = 0
     key: KeyState = NO_KEY
+    attacks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,8 @@ class Plan:
         labels: one label per window (class id or SILENCE), length H.
         probabilities: probability that the model gave each of them, in [0, 1], length H.
         rotation: in which the labels are meant: that of the newest label heard, 0..11.
+        attacks: how strong attacks are expected to be in the parts of each window, by the guide's
+            own rhythm; empty if it has none.
     """
 
     TOPIC: ClassVar[str] = "plan"
@@ -107,6 +111,7 @@ class Plan:
     labels: tuple[int, ...]
     probabilities: tuple[float, ...]
     rotation: int = 0
+    attacks: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

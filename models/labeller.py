@@ -54,6 +54,7 @@ class Heard:
         onset: onset strength, ≥ 0.
         silent: the energy gate is closed.
         reference_db: the gate's reference after this window, dBFS.
+        attacks: strongest onset in each of equal parts of the window.
     """
 
     features: NDArray[np.float32]
@@ -61,6 +62,7 @@ class Heard:
     onset: float
     silent: bool
     reference_db: float
+    attacks: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class WindowLabel:
         reference_db: the gate's reference after this window, dBFS.
         rotation: semitones by which the features were turned before they were labelled, 0..11.
         key: of the track up to the end of this window.
+        attacks: strongest onset in each of equal parts of the window.
     """
 
     label: int
@@ -84,6 +87,7 @@ class WindowLabel:
     reference_db: float
     rotation: int = 0
     key: KeyState = NO_KEY
+    attacks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,12 +120,14 @@ class RotatedLabels:
         distances: to the centres, (R, W) float32; 0 for silence.
         energy_db: RMS levels, dBFS, (W,) float32.
         onset: onset strengths, (W,) float32.
+        attacks: strongest onset in each of P equal parts of the windows, (W, P) float32.
     """
 
     labels: NDArray[np.int64]
     distances: NDArray[np.float32]
     energy_db: NDArray[np.float32]
     onset: NDArray[np.float32]
+    attacks: NDArray[np.float32]
 
 
 class Ear:
@@ -154,6 +160,11 @@ class Ear:
         )
 
     @property
+    def n_parts(self) -> int:
+        """Parts of a window in which attacks are told."""
+        return self._onset.n_parts
+
+    @property
     def feature_dim(self) -> int:
         """Length D of the feature vector of a window."""
         return self._encoder.feature_dim
@@ -176,12 +187,14 @@ class Ear:
         self._remember(window)
         energy_db = level_db(window)
         silent = self._gate.is_silent(energy_db)
+        onset, attacks = self._onset.measure_parts(self._history)
         return Heard(
             features=condense(self._encoder.encode(self._history), self._condenser),
             energy_db=energy_db,
-            onset=self._onset.measure(self._history),
+            onset=onset,
             silent=silent,
             reference_db=self._gate.reference_db,
+            attacks=attacks,
         )
 
     def listen_track(
@@ -328,6 +341,9 @@ class Labeller:
             distances=np.where(silent, np.float32(0.0), distances),
             energy_db=np.array([one.energy_db for one in heard], dtype=np.float32),
             onset=np.array([one.onset for one in heard], dtype=np.float32),
+            attacks=np.array([one.attacks for one in heard], dtype=np.float32).reshape(
+                len(heard), self.ear.n_parts
+            ),
         )
 
     def skip(self, n_windows: int) -> None:
@@ -357,7 +373,14 @@ class Labeller:
             labels, distances = self.codebook.assign(features[None, :])
             label, distance = int(labels[0]), float(distances[0])
         return WindowLabel(
-            label, distance, heard.energy_db, heard.onset, heard.reference_db, rotation, key
+            label,
+            distance,
+            heard.energy_db,
+            heard.onset,
+            heard.reference_db,
+            rotation,
+            key,
+            heard.attacks,
         )
 
 

@@ -162,6 +162,7 @@ class ActionAgent:
             history,
             window=window,
             rotation=plan.rotation,
+            attacks=next(iter(plan.attacks[window - plan.window :]), ()),
             preferred=SILENCE if before is None else before.choice.segment,
             leave=leave,
         )

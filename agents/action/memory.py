@@ -22,7 +22,7 @@ from corpus.transposition import MOST_SEMITONES
 from models.alphabet import SILENCE
 from models.labeller import Labeller
 
-FORMAT: Final = "track-2"
+FORMAT: Final = "track-3"
 """Changes whenever a track cached before would be wrong."""
 SHORT_SECONDS: Final = 150.0
 SHORT_TRANSPOSE: Final = 3
@@ -73,6 +73,8 @@ class Memory:
         """RMS levels, dBFS, shape (segments,)."""
         self.onset = np.concatenate([track.onset for track in tracks])
         """Onset strengths, ≥ 0, shape (segments,)."""
+        self.attacks = np.concatenate([track.attacks for track in tracks])
+        """Strongest onset in each of equal parts of the segments, ≥ 0, (segments, parts)."""
         ends = np.cumsum([len(track.energy_db) for track in tracks])
         self.starts: tuple[int, ...] = (0, *ends[:-1].tolist())
         """First segment of each track."""

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from agents.action.passages import Passages
@@ -24,6 +25,8 @@ from agents.action.suffix_array import BREAK, DEPTH, SYMBOL_BYTES, Occurrences
 from models.alphabet import SILENCE
 
 N_DRAWS = 4093
+N_ATTACK_CANDIDATES = 16
+"""Equals among which the one with the attacks that are expected is chosen."""
 
 
 class NavigationConfig(BaseModel, frozen=True, extra="forbid"):
@@ -79,6 +82,7 @@ class _Query:
         last_heard: segments under taboo; the larger the number, the later.
         preferred: position that was foreseen, or BREAK.
         draw: decides among equals, ≥ 0.
+        attacks: expected in the parts of the window, as `_standardised`; empty if nothing is.
         deadline: when to stop, seconds.
     """
 
@@ -90,6 +94,7 @@ class _Query:
     last_heard: dict[int, int]
     preferred: int
     draw: int
+    attacks: NDArray[np.float32]
     deadline: float
 
 
@@ -104,6 +109,8 @@ class Navigator:
         config: how to walk; may be replaced between calls.
         seed: of the choice among equals, ≥ 0.
         now: monotonic time in seconds, for the budget only.
+        attacks: strength of the attacks in the parts of each segment, (segments, parts); None if
+            the choice shall not depend on them.
     """
 
     def __init__(
@@ -113,12 +120,14 @@ class Navigator:
         *,
         seed: int,
         now: Callable[[], float],
+        attacks: NDArray[np.float32] | None = None,
     ) -> None:
         self.config = config
         self.n_over_budget = 0
         """Choices cut short by the time budget so far."""
         self._passages = tuple(passages)
         self._now = now
+        self._attacks = None if attacks is None else _standardised(attacks)
         self._draws: list[int] = np.random.default_rng(seed).integers(2**31, size=N_DRAWS).tolist()
 
     @property
@@ -153,6 +162,7 @@ class Navigator:
         *,
         window: int,
         rotation: int = 0,
+        attacks: Sequence[float] = (),
         preferred: int = SILENCE,
         leave: bool = False,
     ) -> Choice:
@@ -163,6 +173,9 @@ class Navigator:
             history: segments that sounded in the windows before, oldest first, SILENCE for rests.
             window: index of the window to choose for, ≥ 0.
             rotation: in which the scenario's labels are meant.
+            attacks: how strong attacks are expected to be in the parts of the window; among equals
+                the segment with the most similar ones is taken. Empty, or in another number of
+                parts than the memory's: any.
             preferred: taken among equals, after a continuation: what was foreseen before.
             leave: seek another passage even if this one could go on.
 
@@ -177,7 +190,9 @@ class Navigator:
                 f"got {rotation}; label it with the bundle that plans"
             )
         deadline = self._now() + self.config.budget_seconds
-        return self._choose(scenario, history, window, deadline, rotation, preferred, leave=leave)
+        return self._choose(
+            scenario, history, window, deadline, rotation, attacks, preferred, leave=leave
+        )
 
     def _choose(
         self,
@@ -186,6 +201,7 @@ class Navigator:
         window: int,
         deadline: float,
         rotation: int = 0,
+        attacks: Sequence[float] = (),
         preferred: int = SILENCE,
         *,
         leave: bool = False,
@@ -203,6 +219,7 @@ class Navigator:
             last_heard=self._last_heard(history),
             preferred=passages.position_of(preferred),
             draw=self._draws[window % N_DRAWS],
+            attacks=_standardised(np.array(attacks, dtype=np.float32)),
             deadline=deadline,
         )
         position, reason = self._best(query)
@@ -238,9 +255,10 @@ class Navigator:
                 return query.preferred, "scenario" if length > 1 else "jump"
             if n_shared and n_shared + self.config.context_bonus >= length:
                 return shared, "suffix"
-            for position in self._candidates(query, found):
-                if self._is_free(query, position):
-                    return position, "scenario" if length > 1 else "jump"
+            free = (p for p in self._candidates(query, found) if self._is_free(query, p))
+            equals = list(islice(free, N_ATTACK_CANDIDATES if query.attacks.any() else 1))
+            if equals:
+                return self._most_in_time(query, equals), "scenario" if length > 1 else "jump"
         if following:
             return ahead, "continuation"
         return self._least_recent(query, found), "jump"
@@ -272,11 +290,18 @@ class Navigator:
                     best, n_best = state, n_matched
         return best, n_best
 
+    def _most_in_time(self, query: _Query, positions: Sequence[int]) -> int:
+        """The position whose attacks are most like those expected; the first if none are."""
+        if self._attacks is None or self._attacks.shape[1:] != query.attacks.shape:
+            return positions[0]
+        segments = [query.passages.segment_at(position) for position in positions]
+        return positions[int(np.argmax(self._attacks[segments] @ query.attacks))]
+
     def _candidates(self, query: _Query, found: Occurrences) -> Iterator[int]:
-        """Positions in an order that the draw decides: one more than can be under taboo."""
+        """Positions in an order that the draw decides: more than can be under taboo."""
         n_found = found.last - found.first
         n_taboo = len(query.last_heard) + 1 + (2 * self.config.taboo if query.leaving else 0)
-        for offset in range(min(n_found, n_taboo + 1)):
+        for offset in range(min(n_found, n_taboo + N_ATTACK_CANDIDATES)):
             yield query.passages.array.position(found.first + (query.draw + offset) % n_found)
 
     def _is_free(self, query: _Query, position: int) -> bool:
@@ -314,3 +339,13 @@ class Navigator:
     def _last_heard(self, history: Sequence[int]) -> dict[int, int]:
         recent = history[-self.config.taboo :] if self.config.taboo else ()
         return {segment: age for age, segment in enumerate(recent) if segment != SILENCE}
+
+
+def _standardised(attacks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Without their mean and of unit length along the last axis; zeros where all is equal."""
+    if not attacks.size:
+        return attacks
+    centred = attacks - attacks.mean(axis=-1, keepdims=True)
+    length = np.linalg.norm(centred, axis=-1, keepdims=True)
+    standardised: NDArray[np.float32] = centred / np.maximum(length, 1e-9)
+    return standardised

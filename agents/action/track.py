@@ -24,6 +24,7 @@ class Track:
         distances: to the centre of the class, ≥ 0, (rotations, segments) float32.
         energy_db: RMS levels, dBFS, (segments,) float32.
         onset: onset strengths, ≥ 0, (segments,) float32.
+        attacks: strongest onset in each of equal parts of the segments, (segments, parts) float32.
     """
 
     samples: NDArray[np.float32]
@@ -32,6 +33,7 @@ class Track:
     distances: NDArray[np.float32]
     energy_db: NDArray[np.float32]
     onset: NDArray[np.float32]
+    attacks: NDArray[np.float32]
 
 
 def listen_to(
@@ -58,4 +60,12 @@ def listen_to(
         samples = transpose(samples, grid.sample_rate, semitones)
     boundaries = grid.boundaries(grid.n_whole_windows(len(samples)))
     heard = labeller.label_in_all_rotations(samples.mean(axis=1, dtype=np.float32), boundaries)
-    return Track(samples, boundaries, heard.labels, heard.distances, heard.energy_db, heard.onset)
+    return Track(
+        samples,
+        boundaries,
+        heard.labels,
+        heard.distances,
+        heard.energy_db,
+        heard.onset,
+        heard.attacks,
+    )

@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
+from agents.decision.attack_forecast import AttackForecast
 from agents.decision.constraints import playable_mask
 from agents.messages import SILENCE, Control, HeardLabel, Message, Metric, Plan
 from agents.musical_time import Moment
@@ -31,6 +32,12 @@ class DecisionConfig(BaseModel, frozen=True, extra="forbid"):
     top_p: float = Field(default=0.8, gt=0, le=1, description="Nucleus mass.")
     own_past_weight: float = Field(
         default=OWN_PAST_WEIGHT, ge=0, le=1, description="w: 0 flickers, 1 sticks."
+    )
+    phrase_windows: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        description="Windows that share one draw of silence: rests and phrases, no flicker.",
     )
     silence_threshold: float | None = Field(
         default=None,
@@ -77,6 +84,7 @@ class DecisionAgent:
             raise ValueError(
                 "playable must hold the memory's class ids for at least one rotation, got none"
             )
+        self._attacks = AttackForecast()
         self._model, self._fallback, self._config = model, fallback, config
         self._masks = [playable_mask(labels, model.n_labels) for labels in playable]
         self._forget()
@@ -113,6 +121,7 @@ class DecisionAgent:
         """The state before anything was heard."""
         self._model.reset()
         self._fallback.reset()
+        self._attacks.reset()
         self._newest: int | None = None  # last window observed
         self._rotation = 0  # of the last label
         self._failed = False  # since the last plan
@@ -137,12 +146,15 @@ class DecisionAgent:
         if missing > _LONGEST_GAP:
             self._model.reset()
             self._fallback.reset()
+            self._attacks.reset()
             missing = 0
         for gap in range(window - missing, window):
             self._observe(gap, SILENCE, _QUIET_DB, 0.0)
+            self._attacks.hear((0.0,) * len(heard.attacks))
         if missing:
             answers.append(Metric(window, "decision.windows_never_heard", float(missing)))
         self._observe(window, label, heard.energy_db, heard.onset)
+        self._attacks.hear(heard.attacks)
         self._own = {w: own for w, own in self._own.items() if w > window}
         self._newest, self._rotation = window, rotation
         return answers
@@ -188,7 +200,13 @@ class DecisionAgent:
             probabilities.append(probability)
         if not self._masks[self._rotation].any():
             answers.append(Metric(first, "decision.nothing_playable", 1.0))
-        plan = Plan(first, tuple(labels), tuple(probabilities), self._rotation)
+        plan = Plan(
+            first,
+            tuple(labels),
+            tuple(probabilities),
+            self._rotation,
+            self._attacks.expect(self._config.horizon),
+        )
         self._remember(plan)
         return [plan, *answers]
 
@@ -196,7 +214,7 @@ class DecisionAgent:
         """Label of one window, and the probability that the model gave this decision."""
         config, silence = self._config, float(prediction.silence[ahead])
         if config.silence_threshold is None:
-            silent = draw_silence(silence, config.seed, window)
+            silent = draw_silence(silence, config.seed, window // config.phrase_windows)
         else:
             silent = silence >= config.silence_threshold
         if silent:

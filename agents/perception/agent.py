@@ -88,6 +88,7 @@ class PerceptionAgent:
             reference_db=heard.reference_db,
             rotation=heard.rotation,
             key=heard.key,
+            attacks=heard.attacks,
         )
 
 

@@ -32,6 +32,7 @@ def memory_of(labels, energy_db=-20.0):
         zeros[None],
         zeros + np.float32(energy_db),
         zeros,
+        np.zeros((n_segments, 5), dtype=np.float32),
     )
     return Memory([track], GRID)
 

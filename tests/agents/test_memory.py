@@ -43,7 +43,9 @@ def track(samples, labels):
     n_segments = len(labels)
     zeros = np.zeros(n_segments, dtype=np.float32)
     labels = np.array([labels], dtype=np.int64)
-    return Track(samples, GRID.boundaries(n_segments), labels, zeros[None], zeros - 20, zeros)
+    return Track(
+        samples, GRID.boundaries(n_segments), labels, zeros[None], zeros - 20, zeros, zeros[:, None]
+    )
 
 
 def ramp(n_windows):

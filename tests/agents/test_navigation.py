@@ -241,3 +241,35 @@ def test_a_passage_goes_on_across_a_change_of_rotation():
 def test_a_rotation_that_the_memory_has_not_is_refused():
     with pytest.raises(ValueError, match=r"rotation must be in 0\.\.0, .* got 3"):
         navigator_of([0, 1]).choose([0], [], window=0, rotation=3)
+
+
+def navigator_in_time(labels, attacks, seed=0):
+    passages = Passages(np.array(labels), (0,), DISTANCES)
+    return Navigator(
+        [passages], NavigationConfig(), seed=seed, now=lambda: 0.0, attacks=np.float32(attacks)
+    )
+
+
+def test_among_equals_the_one_with_the_expected_attacks_is_taken():
+    labels = [0, 5, 0, 4, 0, 3, 0]
+    attacks = [[0, 0, 0]] * 7
+    attacks[0], attacks[2], attacks[4], attacks[6] = [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]
+    for seed in range(6):
+        navigator = navigator_in_time(labels, attacks, seed)
+        for part, segment in enumerate((0, 2, 4)):
+            expected = [0.1, 0.1, 0.1]
+            expected[part] = 0.7
+            assert navigator.choose([0], [], window=0, attacks=expected).segment == segment
+
+
+def test_the_scenario_comes_before_the_attacks():
+    navigator = navigator_in_time([0, 1, 5, 0, 2], [[1, 0], [0, 0], [0, 0], [0, 1], [0, 0]])
+    assert navigator.choose([0, 1], [], window=0, attacks=[0.0, 1.0]).segment == 0
+
+
+def test_without_expected_attacks_the_draw_decides():
+    labels, attacks = [0, 5, 0, 4, 0, 3, 0], [[1, 0]] * 7
+    plain = [navigator_of(labels, seed=s).choose([0], [], window=0).segment for s in range(8)]
+    for nothing in ((), (0.0, 0.0), (0.3, 0.3), (1.0, 0.0, 0.0)):
+        timed = [navigator_in_time(labels, attacks, s) for s in range(8)]
+        assert [n.choose([0], [], window=0, attacks=nothing).segment for n in timed] == plain

@@ -1,6 +1,7 @@
 """The decision agent: what it observes, what it plans, how it degrades and restarts."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -350,3 +351,28 @@ def test_a_restarted_agent_plans_in_the_rotation_it_was_in():
 def test_a_memory_without_rotations_is_refused():
     with pytest.raises(ValueError, match="at least one rotation, got none"):
         rotating_agent([])
+
+
+def test_a_plan_says_when_attacks_are_expected():
+    agent = agent_of()
+    for window in range(20):
+        attacks = (0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        message = HeardLabel(window, 0, 0.1, -20.0, 0.5, -20.0, attacks=attacks)
+        (plan,) = plans(step(agent, message))
+    assert plan.attacks == (attacks,) * H
+    again = agent_of()
+    again.restore([replace(message, window=w) for w in range(20)])
+    (plan,) = plans(step(again, replace(message, window=20)))
+    assert plan.attacks == (attacks,) * H
+
+
+def test_silence_is_drawn_once_for_a_phrase():
+    model = Scripted(silence=0.5)
+    agent = agent_of(model, DecisionConfig(horizon=H, phrase_windows=8))
+    rests = []
+    for window in range(400):
+        (plan,) = plans(step(agent, heard(window)))
+        rests.append(plan.labels[0] == SILENCE)
+    phrases = np.array(rests[7:-1]).reshape(-1, 8)  # the plan after window 7 begins at 8
+    assert all(len(set(phrase)) == 1 for phrase in phrases)
+    assert 0.3 < phrases.mean() < 0.7
