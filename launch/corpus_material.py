@@ -32,7 +32,7 @@ from models.vector_quantizer import Codebook
 
 MOST_PAIRS: Final = 6
 """Pairs of parts taken from one song, drawn if it has more: no song outweighs the others."""
-MOST_WINDOWS: Final = 60_000
+MOST_WINDOWS: Final = 24_000
 """Windows that a codebook is fitted on; more change nothing and take longer."""
 FEWEST_WINDOWS: Final = 40
 """Windows that a song must have."""

@@ -1,7 +1,7 @@
 """One cell of the paired-tracks table: a configuration and a seed, trained and measured.
 
-Labels of a configuration are made once and kept (`labels/NAME.safetensors`); each cell keeps its figures
-(`cells/NAME-SEED.json`). A command that was stopped goes on with what is missing.
+Labels of a configuration are made once and kept (`labels/NAME.safetensors`); each cell keeps its
+figures and weights (`cells/NAME-SEED.json`). A command that was stopped goes on with the rest.
 """
 
 import json
@@ -168,7 +168,7 @@ def run_cell(
     memories = settings.transformer().history_windows
     train = with_history(split.train, codes, memories)
     validation = with_history(
-        drawn(split.validation, effort.judged_windows // 4, 0), codes, memories
+        drawn(split.validation, effort.judged_windows // 5, 0), codes, memories
     )
     began = time.process_time()
     state = start(
@@ -186,6 +186,8 @@ def run_cell(
         ),
     )
     seconds = time.process_time() - began
+    if state.stopped == "interrupted":  # half a training is no figure
+        raise KeyboardInterrupt
     weights = load_best(state)
     path.parent.mkdir(parents=True, exist_ok=True)
     save_file(dict(weights), path.with_suffix(".safetensors"))
@@ -196,7 +198,7 @@ def run_cell(
         state.network, counts, split.train, blocks, configuration.window_seconds, seed
     )
     config = settings.training()
-    cell = {
+    cell: Cell = {
         "configuration": configuration.name,
         "window_seconds": configuration.window_seconds,
         "alphabet": n_labels,
@@ -216,8 +218,10 @@ def run_cell(
         "sequence_songs": figures["truth"].sequence_songs,
         "systems": {name: one.as_json() for name, one in figures.items()},
     }
-    write_atomically(path, json.dumps(_rounded(cell)) + "\n")
-    return cell
+    text = json.dumps(_rounded(cell))
+    write_atomically(path, text + "\n")
+    kept: Cell = json.loads(text)  # as it will be read again
+    return kept
 
 
 def _rounded(value: Any) -> Any:  # noqa: ANN401

@@ -53,7 +53,7 @@ class PaperTraining:
         """Fresh weights from the config's seed."""
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            network = PaperTransformer(config, n_labels, shift)
+            network = PaperTransformer(config, n_labels, shift).eval()
         adam = torch.optim.Adam(
             network.parameters(),
             lr=config.learning_rate,

@@ -214,7 +214,7 @@ def wrong_guides(blocks: Sequence[Block]) -> list[Block]:
     for block in blocks:
         other = first[songs[(songs.index(block.song) + 1) % len(songs)]]
         n, m = len(block.heard), min(len(block.heard), len(other.heard))
-        heard, fields = np.full(n, SILENCE), np.zeros((n, 2), np.float32)
+        heard, fields = np.full(n, SILENCE), np.zeros_like(block.fields)
         heard[:m], fields[:m] = other.heard[:m], other.fields[:m]
         wrong.append(
             Block(block.song, block.first_window, block.warm_up, heard, fields, block.answer)

@@ -36,10 +36,10 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid"):
     warm_up_steps: int = Field(default=30, ge=1, description="Steps of linear warm-up.")
     weight_decay: float = Field(default=0.1, ge=0, description="AdamW, on matrices only.")
     fully_hidden_share: float = Field(
-        default=0.25, ge=0, le=1, description="Crops whose whole own past is hidden."
+        default=0.5, ge=0, le=1, description="Crops whose whole own past is hidden."
     )
     online_share: float = Field(
-        default=0.6, ge=0, le=1, description="Crops of shift 1, if the shift is an input."
+        default=0.8, ge=0, le=1, description="Crops of shift 1, if the shift is an input."
     )
     activity_weight: float = Field(default=0.1, ge=0, description="Of its squared error.")
     bfloat16: bool = Field(default=False, description="Mixed precision: matrices in bfloat16.")
@@ -215,11 +215,11 @@ def take_step(state: TrainingState, config: TrainingConfig, train: Sequence[Bloc
 
 
 def _schedule(step: int, config: TrainingConfig) -> float:
-    """Linear warm-up, then a cosine down to a tenth."""
+    """Linear warm-up, then a cosine down to a thirtieth."""
     if step < config.warm_up_steps:
         return (step + 1) / config.warm_up_steps
     done = (step - config.warm_up_steps) / max(1, config.max_steps - config.warm_up_steps)
-    return float(0.55 + 0.45 * np.cos(np.pi * min(1.0, done)))
+    return float((31 + 29 * np.cos(np.pi * min(1.0, done))) / 60)
 
 
 @dataclass(frozen=True, eq=False)
