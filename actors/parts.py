@@ -79,15 +79,17 @@ def build_stage_memory(
         ValueError: a file cannot be used.
     """
     from agents.action.memory import build_memory
+    from agents.action.track_cache import TrackCache
 
     return build_memory(
         config.memory,
         labeller,
         config.grid,
         config.n_channels,
-        cache_dir=config.cache,
+        transpose=config.transpose,
+        cache=TrackCache(config.cache, config.cache_megabytes * 10**6),
         fingerprint=ear_fingerprint(config),
-        progress=lambda path, index, count: progress(f"{path.name} ({index + 1} of {count})"),
+        progress=lambda name, index, count: progress(f"{name} ({index + 1} of {count})"),
     )
 
 
@@ -112,10 +114,13 @@ def _build_action(config: BandConfig) -> Agent:
 
     labeller = build_labeller(config)
     memory = build_stage_memory(config, labeller)
-    passages = Passages(memory.labels, memory.starts, labeller.codebook.distances_between())
+    distances = labeller.codebook.distances_between()
+    passages = [Passages(labels, memory.starts, distances) for labels in memory.labels]
     # the wall may cut a search short, so at fast pace it stands still: same seed, same segments
     clock = SystemClock() if config.pace == "real" else ManualClock()
-    navigator = Navigator(passages, config.action, seed=config.seed, now=clock.now)
+    navigator = Navigator(
+        passages, config.action, seed=config.seed, now=clock.now, attacks=memory.attacks
+    )
     return ActionAgent(memory, navigator, config.action)
 
 
