@@ -5,16 +5,19 @@ of the window, and describes the frames that *end* inside that window. Who keeps
 the `Ear`, so a pretrained or a learned encoder needs nothing but `encode`.
 """
 
-from typing import Literal, Protocol
+from pathlib import Path
+from typing import Final, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, Field
 
 from models.descriptors import Descriptors
 
-__all__ = ["Encoder", "EncoderName", "build_encoder"]
+__all__ = ["Encoder", "EncoderName", "LearnedConfig", "build_encoder"]
 
-EncoderName = Literal["descriptors"]
+EncoderName = Literal["descriptors", "learned"]
+EARS_FOLDER: Final = Path(__file__).with_name("ears")
 
 
 class Encoder(Protocol):
@@ -43,17 +46,41 @@ class Encoder(Protocol):
         ...
 
 
-def build_encoder(name: EncoderName, sample_rate: int, window_seconds: float) -> Encoder:
+class LearnedConfig(BaseModel, frozen=True, extra="forbid"):
+    """Which learned ear."""
+
+    weights: str = Field("pop", description="A name in models/ears, or a safetensors file.")
+    digest: str = Field("", description="Of the weights' content, if they must be these.")
+
+    @property
+    def path(self) -> Path:
+        """The file of the weights."""
+        plain = self.weights and Path(self.weights).name == self.weights and "." not in self.weights
+        return EARS_FOLDER / f"{self.weights}.safetensors" if plain else Path(self.weights)
+
+
+def build_encoder(
+    name: EncoderName,
+    sample_rate: int,
+    window_seconds: float,
+    learned: LearnedConfig | None = None,
+) -> Encoder:
     """The encoder called `name`, made for a rate and a window length.
 
     Args:
-        name: "descriptors", the hand-made pitch descriptors.
+        name: "descriptors", the hand-made pitch descriptors; "learned", a network trained here.
         sample_rate: samples per second of everything that it will hear.
         window_seconds: length of a window, seconds, > 0.
+        learned: which learned ear.
 
     Raises:
-        ValueError: unknown name, or a rate or window out of range.
+        ValueError: unknown name, a rate or window out of range, or weights that cannot be used.
     """
-    if name != "descriptors":
-        raise ValueError(f"encoder must be 'descriptors', got {name!r}; choose the one there is")
-    return Descriptors(sample_rate, window_seconds)
+    if name == "descriptors":
+        return Descriptors(sample_rate, window_seconds)
+    if name == "learned":
+        from models.learned_ear import EarWeights, LearnedEar
+
+        config = learned or LearnedConfig()
+        return LearnedEar(EarWeights.load(config.path, config.digest), sample_rate, window_seconds)
+    raise ValueError(f"encoder must be 'descriptors' or 'learned', got {name!r}; choose one")

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field
 from models.activity import OnsetStrength
 from models.alphabet import SILENCE
 from models.condenser import CondenserName, condense
-from models.encoder import Encoder, EncoderName, build_encoder
+from models.encoder import Encoder, EncoderName, LearnedConfig, build_encoder
 from models.energy_gate import EnergyGate, EnergyGateConfig, level_db
 from models.vector_quantizer import Codebook
 
@@ -27,6 +27,8 @@ class EarConfig(BaseModel, frozen=True, extra="forbid"):
 
     encoder: EncoderName = "descriptors"
     """Which encoder hears; "descriptors" needs no download."""
+    learned: LearnedConfig | None = None
+    """Which learned ear, if the encoder is "learned"."""
     condenser: CondenserName = "mean"
     """How the frames of a window become one vector: "mean" or "max"."""
     gate: EnergyGateConfig = Field(default_factory=EnergyGateConfig)
@@ -283,5 +285,5 @@ def build_ear(config: EarConfig, sample_rate: int, window_seconds: float) -> Ear
     Raises:
         ValueError: a rate or window length out of range.
     """
-    encoder = build_encoder(config.encoder, sample_rate, float(window_seconds))
+    encoder = build_encoder(config.encoder, sample_rate, float(window_seconds), config.learned)
     return Ear(encoder, config.condenser, config.gate, sample_rate, window_seconds)
