@@ -93,6 +93,10 @@ class EarNetwork(torch.nn.Module):
         seed: of the weights.
     """
 
+    register: Tensor
+    fold: Tensor
+    turns: Tensor
+
     def __init__(self, shape: EarShape, seed: int) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)

@@ -15,7 +15,13 @@ from pydantic import BaseModel, Field
 from models.activity import OnsetStrength
 from models.alphabet import SILENCE
 from models.condenser import CondenserName, condense
-from models.encoder import Encoder, EncoderName, LearnedConfig, build_encoder
+from models.encoder import (
+    Encoder,
+    EncoderName,
+    LearnedConfig,
+    PretrainedConfig,
+    build_encoder,
+)
 from models.energy_gate import EnergyGate, EnergyGateConfig, level_db
 from models.vector_quantizer import Codebook
 
@@ -29,6 +35,8 @@ class EarConfig(BaseModel, frozen=True, extra="forbid"):
     """Which encoder hears; "descriptors" needs no download."""
     learned: LearnedConfig | None = None
     """Which learned ear, if the encoder is "learned"."""
+    pretrained: PretrainedConfig | None = None
+    """Which model, if the encoder is "pretrained"."""
     condenser: CondenserName = "mean"
     """How the frames of a window become one vector: "mean" or "max"."""
     gate: EnergyGateConfig = Field(default_factory=EnergyGateConfig)
@@ -285,5 +293,7 @@ def build_ear(config: EarConfig, sample_rate: int, window_seconds: float) -> Ear
     Raises:
         ValueError: a rate or window length out of range.
     """
-    encoder = build_encoder(config.encoder, sample_rate, float(window_seconds), config.learned)
+    encoder = build_encoder(
+        config.encoder, sample_rate, float(window_seconds), config.learned, config.pretrained
+    )
     return Ear(encoder, config.condenser, config.gate, sample_rate, window_seconds)
