@@ -25,6 +25,7 @@ from safetensors.numpy import save as save_tensors
 
 from models.count_model import CountModel, LiveCounts
 from models.decision_model import DecisionModel
+from models.encoder import LiveHearing
 from models.labeller import EarConfig, Labeller, build_ear
 from models.live_transformer import LiveTransformer, check_weights
 from models.transformer_config import TransformerConfig
@@ -76,14 +77,18 @@ class Bundle:
     counts: CountModel
     decision: Arrays
 
-    def labeller(self, sample_rate: int, window_seconds: float) -> Labeller:
+    def labeller(
+        self, sample_rate: int, window_seconds: float, live: LiveHearing | None = None
+    ) -> Labeller:
         """The ear and codebook of this bundle, for a stage's own rate and window.
 
         Args:
             sample_rate: samples per second of what will be heard.
             window_seconds: length of a window, seconds, > 0.
+            live: how a pretrained model hears on this machine; None hears as in training.
         """
-        return Labeller(build_ear(self.card.ear, sample_rate, window_seconds), self.codebook)
+        ear = self.card.ear.heard_live(live)
+        return Labeller(build_ear(ear, sample_rate, window_seconds), self.codebook)
 
     def decision_model(self, kind: ModelKind) -> DecisionModel:
         """A fresh live model: "transformer", or "counts" (the fallback)."""

@@ -18,6 +18,7 @@ __all__ = [
     "Encoder",
     "EncoderName",
     "LearnedConfig",
+    "LiveHearing",
     "Precision",
     "PretrainedConfig",
     "build_encoder",
@@ -67,16 +68,21 @@ class LearnedConfig(BaseModel, frozen=True, extra="forbid"):
         return EARS_FOLDER / f"{self.weights}.safetensors" if plain else Path(self.weights)
 
 
-class PretrainedConfig(BaseModel, frozen=True, extra="forbid"):
+class LiveHearing(BaseModel, frozen=True, extra="forbid"):
+    """How much of the past a pretrained model hears at once, how exactly, with how many hands."""
+
+    context_seconds: float = Field(2.0, gt=0, le=30, description="Heard at once, window included.")
+    precision: Precision = Field("float32", description="Of the weights.")
+    threads: int = Field(1, ge=1, le=64, description="Of the process that hears.")
+
+
+class PretrainedConfig(LiveHearing, frozen=True, extra="forbid"):
     """Which Hugging Face model hears, and how."""
 
     model: str = Field(min_length=1, description="A folder of save_pretrained, or a hub id.")
     layer: Annotated[int, Field(ge=0)] | Literal["mean"] = Field(
         "mean", description="Hidden layer, 0 being the input of the first; or the mean of all."
     )
-    context_seconds: float = Field(2.0, gt=0, le=30, description="Heard at once, window included.")
-    precision: Precision = Field("float32", description="Of the weights.")
-    threads: int = Field(1, ge=1, le=64, description="Of the process that hears.")
     trust_remote_code: bool = Field(False, description="Run Python files of the model.")
 
 

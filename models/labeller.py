@@ -19,6 +19,7 @@ from models.encoder import (
     Encoder,
     EncoderName,
     LearnedConfig,
+    LiveHearing,
     PretrainedConfig,
     build_encoder,
 )
@@ -41,6 +42,14 @@ class EarConfig(BaseModel, frozen=True, extra="forbid"):
     """How the frames of a window become one vector: "mean" or "max"."""
     gate: EnergyGateConfig = Field(default_factory=EnergyGateConfig)
     """When a window is silent."""
+
+    def heard_live(self, live: LiveHearing | None) -> "EarConfig":
+        """This ear as it hears on a machine; only a pretrained model hears otherwise there."""
+        if live is None or self.pretrained is None:
+            return self
+        return self.model_copy(
+            update={"pretrained": self.pretrained.model_copy(update=live.model_dump())}
+        )
 
 
 @dataclass(frozen=True, eq=False)

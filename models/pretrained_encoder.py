@@ -1,4 +1,4 @@
-"""The `pretrained` encoder: any Hugging Face model that hears raw audio (wav2vec 2.0, HuBERT, MERT).
+"""The `pretrained` encoder: a Hugging Face model for raw audio (wav2vec 2.0, HuBERT, MERT).
 
 The newest seconds, context and window, are resampled to the model's rate and heard as a whole;
 only the frames that end inside the window are kept. Nothing after the window is heard, and
@@ -125,7 +125,7 @@ def _frame_ends(n_frames: int, n_samples: int, loaded: _Loaded) -> NDArray[np.in
     return (index + 1) * n_samples // n_frames
 
 
-@functools.lru_cache(maxsize=2)
+@functools.lru_cache(maxsize=4)
 def _load(model: str, layer: int | str, precision: str, trust_remote_code: bool) -> _Loaded:
     """The model, ready to hear; the layers above the chosen one are left out where that is safe."""
     network, extractor = _open(model, trust_remote_code=trust_remote_code)
@@ -141,7 +141,8 @@ def _load(model: str, layer: int | str, precision: str, trust_remote_code: bool)
     elif precision == "int8":
         with warnings.catch_warnings():  # its successor is a package of its own
             warnings.simplefilter("ignore")
-            network = torch.ao.quantization.quantize_dynamic(network, {torch.nn.Linear})
+            quantize: Any = torch.ao.quantization.quantize_dynamic
+            network = quantize(network, {torch.nn.Linear})
     kernels = getattr(network.config, "conv_kernel", None)
     strides = getattr(network.config, "conv_stride", None)
     hop, reach = _hop_and_reach(kernels, strides) if kernels and strides else (0, 0)
