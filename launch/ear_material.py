@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from corpus.audio_file import read_audio
 from corpus.manifest import ManifestError, Role, SongRecord, load_manifest
 from corpus.segmentation import WindowGrid, exact_seconds
-from models.ear_training import FRAMES_PER_WINDOW, EarMaterial, decibels_to_bytes
+from corpus.voices import name_seed
+from models.ear_training import (
+    FRAMES_PER_WINDOW,
+    EarMaterial,
+    Variation,
+    decibels_to_bytes,
+    views_of,
+)
 from models.energy_gate import EnergyGate, EnergyGateConfig, level_db
 from models.log_spectrum import LogSpectrum
 
@@ -79,14 +86,16 @@ def _material(corpus: Path, rate: int, song: SongRecord, cache: Path) -> EarMate
         partial = path.with_name(f".{path.stem}.partial.npz")
         np.savez(partial, **stored)  # type: ignore[arg-type]
         os.replace(partial, path)
-    spectra: dict[str, list[NDArray[np.uint8]]] = {}
+    views: dict[str, list[NDArray[np.float16]]] = {}
     silent: dict[str, list[NDArray[np.bool_]]] = {}
     with np.load(path, allow_pickle=False) as stored_file:
         for index, part in enumerate(song.parts):
             name = part.twin_of or part.name
-            spectra.setdefault(name, []).append(stored_file[f"{index}/spectrum"])
+            rng = np.random.default_rng([name_seed(song.name), index])
+            seen = views_of(stored_file[f"{index}/spectrum"], Variation(), rng)
+            views.setdefault(name, []).append(seen)
             silent.setdefault(name, []).append(stored_file[f"{index}/silent"])
-    return EarMaterial(song.name, spectra, silent, song.pairs)
+    return EarMaterial(song.name, views, silent, song.pairs)
 
 
 def _see(samples: NDArray[np.float32], rate: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

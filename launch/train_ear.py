@@ -86,7 +86,7 @@ def train_ear(arguments: argparse.Namespace, console: Console) -> EarWeights:
     card = {
         "training": config.model_dump(mode="json"),
         "songs": len(material),
-        "twins": sum(any(len(s) > 1 for s in song.spectra.values()) for song in material),
+        "twins": sum(any(len(one) > 1 for one in song.views.values()) for song in material),
         "loss": recent_loss(training),
     }
     weights = EarWeights(config.shape, training.network.arrays(), card)

@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -71,7 +72,8 @@ def _mark(training: EarTraining) -> str:
     digest = hashlib.blake2b(training.config.model_dump_json().encode(), digest_size=8)
     for song in training.songs:
         digest.update(f"{song.name} {sorted(song.pairs)}".encode())
-        for part in sorted(song.spectra):
-            for spectrum in song.spectra[part]:
-                digest.update(f"{part} {spectrum.shape} {int(spectrum.sum())}".encode())
+        for part in sorted(song.views):
+            for views in song.views[part]:
+                total = float(views.sum(dtype=np.float64))
+                digest.update(f"{part} {views.shape} {total:.3f}".encode())
     return digest.hexdigest()

@@ -2,9 +2,9 @@
 
 Near belong (InfoNCE, van den Oord et al. 2018, both directions): the same notes on two
 instruments, and two parts of one song at one moment. Apart: all other moments of the batch, of
-this song (but those half a second around) and of others. Spectra are varied on the way: tone
-colour, tuning, noise. Every step draws from its own seed, so a training that was stopped goes on
-as if it had not been.
+this song (but those half a second around) and of others. Every part is seen in several views, as
+it is and with another tone colour, tuning and noise. Every step draws from its own seed, so a
+training that was stopped goes on as if it had not been.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,17 +18,18 @@ from pydantic import BaseModel, Field
 from torch import Tensor
 from torch.nn import functional
 
-from models.learned_ear import (
-    COMPRESSION,
-    CONTEXT_FRAMES,
-    N_CHROMA,
-    QUIETEST_PARTIAL,
-    EarShape,
-    octave_fold,
-)
+from models.learned_ear import CONTEXT_FRAMES, N_CHROMA, N_VIEWS, EarShape, octave_fold, outline
 from models.log_spectrum import N_PITCHES
 
-__all__ = ["EarMaterial", "EarNetwork", "EarTraining", "EarTrainingConfig", "decibels_to_bytes"]
+__all__ = [
+    "EarMaterial",
+    "EarNetwork",
+    "EarTraining",
+    "EarTrainingConfig",
+    "Variation",
+    "decibels_to_bytes",
+    "views_of",
+]
 
 FloatArray = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
@@ -38,23 +39,30 @@ LOWEST_DB: Final = -120.0
 STEPS_PER_DB: Final = 2.0
 NEAR_WINDOWS: Final = 1
 """Windows of the same song this near are neither the same nor others."""
+WARM_UP_STEPS: Final = 50
 
 
 class EarTrainingConfig(BaseModel, frozen=True, extra="forbid"):
     """How the learned ear is trained."""
 
     shape: EarShape = Field(default_factory=EarShape, description="Size of the network.")
-    steps: int = Field(2000, ge=1, description="Updates.")
-    songs: int = Field(32, ge=2, description="Stretches per step.")
-    windows: int = Field(8, ge=2, description="Windows of 0.5 s per stretch.")
+    steps: int = Field(3000, ge=1, description="Updates.")
+    songs: int = Field(32, ge=2, description="Songs per step.")
+    windows: int = Field(16, ge=2, description="Windows of 0.5 s per song.")
     temperature: float = Field(0.1, gt=0, le=1, description="Of the cosine similarities.")
     learning_rate: float = Field(3e-3, gt=0, description="Highest; a cosine takes it to zero.")
     weight_decay: float = Field(1e-4, ge=0, description="AdamW's.")
     twin_share: float = Field(0.5, ge=0, le=1, description="Of the loss that instruments get.")
+    seed: int = Field(0, ge=0, description="Of weights and of all draws.")
+
+
+class Variation(BaseModel, frozen=True, extra="forbid"):
+    """How the views of a part differ from what was recorded."""
+
+    n_views: int = Field(3, ge=1, le=16, description="Views of a part; the first is as recorded.")
     tone_db: float = Field(8.0, ge=0, le=30, description="Deviation of the tone colour, dB.")
     noise_db: tuple[float, float] = Field((-70.0, -25.0), description="Noise, dB under the peak.")
     blur: float = Field(0.35, ge=0, le=0.5, description="Detuning, at most, semitones.")
-    seed: int = Field(0, ge=0, description="Of weights and of all draws.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,13 +71,13 @@ class EarMaterial:
 
     Args:
         name: of the song.
-        spectra: by part, one per instrument: amplitudes as bytes, (T, 2, 72), T = 5 W.
+        views: by part, one per instrument: (views, W, 4, 72), float16.
         silent: by part, one per instrument, (W,).
         pairs: names of parts that may answer each other.
     """
 
     name: str
-    spectra: Mapping[str, Sequence[Bytes]]
+    views: Mapping[str, Sequence[NDArray[np.float16]]]
     silent: Mapping[str, Sequence[NDArray[np.bool_]]]
     pairs: Sequence[tuple[str, str]]
 
@@ -77,6 +85,30 @@ class EarMaterial:
     def n_windows(self) -> int:
         """W."""
         return len(next(iter(self.silent.values()))[0])
+
+
+def views_of(
+    spectrum: Bytes, variation: Variation, rng: np.random.Generator
+) -> NDArray[np.float16]:
+    """What the ear may see of a part, (views, W, 4, 72): as recorded, and varied.
+
+    Args:
+        spectrum: amplitudes as bytes, (5 W, 2, 72).
+        variation: how views differ.
+        rng: draws tone colours, tunings and noise.
+    """
+    recorded = _AMPLITUDE_OF_BYTE[spectrum]
+    n_windows = len(spectrum) // FRAMES_PER_WINDOW
+    views = np.zeros((variation.n_views, n_windows, N_VIEWS, N_PITCHES), dtype=np.float16)
+    before = np.zeros((CONTEXT_FRAMES, *recorded.shape[1:]), dtype=np.float32)
+    for number in range(variation.n_views):
+        heard = recorded if number == 0 else _vary(recorded, variation, rng)
+        padded = np.concatenate([before, heard])
+        for window in range(n_windows):
+            start = window * FRAMES_PER_WINDOW
+            frames = padded[start : start + CONTEXT_FRAMES + FRAMES_PER_WINDOW]
+            views[number, window] = outline(frames, CONTEXT_FRAMES)
+    return views
 
 
 def decibels_to_bytes(amplitudes: FloatArray) -> Bytes:
@@ -126,33 +158,14 @@ class EarNetwork(torch.nn.Module):
             for name, attribute in self._names.items()
         }
 
-    def forward(self, amplitudes: Tensor) -> Tensor:
-        """Unit vectors for the windows of stretches.
-
-        Args:
-            amplitudes: (B, 10 + 5 W, 2, 72), ≥ 0: ten frames of context, then W windows.
-
-        Returns:
-            (B, W, D).
-        """
-        n, n_frames = amplitudes.shape[:2]
-        strongest = amplitudes.amax(dim=(2, 3)).clamp_min(QUIETEST_PARTIAL)  # (B, T)
-        seen = torch.log1p(amplitudes * (COMPRESSION / strongest)[..., None, None])
-        frames = seen.reshape(n, n_frames, -1) / float(np.log1p(COMPRESSION))
+    def forward(self, views: Tensor) -> Tensor:
+        """Unit vectors, (N, D), of windows seen as `outline` gives them, (N, 4, 72)."""
+        values = views.flatten(1)
         for name in ("first", "second"):
             matrix, bias = self._along_pitch(name)
-            frames = functional.relu(frames @ matrix + bias)
-        weight = strongest.sqrt()[..., None]  # (B, T, 1)
-        sums = torch.cumsum(functional.pad(frames * weight, (0, 0, 1, 0)), dim=1)
-        weights = torch.cumsum(functional.pad(weight, (0, 0, 1, 0)), dim=1)
-        ends = torch.arange(CONTEXT_FRAMES, n_frames, FRAMES_PER_WINDOW) + FRAMES_PER_WINDOW
-        means = []
-        for length in (FRAMES_PER_WINDOW, FRAMES_PER_WINDOW + CONTEXT_FRAMES):
-            total = sums[:, ends] - sums[:, ends - length]
-            means.append(total / (weights[:, ends] - weights[:, ends - length]))
-        notes = torch.stack(means, dim=2).reshape(n, len(ends), 2, self.shape.second, N_PITCHES)
-        folded = (notes * self.register) @ self.fold  # (B, W, 2, second, 12)
-        hidden = functional.relu(self._around("mix", folded.flatten(2)))
+            values = functional.relu(values @ matrix + bias)
+        notes = values.reshape(len(values), self.shape.second, N_PITCHES) * self.register
+        hidden = functional.relu(self._around("mix", (notes @ self.fold).flatten(1)))
         return functional.normalize(self._around("out", hidden), dim=-1)
 
     def _along_pitch(self, name: str) -> tuple[Tensor, Tensor]:
@@ -198,7 +211,7 @@ class EarTraining:
             rng = np.random.default_rng([self.config.seed, self.step])
             progress = self.step / self.config.steps
             rate = self.config.learning_rate * min(
-                1.0, (self.step + 1) / 50, 0.5 + 0.5 * float(np.cos(np.pi * progress))
+                (self.step + 1) / WARM_UP_STEPS, 0.5 + 0.5 * float(np.cos(np.pi * progress))
             )
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
@@ -214,48 +227,53 @@ class EarTraining:
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Stretches of songs: one part, the same on another instrument, another part.
+    """Windows of songs: of one part, the same on another instrument, and of another part.
 
     Args:
-        amplitudes: (3, B, T, 2, 72).
-        sounding: (3, B, W).
+        views: (3, N, 4, 72).
+        sounding: (3, N).
+        song: of each window, (N,).
+        moment: index of each window in its song, (N,).
     """
 
-    amplitudes: Tensor
+    views: Tensor
     sounding: Tensor
+    song: Tensor
+    moment: Tensor
 
 
 def draw_batch(
     songs: Sequence[EarMaterial], config: EarTrainingConfig, rng: np.random.Generator
 ) -> Batch:
-    """Stretches of different songs at random places, each spectrum varied on its own."""
-    length = CONTEXT_FRAMES + config.windows * FRAMES_PER_WINDOW
-    context_windows = CONTEXT_FRAMES // FRAMES_PER_WINDOW
+    """Windows of different songs, each part in a view of its own."""
     chosen = rng.choice(len(songs), config.songs, replace=len(songs) < config.songs)
-    spectra = np.zeros((3, config.songs, length, 2, N_PITCHES), dtype=np.float32)
-    sounding = np.zeros((3, config.songs, config.windows), dtype=np.bool_)
+    shape = (3, config.songs, config.windows)
+    views = np.zeros((*shape, N_VIEWS, N_PITCHES), dtype=np.float32)
+    sounding = np.zeros(shape, dtype=np.bool_)
+    moments = np.zeros(shape[1:], dtype=np.int64)
     for row, song in enumerate(songs[int(index)] for index in chosen):
-        last = max(context_windows, song.n_windows - config.windows)
-        start = int(rng.integers(context_windows, last + 1))
         pair = song.pairs[int(rng.integers(len(song.pairs)))]
         one, other = pair if rng.random() < 0.5 else pair[::-1]
-        order = rng.permutation(len(song.spectra[one]))
-        second = int(rng.integers(len(song.spectra[other])))
+        both = ~song.silent[one][0] & ~song.silent[other][0]
+        where = np.flatnonzero(both) if both.any() else np.arange(song.n_windows)
+        moment = rng.choice(where, config.windows, replace=len(where) < config.windows)
+        moments[row] = moment
+        order = rng.permutation(len(song.views[one]))
+        second = int(rng.integers(len(song.views[other])))
         sources = [(one, int(order[0])), (one, int(order[-1])), (other, second)]
         for place, (part, instrument) in enumerate(sources):
-            if place == 1 and len(order) == 1:
-                continue  # no other instrument is known
-            frames = song.spectra[part][instrument]
-            begin = start * FRAMES_PER_WINDOW - CONTEXT_FRAMES
-            piece = frames[begin : begin + length]
-            spectra[place, row, : len(piece)] = _vary(_amplitudes(piece), config, rng)
-            quiet = song.silent[part][instrument][start : start + config.windows]
-            sounding[place, row, : len(quiet)] = ~quiet
-    return Batch(torch.from_numpy(spectra), torch.from_numpy(sounding))
-
-
-def _amplitudes(piece: Bytes) -> FloatArray:
-    return _AMPLITUDE_OF_BYTE[piece]
+            seen = song.views[part][instrument]
+            if place == 1 and len(order) == 1 and len(seen) == 1:
+                continue  # neither another instrument nor another view is known
+            views[place, row] = seen[int(rng.integers(len(seen))), moment]
+            sounding[place, row] = ~song.silent[part][instrument][moment]
+    owner = np.arange(config.songs).repeat(config.windows)
+    return Batch(
+        torch.from_numpy(views.reshape(3, -1, N_VIEWS, N_PITCHES)),
+        torch.from_numpy(sounding.reshape(3, -1)),
+        torch.from_numpy(np.asarray(chosen)[owner]),
+        torch.from_numpy(moments.ravel()),
+    )
 
 
 _AMPLITUDE_OF_BYTE: Final = (10.0 ** ((np.arange(256) / STEPS_PER_DB + LOWEST_DB) / 20)).astype(
@@ -263,15 +281,15 @@ _AMPLITUDE_OF_BYTE: Final = (10.0 ** ((np.arange(256) / STEPS_PER_DB + LOWEST_DB
 )
 
 
-def _vary(piece: FloatArray, config: EarTrainingConfig, rng: np.random.Generator) -> FloatArray:
+def _vary(piece: FloatArray, variation: Variation, rng: np.random.Generator) -> FloatArray:
     """Another tone colour (a smooth curve), a little out of tune, with noise."""
-    knots = rng.normal(0.0, config.tone_db, 7)
+    knots = rng.normal(0.0, variation.tone_db, 7)
     curve = np.interp(np.linspace(0, 6, N_PITCHES), np.arange(7), knots)
     coloured = piece * (10.0 ** (curve / 20)).astype(np.float32)
-    off = rng.uniform(0.0, config.blur) * (rng.random() < 0.5)
+    off = rng.uniform(0.0, variation.blur) * (rng.random() < 0.5)
     side = np.roll(coloured, 1 if rng.random() < 0.5 else -1, axis=-1)
     detuned = np.sqrt((1 - off) * coloured**2 + off * side**2)
-    low, high = config.noise_db
+    low, high = variation.noise_db
     level = piece.max() * 10.0 ** (rng.uniform(low, high) / 20)
     noise = level * np.abs(rng.normal(size=piece.shape).astype(np.float32))
     varied: FloatArray = np.sqrt(detuned**2 + noise**2).astype(np.float32)
@@ -280,11 +298,10 @@ def _vary(piece: FloatArray, config: EarTrainingConfig, rng: np.random.Generator
 
 def batch_loss(network: EarNetwork, batch: Batch, config: EarTrainingConfig) -> Tensor:
     """Mean of the losses of instruments and of parts, weighted as configured."""
-    n, b, w = batch.sounding.shape
-    points = network(batch.amplitudes.flatten(0, 1)).reshape(n, b * w, -1)
-    sounding = batch.sounding.reshape(n, b * w)
-    song, window = torch.arange(b * w) // w, torch.arange(b * w) % w
-    near = (song[:, None] == song) & ((window[:, None] - window).abs() <= NEAR_WINDOWS)
+    points = network(batch.views.flatten(0, 1)).reshape(*batch.sounding.shape, -1)
+    sounding = batch.sounding
+    apart = (batch.moment[:, None] - batch.moment).abs()
+    near = (batch.song[:, None] == batch.song) & (apart <= NEAR_WINDOWS)
     twins = _info_nce(points[0], points[1], sounding[0] & sounding[1], near, config.temperature)
     parts = _info_nce(points[0], points[2], sounding[0] & sounding[2], near, config.temperature)
     return config.twin_share * twins + (1 - config.twin_share) * parts

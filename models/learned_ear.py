@@ -1,10 +1,11 @@
 """The learned ear: a small network that hears which harmony sounds, trained on pairs of sounds.
 
-It sees amplitudes of semitones (`LogSpectrum`). Two convolutions along pitch tell notes from their
-partials, the same way at every pitch; what they find is weighted by register, folded into twelve
-pitch classes, averaged over the window and over the second before it, and mixed by two circular
-convolutions over the pitch classes. Music played k semitones higher gives the same features
-rotated by k (`rotate_features`), but for what leaves the range. Level is taken out at the door.
+It sees what stands out of the spectrum at every semitone (`outline`), averaged over the window and
+over the window with the second before it, in frames of two lengths. Two convolutions along pitch
+tell notes from partials, the same way at every pitch; what they find is weighted by register,
+folded into twelve pitch classes and mixed by two circular convolutions over them. Music played k
+semitones higher gives the same features rotated by k (`rotate_features`), but for what leaves the
+range. Level is taken out at the door.
 
 Live it is a handful of matrix products in numpy. `models.ear_training` makes the weights.
 """
@@ -25,7 +26,7 @@ from safetensors.numpy import save_file
 
 from models.log_spectrum import HOP_SECONDS, LOWEST_PITCH, N_LENGTHS, N_PITCHES, LogSpectrum
 
-__all__ = ["EarError", "EarShape", "EarWeights", "LearnedEar", "compress"]
+__all__ = ["EarError", "EarShape", "EarWeights", "LearnedEar", "outline"]
 
 FloatArray = NDArray[np.float32]
 
@@ -33,6 +34,9 @@ N_CHROMA: Final = 12
 CONTEXT_SECONDS: Final = 1.0
 CONTEXT_FRAMES: Final = round(CONTEXT_SECONDS / HOP_SECONDS)
 COMPRESSION: Final = 300.0
+LOCAL_SEMITONES: Final = 3
+N_VIEWS: Final = 2 * N_LENGTHS
+"""Two lengths of frames, averaged over the window and with its past."""
 QUIETEST_PARTIAL: Final = 1e-5
 _FORMAT: Final = 1
 
@@ -54,12 +58,12 @@ class EarShape(BaseModel, frozen=True, extra="forbid"):
     def weights(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array."""
         return {
-            "first.kernel": (self.first, N_LENGTHS, 2 * self.reach + 1),
+            "first.kernel": (self.first, N_VIEWS, 2 * self.reach + 1),
             "first.bias": (self.first,),
             "second.kernel": (self.second, self.first, 2 * self.near + 1),
             "second.bias": (self.second,),
             "register": (self.second, N_PITCHES),
-            "mix.kernel": (self.hidden, 2 * self.second, N_CHROMA),
+            "mix.kernel": (self.hidden, self.second, N_CHROMA),
             "mix.bias": (self.hidden,),
             "out.kernel": (self.out, self.hidden, N_CHROMA),
             "out.bias": (self.out,),
@@ -187,32 +191,44 @@ class LearnedEar:
         Args:
             history: newest samples, mono, finite, shape (≥ history_samples,), oldest first.
         """
-        seen, weight = compress(self._spectrum.amplitudes(history))
-        frames = seen.reshape(len(seen), -1)
+        values = outline(self._spectrum.amplitudes(history), CONTEXT_FRAMES).reshape(1, -1)
         for matrix, bias in (self._first, self._second):
-            frames = np.maximum(frames @ matrix + bias, 0.0)
-        notes = frames.reshape(len(frames), -1, N_PITCHES)
-        means = [np.average(notes[n:], axis=0, weights=weight[n:]) for n in (CONTEXT_FRAMES, 0)]
-        folded = (np.stack(means)[:, :, None, :] @ self._fold)[:, :, 0]  # (2, second, 12)
+            values = np.maximum(values @ matrix + bias, 0.0)
+        notes = values.reshape(-1, 1, N_PITCHES)  # (second, 1, pitches)
+        folded = notes @ self._fold  # (second, 1, 12)
         hidden = np.maximum(folded.reshape(1, -1) @ self._mix[0] + self._mix[1], 0.0)
         out = hidden @ self._out[0] + self._out[1]
         length = np.maximum(np.linalg.norm(out), 1e-9)
         return (out / length).astype(np.float32, copy=False)
 
 
-def compress(amplitudes: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """What the network sees of each frame, and how much the frame counts.
+def outline(amplitudes: FloatArray, n_before: int) -> FloatArray:
+    """What the network sees of one window, ≥ 0, at most about 1, shape (4, pitches).
+
+    Amplitudes of each frame are compressed logarithmically relative to its strongest semitone and
+    freed of their local mean; frames are averaged, the louder ones counting more (by the root of
+    the strongest amplitude): short and long frames over the window, then over all that is given.
 
     Args:
         amplitudes: ≥ 0, shape (frames, lengths, pitches).
-
-    Returns:
-        Logarithmic amplitudes from 0 (nothing) to 1 (the strongest semitone of the frame), of the
-        same shape; and the root of that strongest amplitude, (frames,), > 0.
+        n_before: how many of the frames lie before the window.
     """
     strongest = np.maximum(amplitudes.max(axis=(1, 2)), QUIETEST_PARTIAL)
-    relative = amplitudes * (COMPRESSION / strongest)[:, None, None]
-    return np.log1p(relative) / np.float32(np.log1p(COMPRESSION)), np.sqrt(strongest)
+    seen = np.log1p(amplitudes * (COMPRESSION / strongest)[:, None, None])
+    raised = np.maximum(seen @ _SHARPEN, 0.0) / np.float32(np.log1p(COMPRESSION))
+    weight = np.sqrt(strongest)
+    means = [np.average(raised[n:], axis=0, weights=weight[n:]) for n in (n_before, 0)]
+    return np.concatenate(means).astype(np.float32, copy=False)
+
+
+def _local_mean_remover() -> FloatArray:
+    """Matrix that subtracts from each semitone the mean of those around it, itself included."""
+    apart = np.abs(np.subtract.outer(np.arange(N_PITCHES), np.arange(N_PITCHES)))
+    near = apart <= LOCAL_SEMITONES
+    return (np.eye(N_PITCHES) - near / near.sum(axis=0)).astype(np.float32)
+
+
+_SHARPEN: Final = _local_mean_remover()
 
 
 def octave_fold() -> FloatArray:

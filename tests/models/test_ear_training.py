@@ -7,11 +7,13 @@ from models.ear_training import (
     EarMaterial,
     EarTraining,
     EarTrainingConfig,
+    Variation,
     batch_loss,
     decibels_to_bytes,
     draw_batch,
+    views_of,
 )
-from models.learned_ear import EarError, EarShape
+from models.learned_ear import EarError, EarShape, outline
 from models.log_spectrum import N_PITCHES
 
 CONFIG = EarTrainingConfig(
@@ -23,16 +25,17 @@ def song(name, seed):
     """One note per window in two parts, a third apart, each with a bright and a dull instrument."""
     rng = np.random.default_rng(seed)
     notes = rng.integers(20, 40, 24)
-    spectra, silent = {}, {}
+    views, silent = {}, {}
     for part, shift in (("high", 4), ("low", 0)):
         versions = []
         for second_partial in (0.8, 0.05):
             frames = np.full((24, 2, N_PITCHES), 1e-4, np.float32)
             frames[np.arange(24), :, notes + shift] = 0.5
             frames[np.arange(24), :, notes + shift + 12] = 0.5 * second_partial
-            versions.append(decibels_to_bytes(frames.repeat(5, axis=0)))
-        spectra[part], silent[part] = versions, [np.zeros(24, bool)] * 2
-    return EarMaterial(name, spectra, silent, [("high", "low")])
+            spectrum = decibels_to_bytes(frames.repeat(5, axis=0))
+            versions.append(views_of(spectrum, Variation(n_views=2), rng))
+        views[part], silent[part] = versions, [np.zeros(24, bool)] * 2
+    return EarMaterial(name, views, silent, [("high", "low")])
 
 
 @pytest.fixture
@@ -75,13 +78,13 @@ def test_a_checkpoint_of_another_training_is_refused(songs, tmp_path):
 
 def test_silent_windows_and_parts_without_a_twin_do_not_count(songs):
     mute = {part: [np.ones(24, bool)] * 2 for part in ("high", "low")}
-    quiet = [EarMaterial(one.name, one.spectra, mute, one.pairs) for one in songs]
+    quiet = [EarMaterial(one.name, one.views, mute, one.pairs) for one in songs]
     batch = draw_batch(quiet, CONFIG, np.random.default_rng(0))
     assert float(batch_loss(EarTraining(CONFIG, quiet).network, batch, CONFIG).detach()) == 0.0
     single = [
         EarMaterial(
             one.name,
-            {part: versions[:1] for part, versions in one.spectra.items()},
+            {part: [versions[0][:1]] for part, versions in one.views.items()},
             {part: versions[:1] for part, versions in one.silent.items()},
             one.pairs,
         )
@@ -92,15 +95,27 @@ def test_silent_windows_and_parts_without_a_twin_do_not_count(songs):
     assert torch.isfinite(batch_loss(EarTraining(CONFIG, single).network, batch, CONFIG))
 
 
-def test_a_song_shorter_than_a_stretch_is_padded_with_silence():
+def test_a_song_shorter_than_a_batch_wants_gives_its_windows_again():
+    whole = song("short", 1)
     short = EarMaterial(
         "short",
-        {part: [spectra[0][:15]] for part, spectra in song("s", 1).spectra.items()},
-        {part: [np.zeros(3, bool)] for part in ("high", "low")},
-        [("high", "low")],
+        {part: [views[0][:, :3]] for part, views in whole.views.items()},
+        {part: [np.zeros(3, bool)] for part in whole.silent},
+        whole.pairs,
     )
     batch = draw_batch([short, short], CONFIG, np.random.default_rng(0))
-    assert batch.sounding[0].sum() == 6
+    assert batch.sounding.all()
+    assert set(batch.moment.tolist()) <= {0, 1, 2}
+
+
+def test_the_first_view_is_what_the_live_ear_sees_and_the_others_are_not():
+    rng = np.random.default_rng(3)
+    spectrum = rng.integers(100, 240, (20, 2, N_PITCHES)).astype(np.uint8)
+    views = views_of(spectrum, Variation(n_views=3), rng)
+    amplitudes = (10.0 ** ((spectrum[:15] / 2.0 - 120.0) / 20)).astype(np.float32)
+    np.testing.assert_allclose(views[0, 2], outline(amplitudes, 10), atol=2e-3)
+    assert views.shape == (3, 4, 4, N_PITCHES)
+    assert np.abs(views[1] - views[0]).mean() > 0.01
 
 
 def test_amplitudes_become_half_decibels():

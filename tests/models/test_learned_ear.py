@@ -10,7 +10,7 @@ from models.descriptors import rotate_features
 from models.ear_training import EarNetwork
 from models.encoder import LearnedConfig
 from models.labeller import EarConfig, Labeller, build_ear
-from models.learned_ear import CONTEXT_FRAMES, EarError, EarShape, EarWeights, LearnedEar
+from models.learned_ear import CONTEXT_FRAMES, EarError, EarShape, EarWeights, LearnedEar, outline
 from models.log_spectrum import LogSpectrum
 from models.vector_quantizer import Codebook
 
@@ -32,9 +32,9 @@ def test_the_live_ear_computes_what_the_trained_network_computes(play, chords):
     spectrum = LogSpectrum(RATE, 0.5, CONTEXT_FRAMES)
     history = play(chords(8, 1), 0.3, RATE)[-spectrum.history_samples :]
     ear = LearnedEar(weights_of(), RATE, 0.5)
-    frames = torch.from_numpy(spectrum.amplitudes(history)[None])
+    seen = torch.from_numpy(outline(spectrum.amplitudes(history), CONTEXT_FRAMES)[None])
     with torch.no_grad():
-        want = EarNetwork(SMALL, 0)(frames)[0, 0].numpy()
+        want = EarNetwork(SMALL, 0)(seen)[0].numpy()
     np.testing.assert_allclose(ear.encode(history)[0], want, atol=1e-5)
 
 
