@@ -18,8 +18,8 @@ from pydantic import BaseModel, Field
 from torch import Tensor
 from torch.nn import functional
 
-from models.learned_ear import CONTEXT_FRAMES, N_CHROMA, N_VIEWS, EarShape, octave_fold, outline
-from models.log_spectrum import N_PITCHES
+from models.learned_ear import CONTEXT_FRAMES, N_CHROMA, N_VIEWS, EarShape, octave_fold, raise_peaks
+from models.log_spectrum import N_LENGTHS, N_PITCHES
 
 __all__ = [
     "EarMaterial",
@@ -100,15 +100,22 @@ def views_of(
     recorded = _AMPLITUDE_OF_BYTE[spectrum]
     n_windows = len(spectrum) // FRAMES_PER_WINDOW
     views = np.zeros((variation.n_views, n_windows, N_VIEWS, N_PITCHES), dtype=np.float16)
-    before = np.zeros((CONTEXT_FRAMES, *recorded.shape[1:]), dtype=np.float32)
+    ends = CONTEXT_FRAMES + FRAMES_PER_WINDOW * (1 + np.arange(n_windows))
     for number in range(variation.n_views):
         heard = recorded if number == 0 else _vary(recorded, variation, rng)
-        padded = np.concatenate([before, heard])
-        for window in range(n_windows):
-            start = window * FRAMES_PER_WINDOW
-            frames = padded[start : start + CONTEXT_FRAMES + FRAMES_PER_WINDOW]
-            views[number, window] = outline(frames, CONTEXT_FRAMES)
+        before = np.zeros((CONTEXT_FRAMES, *heard.shape[1:]), dtype=np.float32)
+        raised, weight = raise_peaks(np.concatenate([before, heard]))
+        weights = _running_sum(weight[:, None, None])
+        sums = _running_sum(raised * weight[:, None, None])
+        for place, length in enumerate((FRAMES_PER_WINDOW, FRAMES_PER_WINDOW + CONTEXT_FRAMES)):
+            mean = (sums[ends] - sums[ends - length]) / (weights[ends] - weights[ends - length])
+            views[number, :, place * N_LENGTHS : (place + 1) * N_LENGTHS] = mean
     return views
+
+
+def _running_sum(values: FloatArray) -> NDArray[np.float64]:
+    """Sums of the first 0, 1, … rows, one row more than there are."""
+    return np.concatenate([np.zeros((1, *values.shape[1:])), np.cumsum(values, 0, np.float64)])
 
 
 def decibels_to_bytes(amplitudes: FloatArray) -> Bytes:

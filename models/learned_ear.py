@@ -26,7 +26,7 @@ from safetensors.numpy import save_file
 
 from models.log_spectrum import HOP_SECONDS, LOWEST_PITCH, N_LENGTHS, N_PITCHES, LogSpectrum
 
-__all__ = ["EarError", "EarShape", "EarWeights", "LearnedEar", "outline"]
+__all__ = ["EarError", "EarShape", "EarWeights", "LearnedEar", "outline", "raise_peaks"]
 
 FloatArray = NDArray[np.float32]
 
@@ -213,12 +213,24 @@ def outline(amplitudes: FloatArray, n_before: int) -> FloatArray:
         amplitudes: ≥ 0, shape (frames, lengths, pitches).
         n_before: how many of the frames lie before the window.
     """
+    raised, weight = raise_peaks(amplitudes)
+    means = [np.average(raised[n:], axis=0, weights=weight[n:]) for n in (n_before, 0)]
+    return np.concatenate(means).astype(np.float32, copy=False)
+
+
+def raise_peaks(amplitudes: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """What stands out in each frame, and how much the frame counts.
+
+    Args:
+        amplitudes: ≥ 0, shape (frames, lengths, pitches).
+
+    Returns:
+        Shape (frames, lengths, pitches), ≥ 0, and the weights, (frames,), > 0.
+    """
     strongest = np.maximum(amplitudes.max(axis=(1, 2)), QUIETEST_PARTIAL)
     seen = np.log1p(amplitudes * (COMPRESSION / strongest)[:, None, None])
     raised = np.maximum(seen @ _SHARPEN, 0.0) / np.float32(np.log1p(COMPRESSION))
-    weight = np.sqrt(strongest)
-    means = [np.average(raised[n:], axis=0, weights=weight[n:]) for n in (n_before, 0)]
-    return np.concatenate(means).astype(np.float32, copy=False)
+    return raised, np.sqrt(strongest)
 
 
 def _local_mean_remover() -> FloatArray:
