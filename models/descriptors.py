@@ -171,8 +171,9 @@ def rotate_features(features: FloatArray, semitones: int) -> FloatArray:
     Returns:
         The same shape, float32.
     """
-    if features.shape[-1] % N_CHROMA == 0:
-        blocks = features.reshape(*features.shape[:-1], -1, N_CHROMA)
+    if features.shape[-1] % N_CHROMA == 0:  # blocks of pitch classes
+        n_blocks = features.shape[-1] // N_CHROMA
+        blocks = features.reshape(*features.shape[:-1], n_blocks, N_CHROMA)
         return np.roll(blocks, semitones, axis=-1).reshape(features.shape).astype(np.float32)
     chroma = np.roll(features[..., :N_CHROMA], semitones, axis=-1)
     centroid = features[..., N_CHROMA:].reshape(*features.shape[:-1], 3, 2)

@@ -53,6 +53,7 @@ class EarTrainingConfig(BaseModel, frozen=True, extra="forbid"):
     learning_rate: float = Field(3e-3, gt=0, description="Highest; a cosine takes it to zero.")
     weight_decay: float = Field(1e-4, ge=0, description="AdamW's.")
     twin_share: float = Field(0.5, ge=0, le=1, description="Of the loss that instruments get.")
+    strangers: float = Field(0.1, gt=0, le=1, description="What windows of other songs count.")
     seed: int = Field(0, ge=0, description="Of weights and of all draws.")
 
 
@@ -309,18 +310,21 @@ def batch_loss(network: EarNetwork, batch: Batch, config: EarTrainingConfig) -> 
     sounding = batch.sounding
     apart = (batch.moment[:, None] - batch.moment).abs()
     near = (batch.song[:, None] == batch.song) & (apart <= NEAR_WINDOWS)
-    twins = _info_nce(points[0], points[1], sounding[0] & sounding[1], near, config.temperature)
-    parts = _info_nce(points[0], points[2], sounding[0] & sounding[2], near, config.temperature)
+    # Else the key would do: it tells songs apart, and says nothing about what one plays within.
+    stranger = (batch.song[:, None] != batch.song) * float(np.log(config.strangers))
+    bias = stranger.masked_fill(near & ~torch.eye(len(near), dtype=torch.bool), -torch.inf)
+    twins, parts = (
+        _info_nce(points[0], points[n], sounding[0] & sounding[n], bias, config.temperature)
+        for n in (1, 2)
+    )
     return config.twin_share * twins + (1 - config.twin_share) * parts
 
 
-def _info_nce(one: Tensor, other: Tensor, both: Tensor, near: Tensor, temperature: float) -> Tensor:
+def _info_nce(one: Tensor, other: Tensor, both: Tensor, bias: Tensor, temperature: float) -> Tensor:
     """InfoNCE in both directions over the rows in which both sound; 0 if there are none."""
     if int(both.sum()) < 2:
         return one.sum() * 0.0
-    one, other, near = one[both], other[both], near[both][:, both]
-    unlike = near & ~torch.eye(len(one), dtype=torch.bool)
-    logits = (one @ other.T / temperature).masked_fill(unlike, -torch.inf)
-    target = torch.arange(len(one))
+    logits = one[both] @ other[both].T / temperature + bias[both][:, both]
+    target = torch.arange(len(logits))
     forth = functional.cross_entropy(logits, target)
     return 0.5 * (forth + functional.cross_entropy(logits.T, target))
