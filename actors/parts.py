@@ -55,14 +55,16 @@ def build_labeller(config: StageConfig) -> Labeller:
     """The bundle's ear and codebook, at the stage's rate and window."""
     from models.bundle import Bundle
 
-    return Bundle.load(config.bundle).labeller(config.audio.sample_rate, config.window)
+    bundle = Bundle.load(config.bundle)
+    return bundle.labeller(config.audio.sample_rate, config.window, config.perception.live)
 
 
 def ear_fingerprint(config: StageConfig) -> str:
     """Names what hears, so that a memory labelled by another ear is not taken from the cache."""
     from models.bundle import Bundle
 
-    return Bundle.load(config.bundle).card.ear.model_dump_json()
+    ear = Bundle.load(config.bundle).card.ear
+    return ear.heard_live(config.perception.live).model_dump_json()
 
 
 def build_stage_memory(

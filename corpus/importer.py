@@ -34,7 +34,14 @@ from corpus.rendering import RENDERING, Renderer
 from corpus.song_sources import SongSource
 from corpus.song_stems import AudioStems, MidiStems
 
-__all__ = ["Hear", "SongImporter", "finished_record", "import_one_by_one", "settings_hash"]
+__all__ = [
+    "Hear",
+    "SongImporter",
+    "finished_record",
+    "import_one_by_one",
+    "settings_hash",
+    "write_features",
+]
 
 Samples = NDArray[np.float32]
 Hear = Callable[[Samples], dict[str, NDArray[np.generic]]]
@@ -149,7 +156,7 @@ class SongImporter:
         if not heard:
             return tuple(parts), None
         path = _record_path(self._out, source.name).with_suffix(".npz")
-        _write_npz(path, heard)
+        write_features(path, heard)
         return tuple(parts), path.relative_to(self._out).as_posix()
 
     def _annotate(self, source: SongSource, annotations: Annotations) -> str | None:
@@ -219,7 +226,8 @@ def _write_flac(path: Path, samples: Samples, sample_rate: int) -> None:
     os.replace(part, path)
 
 
-def _write_npz(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
+def write_features(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
+    """Write arrays as an npz file, whole or not at all; the same arrays give the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     with zipfile.ZipFile(part, "w") as archive:

@@ -13,6 +13,8 @@ COMMANDS = {
     "replay": "play guides of a corpus and measure how related the answers sound",
     "train": "make a bundle from tracks that were played together",
     "import-corpus": "make a corpus to learn from: stems, pairs, or multi-track MIDI",
+    "train-ear": "train a learned ear on imported songs",
+    "hear-corpus": "hear an imported corpus with another ear",
     "alphabet-card": "say what the labels of a corpus mean, before any training",
     "render-corpus": "fill templates of Sonic Pi programs and render them",
     "train-alignment": "learn to foresee how code will sound, and measure it",

@@ -4,7 +4,6 @@ What is wrong is found here, while nothing has been written and no process start
 """
 
 from pathlib import Path
-from typing import Protocol
 
 from actors.audio_process import build_engine
 from actors.devices.audio import DeviceError
@@ -16,24 +15,9 @@ from actors.stage_config import BandConfig, CodeStageConfig, StageConfig
 from actors.streams.broker import check_endpoints_are_free
 from corpus.audio_file import AudioFileError, is_silent, read_audio
 from launch.config import PROJECT_ROOT, ConfigError, is_there, resolve
+from launch.live_hearing import Told, fit_for_live
 from launch.run_folder import make_run_folder
 from models.bundle import Bundle
-
-
-class Told(Protocol):
-    """Who is told how the preparation goes."""
-
-    def begin(self, step: str) -> None:
-        """The next step begins."""
-        ...
-
-    def tell(self, detail: str) -> None:
-        """How far the step is."""
-        ...
-
-    def note(self, sentence: str) -> None:
-        """Something that a person should know; the stage goes on."""
-        ...
 
 
 def prepare(config: StageConfig, name: str, told: Told) -> BandConfig:
@@ -60,6 +44,7 @@ def prepare(config: StageConfig, name: str, told: Told) -> BandConfig:
     n_windows = _count_windows(config, told)
     told.begin("loading the bundle")
     _check_bundle(config)
+    config = fit_for_live(config, told)
     told.begin("labelling the memory")
     memory = build_stage_memory(config, build_labeller(config), told.tell)
     return BandConfig.model_validate(

@@ -25,6 +25,7 @@ from safetensors.numpy import save as save_tensors
 
 from models.count_model import CountModel, LiveCounts
 from models.decision_model import DecisionModel
+from models.encoder import LiveHearing
 from models.key import KeyConfig, RunningKey
 from models.labeller import EarConfig, Labeller, build_ear
 from models.live_transformer import LiveTransformer, check_weights
@@ -82,7 +83,9 @@ class Bundle:
     counts: CountModel
     decision: Arrays
 
-    def labeller(self, sample_rate: int, window_seconds: float) -> Labeller:
+    def labeller(
+        self, sample_rate: int, window_seconds: float, live: LiveHearing | None = None
+    ) -> Labeller:
         """The ear and codebook of this bundle, for a stage's own rate and window.
 
         It follows the key of what it hears if the bundle was trained so.
@@ -90,8 +93,9 @@ class Bundle:
         Args:
             sample_rate: samples per second of what will be heard.
             window_seconds: length of a window, seconds, > 0.
+            live: how a pretrained model hears on this machine; None hears as in training.
         """
-        ear = build_ear(self.card.ear, sample_rate, window_seconds)
+        ear = build_ear(self.card.ear.heard_live(live), sample_rate, window_seconds)
         key = RunningKey(self.card.key, window_seconds) if self.card.key_normalised else None
         return Labeller(ear, self.codebook, key)
 

@@ -19,6 +19,7 @@ __all__ = [
     "amplitude_taper",
     "fast_length",
     "frame_indices",
+    "pitch_filters",
     "rotate_features",
 ]
 
@@ -66,7 +67,9 @@ class Descriptors:
         self._indices = frame_indices(frame_samples, HOP_SECONDS, sample_rate, window_seconds)
         self._n_fft = fast_length(frame_samples)
         self._taper = amplitude_taper(frame_samples)
-        self._filters, self._n_bins = _pitch_filters(sample_rate, frame_samples, self._n_fft)
+        self._filters, self._n_bins = pitch_filters(
+            sample_rate, frame_samples, self._n_fft, LOWEST_PITCH, HIGHEST_PITCH
+        )
         self._sharpen = _local_mean_remover()
         self._explain = _partial_suppressor()
         self._fold = _octave_fold()
@@ -162,12 +165,16 @@ def rotate_features(features: FloatArray, semitones: int) -> FloatArray:
     Exact for the features of one frame and for their mean, as rotation is linear.
 
     Args:
-        features: from `Descriptors`, shape (..., 18).
+        features: from `Descriptors`, shape (..., 18), or from `LearnedEar`, (..., n · 12).
         semitones: any integer; only its remainder by 12 matters.
 
     Returns:
-        Shape (..., 18), float32.
+        The same shape, float32.
     """
+    if features.shape[-1] % N_CHROMA == 0:  # blocks of pitch classes
+        n_blocks = features.shape[-1] // N_CHROMA
+        blocks = features.reshape(*features.shape[:-1], n_blocks, N_CHROMA)
+        return np.roll(blocks, semitones, axis=-1).reshape(features.shape).astype(np.float32)
     chroma = np.roll(features[..., :N_CHROMA], semitones, axis=-1)
     centroid = features[..., N_CHROMA:].reshape(*features.shape[:-1], 3, 2)
     angles = _TURNS * semitones
@@ -201,16 +208,25 @@ def _n_pitches() -> int:
     return HIGHEST_PITCH - LOWEST_PITCH + 1
 
 
-def _pitch_filters(sample_rate: int, frame_samples: int, n_fft: int) -> tuple[FloatArray, int]:
+def pitch_filters(
+    sample_rate: int, frame_samples: int, n_fft: int, lowest: int, highest: int
+) -> tuple[FloatArray, int]:
     """Bell-shaped filters, one per semitone, shape (bins, semitones), and the bins they need.
 
     A bell is a third of a semitone wide, but never narrower than the main lobe of the taper. A
     sine at its centre gives its amplitude, at any pitch and rate. Above 0.95 of the Nyquist
     frequency there are no filters (zeros).
+
+    Args:
+        sample_rate: samples per second.
+        frame_samples: length of a frame.
+        n_fft: length of the transform, ≥ frame_samples.
+        lowest: MIDI number of the first semitone.
+        highest: of the last.
     """
-    centres = 440.0 * 2.0 ** ((np.arange(LOWEST_PITCH, HIGHEST_PITCH + 1) - 69) / 12)
-    highest = min(centres[-1] * 2 ** (2 / 12), sample_rate / 2)
-    n_bins = min(int(highest * n_fft / sample_rate) + 2, n_fft // 2 + 1)
+    centres = 440.0 * 2.0 ** ((np.arange(lowest, highest + 1) - 69) / 12)
+    highest_hz = min(centres[-1] * 2 ** (2 / 12), sample_rate / 2)
+    n_bins = min(int(highest_hz * n_fft / sample_rate) + 2, n_fft // 2 + 1)
     frequencies = np.arange(n_bins) * sample_rate / n_fft
     lobe = sample_rate / frame_samples
     widths = np.maximum(centres * (2 ** (FILTER_SEMITONES / 12) - 1), 0.75 * lobe)

@@ -16,7 +16,14 @@ from models.activity import OnsetStrength
 from models.alphabet import SILENCE
 from models.condenser import CondenserName, condense
 from models.descriptors import N_CHROMA, rotate_features
-from models.encoder import Encoder, EncoderName, build_encoder
+from models.encoder import (
+    Encoder,
+    EncoderName,
+    LearnedConfig,
+    LiveHearing,
+    PretrainedConfig,
+    build_encoder,
+)
 from models.energy_gate import EnergyGate, EnergyGateConfig, level_db
 from models.key import N_ROTATIONS, NO_KEY, KeyState, RunningKey
 from models.vector_quantizer import Codebook
@@ -38,10 +45,22 @@ class EarConfig(BaseModel, frozen=True, extra="forbid"):
 
     encoder: EncoderName = "descriptors"
     """Which encoder hears; "descriptors" needs no download."""
+    learned: LearnedConfig | None = None
+    """Which learned ear, if the encoder is "learned"."""
+    pretrained: PretrainedConfig | None = None
+    """Which model, if the encoder is "pretrained"."""
     condenser: CondenserName = "mean"
     """How the frames of a window become one vector: "mean" or "max"."""
     gate: EnergyGateConfig = Field(default_factory=EnergyGateConfig)
     """When a window is silent."""
+
+    def heard_live(self, live: LiveHearing | None) -> "EarConfig":
+        """This ear as it hears on a machine; only a pretrained model hears otherwise there."""
+        if live is None or self.pretrained is None:
+            return self
+        return self.model_copy(
+            update={"pretrained": self.pretrained.model_copy(update=live.model_dump())}
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -395,5 +414,7 @@ def build_ear(config: EarConfig, sample_rate: int, window_seconds: float) -> Ear
     Raises:
         ValueError: a rate or window length out of range.
     """
-    encoder = build_encoder(config.encoder, sample_rate, float(window_seconds))
+    encoder = build_encoder(
+        config.encoder, sample_rate, float(window_seconds), config.learned, config.pretrained
+    )
     return Ear(encoder, config.condenser, config.gate, sample_rate, window_seconds)

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from agents.messages import AudioIn, HeardLabel, Message
 from agents.musical_time import Moment
+from models.encoder import LiveHearing
 from models.energy_gate import EnergyGateConfig
 from models.labeller import Labeller
 
@@ -18,6 +19,8 @@ class PerceptionConfig(BaseModel, frozen=True, extra="forbid"):
 
     gate: EnergyGateConfig | None = None
     """Judge silence by these figures, for a noisy room; None keeps those of the bundle."""
+    live: LiveHearing | None = None
+    """How a pretrained model hears here; None lets the start-up measure what is fast enough."""
 
 
 class PerceptionAgent:

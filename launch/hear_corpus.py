@@ -1,0 +1,138 @@
+"""Hear a corpus with another ear: `python launch/hear_corpus.py CORPUS --out NEW --ear EAR`.
+
+The new corpus has the songs, the split and the annotations of the old, and the features of the
+other ear in the place of its own, so it can be measured (`alphabet-card`) and learned from. Its
+audio stays where it is. Stopped half-way, the same command goes on where it was.
+"""
+
+if __package__ in (None, ""):  # run as a file: the packages lie one folder up
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from actors.corpus_tasks import build_hear, ear_fingerprint
+from corpus.audio_file import AudioFileError, read_audio
+from corpus.importer import Hear, settings_hash, write_features
+from corpus.manifest import (
+    MANIFEST_FILE,
+    CorpusManifest,
+    ManifestError,
+    SongRecord,
+    load_manifest,
+    to_json,
+    write_atomically,
+)
+from models.encoder import LearnedConfig
+from models.labeller import EarConfig
+
+_ERRORS = (ManifestError, AudioFileError, ValueError, OSError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Hear as the command line says; 0 if the new corpus is whole."""
+    arguments = _parser().parse_args(argv)
+    console = Console(stderr=True)
+    try:
+        manifest = hear_corpus(arguments, console)
+    except _ERRORS as error:
+        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        console.print("stopped; the same command goes on where this was", style="yellow")
+        return 130
+    console.print(f"{arguments.out}: {len(manifest.used)} songs heard anew", markup=False)
+    return 0
+
+
+def hear_corpus(arguments: argparse.Namespace, console: Console) -> CorpusManifest:
+    """Hear every song with audio and write the new corpus.
+
+    Raises:
+        ManifestError: no corpus, one that keeps no audio, or the new one in the place of the old.
+        ValueError: an ear that cannot be used.
+    """
+    old = load_manifest(arguments.corpus)
+    if old.settings.keep == "features":
+        raise ManifestError(
+            f"{arguments.corpus} must keep audio, got features alone; import it with --keep both"
+        )
+    if arguments.out.resolve() == arguments.corpus.resolve():
+        raise ManifestError("--out must be another folder than the corpus, got the same")
+    ear = _ear(arguments.ear)
+    windows = tuple(arguments.window or old.settings.window_seconds)
+    rate = old.settings.sample_rate
+    settings = old.settings.model_copy(
+        update={
+            "ear": ear_fingerprint(ear, rate),
+            "window_seconds": windows,
+            "keep": "features",
+        }
+    )
+    hear, mark = build_hear(ear, rate, windows), settings_hash(settings)
+    roles = set(arguments.role or ("train", "validation", "test"))
+    kept = [song for song in old.used if song.role in roles]
+    songs = []
+    for song in track(kept, "hearing", console=console, transient=True):
+        songs.append(_hear_song(arguments.corpus, arguments.out, song, hear, rate, mark))
+    manifest = old.model_copy(update={"settings": settings, "songs": tuple(songs)})
+    write_atomically(arguments.out / MANIFEST_FILE, to_json(manifest))
+    return manifest
+
+
+def _hear_song(
+    corpus: Path, out: Path, song: SongRecord, hear: Hear, rate: int, mark: str
+) -> SongRecord:
+    """One song in the new corpus, as it is there already or heard now."""
+    features = f"songs/{song.name}.npz"
+    parts = tuple(part.model_copy(update={"audio": None}) for part in song.parts)
+    update = {"features": features, "settings": mark, "parts": parts}
+    record = song.model_copy(update=update)
+    path = out / f"songs/{song.name}.json"
+    if path.is_file() and path.read_text(encoding="utf-8") == to_json(record):
+        return record
+    heard: dict[str, NDArray[np.generic]] = {}
+    for index, part in enumerate(song.parts):
+        samples = read_audio(corpus / str(part.audio), rate, 1)[:, 0]
+        heard |= {f"{index}/{key}": value for key, value in hear(samples).items()}
+    write_features(out / features, heard)
+    if song.annotations is not None:
+        (out / song.annotations).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(corpus / song.annotations, out / song.annotations)
+    write_atomically(path, to_json(record))
+    return record
+
+
+def _ear(name: str) -> EarConfig:
+    """The ear of a name: "descriptors", or a learned one."""
+    if name == "descriptors":
+        return EarConfig()
+    return EarConfig(encoder="learned", learned=LearnedConfig(weights=name))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="antiphon hear-corpus", description="Hear an imported corpus with another ear."
+    )
+    add = parser.add_argument
+    add("corpus", type=Path, help="imported with --keep both or audio")
+    add("--out", type=Path, required=True, help="the new corpus")
+    add("--ear", required=True, help='"descriptors", a name in models/ears, or a weights file')
+    add("--window", type=float, action="append", help="seconds; those of the corpus if left out")
+    add("--role", choices=("train", "validation", "test"), action="append", help="only these songs")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
