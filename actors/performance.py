@@ -17,7 +17,8 @@ import psutil
 
 from actors.chronicle import Chronicle
 from actors.clock import Clock
-from actors.devices.osc import OscInput
+from actors.devices.osc import URGENT, Answer, OscInput
+from actors.feedback_desk import FeedbackOffice
 from actors.parts import PARTS
 from actors.roster import connect
 from actors.stage_config import BandConfig
@@ -26,7 +27,16 @@ from actors.streams.machinery_messages import Fault
 from actors.streams.streams import Streams
 from actors.supervisor import Supervisor
 from actors.terminal.status_line import StatusLine
-from agents.messages import Control, Feedback, HeardLabel, Heartbeat, Metric, Played, Tick
+from agents.messages import (
+    Control,
+    Feedback,
+    HeardLabel,
+    Heartbeat,
+    MemoryChanged,
+    Metric,
+    Played,
+    Tick,
+)
 
 WATCHED = (
     Tick.TOPIC,
@@ -35,6 +45,7 @@ WATCHED = (
     Metric.TOPIC,
     Fault.TOPIC,
     Heartbeat.TOPIC,
+    MemoryChanged.TOPIC,
 )
 """What the person's process listens to."""
 LOOK_SECONDS = 0.05
@@ -89,7 +100,15 @@ class Performance:
         self._config = config
         self._clock = clock
         self._status = status
-        self._orders: queue.SimpleQueue[Feedback | Control] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Feedback | Control | Metric | Fault] = queue.SimpleQueue()
+        self._feedback = FeedbackOffice(
+            config.feedback_store,
+            config.sources,
+            config.window,
+            config.feedback,
+            self._orders.put,
+            clock.now,
+        )
         self._stop = threading.Event()
         self._first_answer: float | None = None
         self._peak_memory = 0.0
@@ -130,6 +149,7 @@ class Performance:
             with contextlib.suppress(queue.Empty):  # an order wakes us, news does not
                 streams.publish(self._orders.get(timeout=LOOK_SECONDS))
             for envelope in chronicle.hear(streams.receive(0.0)):
+                self._feedback.hear(envelope.message, envelope.time)  # type: ignore[arg-type]
                 self._take(envelope.message, supervisor)
             supervisor.look()
             for role, event, sentence in supervisor.faults[n_faults:]:
@@ -178,8 +198,9 @@ class Performance:
         osc = None
         if self._config.osc is not None:
             osc = OscInput(
-                self._config.osc, self._orders.put, lambda: self._status.window, self._clock.now
+                self._config.osc, self._obey, lambda: self._status.window, self._clock.now
             )
+        self._feedback.start()
         try:
             if osc is not None:
                 try:
@@ -192,8 +213,18 @@ class Performance:
         finally:
             if osc is not None:
                 osc.stop()
+            self._feedback.stop()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _obey(self, message: Feedback | Control, answer: Answer) -> None:
+        """Pass on what must not wait; the rest is stored first."""
+        if isinstance(message, Feedback) and message.verdict not in URGENT:
+            self._feedback.take(message, answer)
+            return
+        self._orders.put(message)
+        if isinstance(message, Feedback):
+            answer(True, message.verdict)
 
     def _read_keys(self) -> None:
         for line in sys.stdin:

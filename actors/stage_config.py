@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from actors.audio_engine import AudioEngineConfig
 from actors.devices.audio import AudioDeviceConfig
 from actors.devices.osc import OscConfig
+from actors.feedback_desk import FeedbackDeskConfig, source_names
 from actors.streams.endpoints import StreamsConfig
 from agents.action.agent import ActionConfig
 from agents.decision.agent import DecisionConfig
@@ -45,6 +46,7 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     action: ActionConfig = ActionConfig()
     streams: StreamsConfig = StreamsConfig()
     osc: OscConfig | None = OscConfig()  # none: no control by OSC
+    feedback: FeedbackDeskConfig = FeedbackDeskConfig()
 
     @field_validator("memory", mode="before")
     @classmethod
@@ -91,6 +93,16 @@ class BandConfig(StageConfig, frozen=True, extra="forbid"):
     playable: tuple[int, ...]  # class ids that the memory holds
     first_segments: tuple[int, ...]  # of each memory file
     n_windows: int | None = None  # how many there will be; none: an open end
+
+    @property
+    def feedback_store(self) -> Path:
+        """The file that feedback is kept in."""
+        return self.feedback.store or self.out / "feedback.sqlite"
+
+    @property
+    def sources(self) -> dict[int, str]:
+        """The name of each file of the memory, by its first segment."""
+        return dict(zip(self.first_segments, source_names(self.memory), strict=True))
 
     def metadata(self) -> dict[str, Any]:
         """What the journal says about the run; the report reads it back."""

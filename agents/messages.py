@@ -19,11 +19,14 @@ __all__ = [
     "Audio",
     "AudioIn",
     "AudioOut",
+    "Clip",
     "Control",
+    "EvolutionState",
     "Feedback",
     "Fragment",
     "HeardLabel",
     "Heartbeat",
+    "MemoryChanged",
     "Message",
     "Metric",
     "Plan",
@@ -168,13 +171,96 @@ class Played:
 
 @dataclass(frozen=True)
 class Feedback:
-    """A verdict: like, dislike, approve, back, change, panic or resume, and on what."""
+    """A verdict: like, dislike, approve, back, change, panic or resume, and on what.
+
+    Args:
+        window: the window that sounded when it came.
+        verdict: which of the seven.
+        source: osc, keys.
+        about: name of a clip or of a file of the memory; "" for what sounds.
+        who: anonymous name of the device.
+    """
 
     TOPIC: ClassVar[str] = "feedback"
     window: int
     verdict: str
     source: str
     about: str = ""
+    who: str = ""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """New material for the memory: a sound file that stays as it is.
+
+    Only its path travels: samples would stand in the way of the beat.
+
+    Args:
+        window: the window in which it was offered.
+        name: unlike that of any other clip.
+        path: of the file, absolute.
+        fitness: what evolution thinks of it.
+    """
+
+    TOPIC: ClassVar[str] = "evolution.clip"
+    window: int
+    name: str
+    path: str
+    fitness: float
+
+
+@dataclass(frozen=True)
+class MemoryChanged:
+    """What became of a clip, said by whoever keeps the memory.
+
+    Args:
+        window: the window from which on it holds.
+        clip: its name.
+        event: added, removed (taken back), evicted (for another) or refused.
+        first_segment: index of its first segment in the memory, SILENCE if it never had one.
+        n_segments: how many it has or had, ≥ 0.
+        playable: class ids that the memory now holds.
+        detail: one sentence if there is something to say.
+    """
+
+    TOPIC: ClassVar[str] = "memory"
+    window: int
+    clip: str
+    event: str
+    first_segment: int
+    n_segments: int
+    playable: tuple[int, ...]
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class EvolutionState:
+    """How far evolution is, once a generation and whenever it is throttled otherwise.
+
+    Args:
+        window: the window in which it was said.
+        generation: how many have been completed, ≥ 0.
+        best: fitness of the best of the last generation; None before the first.
+        mean: of the last generation.
+        median: of the last generation.
+        n_evaluated: clips made and judged so far, over all lives.
+        n_failed: those among them that could not be judged.
+        n_ratings: verdicts taken in so far.
+        workers: how many may work now; fewer than there are if the stage needs the machine.
+        detail: one sentence if there is something to say.
+    """
+
+    TOPIC: ClassVar[str] = "evolution.state"
+    window: int
+    generation: int
+    best: float | None
+    mean: float | None
+    median: float | None
+    n_evaluated: int
+    n_failed: int
+    n_ratings: int
+    workers: int
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -218,6 +304,9 @@ Message = (
     | Fragment
     | Played
     | Feedback
+    | Clip
+    | MemoryChanged
+    | EvolutionState
     | Control
     | Heartbeat
     | Metric

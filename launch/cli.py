@@ -16,6 +16,7 @@ COMMANDS = {
     "render-corpus": "fill templates of Sonic Pi programs and render them",
     "train-alignment": "learn to foresee how code will sound, and measure it",
     "render": "turn a Sonic Pi program into sound, faster than real time",
+    "feedback": "like, dislike or take back what sounds, while a stage plays",
     "taste": "learn what listeners like, and measure it on a simulated audience",
 }
 

@@ -2,13 +2,16 @@
 
     /antiphon/panic   /antiphon/resume
     /antiphon/like   /antiphon/dislike   /antiphon/approve   /antiphon/back   /antiphon/change
-        each with an optional text: what it is about
+        each with up to three optional texts: the clip it is about ("" for what sounds), who says
+        so, and a request; to a request comes an answer, /antiphon/acknowledged or
+        /antiphon/refused, with the request and a sentence
     /antiphon/control   section.key   value
 
 Whatever else comes is refused and counted. Panic and resume have a rate of their own, so that no
 flood of other messages can keep them out.
 """
 
+import contextlib
 import ipaddress
 import math
 import re
@@ -16,11 +19,13 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from pydantic import BaseModel, Field, field_validator
 from pythonosc.osc_bundle import ParseError as BundleError
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message import ParseError as MessageError
+from pythonosc.osc_message_builder import BuildError, OscMessageBuilder
 from pythonosc.osc_packet import OscPacket
 from pythonosc.osc_packet import ParseError as PacketError
 
@@ -31,6 +36,8 @@ VERDICTS = ("panic", "resume", "like", "dislike", "approve", "back", "change")
 URGENT = ("panic", "resume")
 LONGEST_DATAGRAM = 4096
 LONGEST_TEXT = 200
+MOST_TEXTS = 3
+"""A verdict's arguments: about, who, request."""
 CONTROL_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 POLL_SECONDS = 0.1
 MALFORMED = (
@@ -89,12 +96,21 @@ class Rate:
         return True
 
 
+Answer = Callable[[bool, str], None]
+"""Tells whoever sent a message whether it was taken, and a sentence."""
+
+
+def no_answer(taken: bool, sentence: str) -> None:
+    """To whoever asked for none."""
+
+
 class OscInput:
     """Turns datagrams into messages and hands them to `deliver`, on a thread of its own.
 
     Args:
         config: address, rate.
-        deliver: takes each message, on this object's thread; must not block for long.
+        deliver: takes each message, on this object's thread, and what answers its sender, from
+            any thread; must not block for long.
         window: the window that sounds now.
         now: monotonic seconds.
     """
@@ -102,7 +118,7 @@ class OscInput:
     def __init__(
         self,
         config: OscConfig,
-        deliver: Callable[[Feedback | Control], None],
+        deliver: Callable[[Feedback | Control, Answer], None],
         window: Callable[[], int],
         now: Callable[[], float],
     ) -> None:
@@ -153,17 +169,22 @@ class OscInput:
     def _listen(self, listener: socket.socket) -> None:
         while not self._stopping.is_set():
             try:
-                datagram = listener.recv(LONGEST_DATAGRAM + 1)
+                datagram, sender = listener.recvfrom(LONGEST_DATAGRAM + 1)
             except TimeoutError:
                 continue
             except OSError:
                 if self._stopping.is_set():
                     return
                 continue  # an ICMP answer to something sent before; the socket is still good
-            self.receive(datagram)
+            self.receive(datagram, sender)
 
-    def receive(self, datagram: bytes) -> None:
-        """Take one datagram: a message or a bundle (its time tags are ignored)."""
+    def receive(self, datagram: bytes, sender: Any = None) -> None:  # noqa: ANN401
+        """Take one datagram: a message or a bundle (its time tags are ignored).
+
+        Args:
+            datagram: as it came.
+            sender: the socket address to answer to; None for nobody.
+        """
         try:
             if len(datagram) > LONGEST_DATAGRAM:
                 raise ValueError(f"a datagram must be at most {LONGEST_DATAGRAM} bytes")
@@ -172,18 +193,39 @@ class OscInput:
             self.refused += 1
             return
         for message in messages:
-            self._take(message)
+            self._take(message, sender)
 
-    def _take(self, osc: OscMessage) -> None:
-        message = translate(osc.address, list(osc.params), self._window())
+    def _take(self, osc: OscMessage, sender: Any) -> None:  # noqa: ANN401
+        arguments = list(osc.params)
+        message = translate(osc.address, arguments, self._window())
         if message is None:
             self.refused += 1
             return
+        answer: Answer = no_answer
+        if isinstance(message, Feedback) and len(arguments) == MOST_TEXTS:
+            answer = self._answer_to(sender, str(arguments[-1]))
         urgent = isinstance(message, Feedback) and message.verdict in URGENT
         if (self._urgent if urgent else self._ordinary).admits(self._now()):
-            self._deliver(message)
+            self._deliver(message, answer)
         else:
             self.limited += 1
+            answer(
+                False, f"at most {self.config.messages_per_second:g} messages a second are taken"
+            )
+
+    def _answer_to(self, sender: Any, request: str) -> Answer:  # noqa: ANN401
+        listener = self._socket
+        if listener is None or sender is None:
+            return no_answer
+
+        def answer(taken: bool, sentence: str) -> None:
+            builder = OscMessageBuilder(f"/antiphon/{'acknowledged' if taken else 'refused'}")
+            builder.add_arg(request)
+            builder.add_arg(sentence)
+            with contextlib.suppress(OSError, BuildError):  # whoever asked is gone
+                listener.sendto(builder.build().dgram, sender)
+
+        return answer
 
 
 def translate(address: str, arguments: Sequence[object], window: int) -> Feedback | Control | None:
@@ -198,11 +240,13 @@ def translate(address: str, arguments: Sequence[object], window: int) -> Feedbac
     if prefix != "/antiphon":
         return None
     if name in VERDICTS:
-        about = arguments[0] if arguments else ""
-        if len(arguments) > 1 or not isinstance(about, str | int | float):
+        if len(arguments) > MOST_TEXTS or not all(
+            isinstance(a, str | int | float) for a in arguments
+        ):
             return None
-        text = str(about)
-        return Feedback(window, name, "osc", text) if len(text) <= LONGEST_TEXT else None
+        about, who, _ = [*map(str, arguments), "", "", ""][:MOST_TEXTS]
+        fits = all(len(str(text)) <= LONGEST_TEXT for text in arguments)
+        return Feedback(window, name, "osc", about, who) if fits else None
     if name != "control" or len(arguments) != 2:
         return None
     key, value = arguments

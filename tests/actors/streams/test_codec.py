@@ -34,11 +34,14 @@ from agents.messages import (
     SILENCE,
     AudioIn,
     AudioOut,
+    Clip,
     Control,
+    EvolutionState,
     Feedback,
     Fragment,
     HeardLabel,
     Heartbeat,
+    MemoryChanged,
     Message,
     Metric,
     Plan,
@@ -75,7 +78,14 @@ MESSAGES: dict[type, st.SearchStrategy[StreamMessage]] = {
         st.booleans(),
         int64,
     ),
-    Feedback: st.builds(Feedback, int64, text, text, text),
+    Feedback: st.builds(Feedback, int64, text, text, text, text),
+    Clip: st.builds(Clip, int64, text, text, number),
+    MemoryChanged: st.builds(
+        MemoryChanged, int64, text, text, int64, int64, st.lists(int64).map(tuple), text
+    ),
+    EvolutionState: st.builds(
+        EvolutionState, *[int64] * 2, *[st.none() | number] * 3, *[int64] * 4, text
+    ),
     Control: st.builds(Control, int64, text, number | int64 | text | st.booleans()),
     Heartbeat: st.builds(Heartbeat, int64, text, int64, int64, int64),
     Metric: st.builds(Metric, int64, text, number),
