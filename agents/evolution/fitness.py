@@ -8,7 +8,7 @@ that is judged is the clip that would be played, sample for sample. A clip that 
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -91,6 +91,8 @@ class Judgement:
         suspicion: how far from music it is; None if it cannot be judged.
         second: the second scorer's opinion, not part of the fitness; None without one.
         reason: why it cannot be judged; "" if it was.
+        song: where the clip lies in the shared space, a unit vector (shared,), so that it can be
+            judged again without hearing it; None if it cannot be judged.
     """
 
     clip: str
@@ -101,6 +103,7 @@ class Judgement:
     suspicion: Suspicion | None
     second: float | None
     reason: str = ""
+    song: FloatArray | None = field(default=None, compare=False, repr=False)
 
 
 class Fitness:
@@ -141,14 +144,22 @@ class Fitness:
             return [_unjudged(c, str(why)) for c, why in zip(clips, heard, strict=True)]
         stacked = np.stack(good)
         vectors = self._aligner.embed_songs(torch.from_numpy(stacked)).numpy()
-        tastes = iter(vectors @ self.target.vector())
+        target = self.target.vector()
+        songs = iter(vectors)
         seconds = iter(self._second.scores(stacked) if self._second else [None] * len(good))
         return [
             _unjudged(clip, layers)
             if isinstance(layers, str)
-            else self._judgement(clip, sample_rate, layers, float(next(tastes)), next(seconds))
+            else self._judgement(clip, sample_rate, layers, next(songs), target, next(seconds))
             for clip, layers in zip(clips, heard, strict=True)
         ]
+
+    def judge_again(self, earlier: Judgement) -> Judgement:
+        """The same clip for the target as it is now; nothing is heard anew, so it costs nothing."""
+        if earlier.song is None:
+            return earlier
+        taste = float(earlier.song @ self.target.vector())
+        return replace(earlier, taste=taste, fitness=earlier.fitness - earlier.taste + taste)
 
     def _hear(self, clip: FloatArray, sample_rate: int) -> FloatArray | str:
         """The clip's layers, or why it has none."""
@@ -168,9 +179,11 @@ class Fitness:
         clip: FloatArray,
         sample_rate: int,
         layers: FloatArray,
-        taste: float,
+        song: FloatArray,
+        target: FloatArray,
         second: float | None,
     ) -> Judgement:
+        taste = float(song @ target)
         faults = find_faults(clip, sample_rate, self.config.faults)
         penalty = faults.penalty(self.config.faults.weights)
         suspicion = self._guard.suspect(clip, layers)
@@ -183,6 +196,7 @@ class Fitness:
             faults=faults,
             suspicion=suspicion,
             second=None if second is None else float(second),
+            song=song,
         )
 
 

@@ -1,0 +1,1 @@
+"""What makes sound of genomes: generators behind one interface."""

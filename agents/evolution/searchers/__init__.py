@@ -1,0 +1,1 @@
+"""How the next children are found: searchers behind one ask/tell interface."""
