@@ -5,14 +5,27 @@ Builders run inside the role's own process; heavy imports happen there.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 from actors.clock import ManualClock, SystemClock
+from actors.side_work import OnTheSpot, SideThread
 from actors.stage_config import BandConfig, StageConfig
 from actors.streams.machinery_messages import CallRoll
 from agents.action.memory import Memory
 from agents.agent import Agent
-from agents.messages import AudioIn, Control, Feedback, Fragment, HeardLabel, Plan, Played, Tick
+from agents.messages import (
+    AudioIn,
+    Clip,
+    Control,
+    Feedback,
+    Fragment,
+    HeardLabel,
+    MemoryChanged,
+    Plan,
+    Played,
+    Tick,
+)
 from models.labeller import Labeller
 
 
@@ -94,30 +107,59 @@ def _build_decision(config: BandConfig) -> Agent:
 
 def _build_action(config: BandConfig) -> Agent:
     from agents.action.agent import ActionAgent
+    from agents.action.clips import Clips, SideWork
     from agents.action.navigation import Navigator
     from agents.action.passages import Passages
+    from agents.action.track import Track, cached_track
 
     labeller = build_labeller(config)
     memory = build_stage_memory(config, labeller)
-    passages = Passages(memory.labels, memory.starts, labeller.codebook.distances_between())
+    distances = labeller.codebook.distances_between()
+    fingerprint = ear_fingerprint(config)
+
+    def index(memory: Memory) -> Passages:
+        return Passages(memory.labels, memory.starts, distances)
+
+    def hear(path: Path) -> Track:
+        return cached_track(
+            path, labeller, config.grid, config.n_channels, config.cache, fingerprint
+        )
+
     # the wall may cut a search short, so at fast pace it stands still: same seed, same segments
     clock = SystemClock() if config.pace == "real" else ManualClock()
-    navigator = Navigator(passages, config.action, seed=config.seed, now=clock.now)
-    return ActionAgent(memory, navigator, config.action)
+    navigator = Navigator(index(memory), config.action, seed=config.seed, now=clock.now)
+    # so is the moment at which a new clip is there
+    work: SideWork = SideThread() if config.pace == "real" else OnTheSpot()
+    clips = Clips(memory, hear, index, work, config.out / "clips.json")
+    return ActionAgent(memory, navigator, config.action, clips)
 
 
 PARTS: Mapping[str, Part] = MappingProxyType(
     {
         "perception": Part((AudioIn.TOPIC,), (HeardLabel.TOPIC,), 4, _build_perception),
         "decision": Part(
-            (HeardLabel.TOPIC, Control.TOPIC),
-            (HeardLabel.TOPIC, Plan.TOPIC, Control.TOPIC),
+            (HeardLabel.TOPIC, Control.TOPIC, MemoryChanged.TOPIC),
+            (HeardLabel.TOPIC, Plan.TOPIC, Control.TOPIC, MemoryChanged.TOPIC),
             128,
             _build_decision,
         ),
         "action": Part(
-            (Plan.TOPIC, HeardLabel.TOPIC, Played.TOPIC, Control.TOPIC, Feedback.TOPIC),
-            (HeardLabel.TOPIC, Fragment.TOPIC, Played.TOPIC, Control.TOPIC),
+            (
+                Plan.TOPIC,
+                HeardLabel.TOPIC,
+                Played.TOPIC,
+                Control.TOPIC,
+                Feedback.TOPIC,
+                Clip.TOPIC,
+            ),
+            (
+                HeardLabel.TOPIC,
+                Fragment.TOPIC,
+                Played.TOPIC,
+                Control.TOPIC,
+                Feedback.TOPIC,
+                Clip.TOPIC,
+            ),
             128,
             _build_action,
         ),

@@ -111,6 +111,10 @@ class Navigator:
         self._now = now
         self._draws: list[int] = np.random.default_rng(seed).integers(2**31, size=N_DRAWS).tolist()
 
+    def walk(self, passages: Passages) -> None:
+        """Walk another memory from now on, in which segments have the indices they had."""
+        self._passages = passages
+
     @property
     def history_windows(self) -> int:
         """How many windows of the history count."""
