@@ -1,0 +1,129 @@
+"""The page of an evolution: its curves, and the living to listen to, as `index.html`."""
+
+import csv
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import matplotlib
+import soundfile
+from matplotlib.figure import Figure
+
+from agents.evolution.genome import Individual
+
+if TYPE_CHECKING:
+    from launch.evolve import Run
+
+__all__ = ["draw_curves", "write_page"]
+
+_LEVELS: Final = (("best", "best"), ("mean", "mean"), ("median", "median"))
+_PAGE: Final = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Evolution: {title}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+  color: #222; background: #fff }}
+img {{ max-width: 100% }} table {{ border-collapse: collapse; width: 100% }}
+td, th {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd;
+  vertical-align: top }}
+pre {{ margin: 0; font-size: 12px; white-space: pre-wrap; max-height: 8rem; overflow: auto }}
+@media (prefers-color-scheme: dark) {{ body {{ color: #ddd; background: #181818 }}
+  img {{ background: #fff }} }}
+</style>
+<h1>Evolution: {title}</h1>
+<p>{said}</p>
+<img src="curves.svg" alt="Fitness, taste and the second opinion by generation">
+<h2>The living</h2>
+<table><tr><th>fitness</th><th>taste</th><th>second</th><th>true</th><th>from</th><th>listen</th>
+<th>genome</th></tr>
+{rows}
+</table></html>
+"""
+
+
+def write_page(run: "Run", folder: Path) -> None:
+    """Write `index.html`, `curves.svg`, `history.csv` and the living's clips as FLAC.
+
+    Args:
+        run: between generations.
+        folder: exists; older clips in it are replaced.
+    """
+    clips = folder / "clips"
+    clips.mkdir(exist_ok=True)
+    living = run.evolution.population
+    sounds = run.generator.generate(
+        [one.genome.condition for one in living], run.config.seconds, [one.seed for one in living]
+    )
+    rows, written = [], set()
+    for one, sound in zip(living, sounds, strict=True):
+        name = f"{one.id}.flac"
+        if len(sound):
+            soundfile.write(clips / name, sound, run.generator.sample_rate, subtype="PCM_16")
+            written.add(name)
+        rows.append(_row(one, name if len(sound) else ""))
+    for old in clips.glob("*.flac"):
+        if old.name not in written:
+            old.unlink()
+    write_history(run.evolution.history, folder / "history.csv")
+    draw_curves(run.evolution.history, folder / "curves.svg")
+    config = run.config
+    searcher = run.evolution.searcher.name + (", surrogate" if config.surrogate else "")
+    said = (
+        f"{run.evolution.generation} generations of {config.evolution.population}, "
+        f"{run.evolution.n_evaluated} clips judged. {run.generator.name}: {run.generator.licence}."
+    )
+    text = _PAGE.format(
+        title=html.escape(f"{config.mode}, {searcher}"),
+        said=html.escape(said),
+        rows="\n".join(rows),
+    )
+    (folder / "index.html").write_text(text, encoding="utf-8")
+
+
+def _row(one: Individual, clip: str) -> str:
+    judged = one.judgement
+    figures = (
+        one.fitness,
+        judged.taste if judged else None,
+        judged.second if judged else None,
+        one.extras.get("true"),
+    )
+    cells = ["" if value is None else f"{value:.2f}" for value in figures]
+    player = f'<audio controls preload="none" src="clips/{clip}"></audio>' if clip else "failed"
+    genome = html.escape(one.genome.text or f"{one.genome.key[:8]}, {one.genome.kind}")
+    cells += [html.escape(one.operator), player, f"<pre>{genome}</pre>"]
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
+
+
+def write_history(history: list[dict[str, float]], path: Path) -> None:
+    """The figures of every generation as a table, one row each."""
+    names = list(dict.fromkeys(name for row in history for name in row))
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        writer.writerows(history)
+
+
+def draw_curves(history: list[dict[str, float]], path: Path) -> None:
+    """Fitness (best, mean, median), estimated and true taste, and the second opinion, as SVG."""
+    panels = [("fitness", ""), ("estimated taste", "taste"), ("true taste", "true")]
+    panels += [("second opinion", "second")]
+    panels = [one for one in panels if any(_name("mean", one[1]) in row for row in history)]
+    with matplotlib.rc_context({"svg.hashsalt": "antiphon", "font.size": 9}):
+        figure = Figure(figsize=(3 * max(1, len(panels)), 2.8), layout="constrained")
+        for place, (title, figure_name) in enumerate(panels, start=1):
+            axes = figure.add_subplot(1, len(panels), place)
+            for level, label in _LEVELS:
+                name = _name(level, figure_name)
+                points = [(row["generation"], row[name]) for row in history if name in row]
+                if points:
+                    axes.plot(*zip(*points, strict=True), label=label)
+            axes.set_title(title)
+            axes.set_xlabel("generation")
+            axes.grid(alpha=0.3)
+            if place == 1:
+                axes.legend(frameon=False)
+        figure.savefig(path, format="svg", metadata={"Date": None})
+
+
+def _name(level: str, figure: str) -> str:
+    return f"{level} {figure}".strip()

@@ -1,0 +1,341 @@
+"""Whom an evolution is to please: a made-up audience with hidden tastes, or a trained model.
+
+A world knows the fitness and takes in feedback between generations. The made-up one knows besides
+what the listener really likes; that figure is reported and never enters the fitness.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from agents.evolution.fitness import (
+    Fitness,
+    Target,
+    music_target,
+    user_target,
+)
+from agents.evolution.genome import Individual
+from agents.evolution.music_guard import MusicGuard
+from agents.evolution.population import Evolution
+from agents.evolution.program_catalogue import Catalogue, draw_programs, make_catalogue
+from agents.evolution.second_scorer import SecondScorer
+from corpus.audio_file import read_audio
+from corpus.feedback_store import FeedbackStore
+from corpus.hidden_listener import HiddenListener
+from corpus.listening_events import split_listens
+from corpus.program_attributes import PROGRAM_ATTRIBUTES, program_attributes
+from corpus.simulated_audience import AudienceConfig, simulate_audience
+from corpus.song_features import SongDescriptors, encode_folder
+from corpus.sonic_pi.breeding import Breeder
+from corpus.sonic_pi.renderer import Rendering
+from corpus.sonic_pi.templating import own_templates
+from launch.evolve_settings import EvolveConfig
+from launch.taste_table import Material
+from models.listener import Listener, ListenerConfig
+from models.taste import AlignerV2, TasteConfig
+from models.taste_checkpoint import load_aligner, save_aligner
+from models.taste_training import TasteTrainingConfig, fit, start
+
+__all__ = ["MadeUpWorld", "TrainedWorld", "World"]
+
+FloatArray = NDArray[np.float32]
+_CATALOGUE_SEED: Final = 0
+_LIKE_PIECE: Final = 0.15  # share of the catalogue that counts as like a piece
+_KEPT_RATINGS: Final = 400
+
+
+class World(Protocol):
+    """Whom to please."""
+
+    fitness: Fitness
+
+    def on_rendering(self, program: str, rendering: Rendering) -> None:
+        """Told what each program played."""
+        ...
+
+    def extras(self, child: Individual) -> dict[str, float]:
+        """What is reported of a child beside its fitness."""
+        ...
+
+    def heed(self, evolution: Evolution) -> None:
+        """Between generations: take in what the listener said of the living."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs: plain values and arrays."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Be as when `state` was taken."""
+        ...
+
+
+class Ratings:
+    """What a listener said so far, and who that makes them: a function of the ratings alone.
+
+    Args:
+        aligner: the taste model.
+        background: songs in general, unit vectors (songs, shared).
+        epochs: passes of a fit.
+    """
+
+    def __init__(self, aligner: AlignerV2, background: FloatArray, epochs: int) -> None:
+        self._aligner, self._background, self._epochs = aligner, background, epochs
+        self._songs = np.zeros((0, background.shape[1]), np.float32)
+        self._verdicts = np.zeros(0, np.float32)
+        self._vector: FloatArray | None = None
+
+    def hear(self, songs: FloatArray, verdicts: Sequence[float] | NDArray[np.int64]) -> None:
+        """Take in ratings: unit vectors (n, shared), and > 0 like, < 0 dislike, 0 unrated."""
+        said = np.asarray(verdicts, np.float32)
+        self._songs = np.concatenate([self._songs, songs])[-_KEPT_RATINGS:]
+        self._verdicts = np.concatenate([self._verdicts, said])[-_KEPT_RATINGS:]
+        self._vector = None
+
+    def vector(self) -> FloatArray:
+        """The listener as the ratings make them out, a unit vector (shared,)."""
+        if self._vector is None:
+            config = ListenerConfig(memory_length=_KEPT_RATINGS, epochs=self._epochs)
+            listener = Listener(self._aligner, self._background, config)
+            listener.hear(self._songs, self._verdicts)
+            listener.fit()
+            self._vector = listener.embedding()
+        return self._vector
+
+    def state(self) -> dict[str, Any]:
+        """The ratings."""
+        return {"songs": self._songs, "verdicts": self._verdicts}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `World.restore`."""
+        self._songs, self._verdicts, self._vector = state["songs"], state["verdicts"], None
+
+
+class MadeUpWorld:
+    """An audience made up for a catalogue of programs, and one of its listeners to please.
+
+    Args:
+        config: of the evolution.
+        on_program: told after each program of the catalogue.
+        audience: which audience, ≥ 0; the catalogue stays the same.
+    """
+
+    def __init__(self, config: EvolveConfig, on_program: Callable[[], None] = lambda: None) -> None:
+        taste = config.taste
+        self._config, self._encoder = config, SongDescriptors()
+        programs = draw_programs(
+            Breeder(own_templates(), config.seconds), taste.catalogue, _CATALOGUE_SEED
+        )
+        self.catalogue = make_catalogue(
+            programs,
+            config.seconds,
+            self._encoder,
+            config.cache,
+            n_workers=config.workers,
+            on_program=on_program,
+        )
+        audience = AudienceConfig(n_listeners=taste.listeners, seed=_CATALOGUE_SEED)
+        made_up = simulate_audience(self.catalogue.attributes, audience)
+        parts = split_listens(taste.listeners, len(self.catalogue.programs), seed=_CATALOGUE_SEED)
+        material = Material(self.catalogue.layers, made_up, parts)
+        self.aligner = _trained(config, material)
+        self.songs: FloatArray = self.aligner.embed_songs(
+            torch.from_numpy(self.catalogue.layers)
+        ).numpy()
+        self._rng = np.random.default_rng([config.seed, 41])
+        unseen = config.mode == "dynamic"
+        people = parts.unseen if unseen else parts.known
+        chosen = int(people[(taste.user + config.seed) % len(people)])
+        self._hidden = HiddenListener(self.catalogue.attributes, audience, chosen)
+        self._piece = int(np.random.default_rng([config.seed, 43]).integers(len(self.songs)))
+        self.ratings = Ratings(self.aligner, self.songs, taste.epochs)
+        self._played: dict[str, NDArray[np.float64]] = {}
+        target = self._target(int(np.flatnonzero(people == chosen)[0]))
+        second = SecondScorer(self.catalogue.layers, self._opinions(), self.catalogue.layers)
+        guard = MusicGuard(self.catalogue.layers)
+        self.fitness = Fitness(self._encoder, self.aligner, target, guard, second, config.fitness)
+        if unseen and taste.first_ratings:
+            first = self._rng.permutation(len(self.songs))[: taste.first_ratings]
+            verdicts = self._hidden.verdicts(self.catalogue.attributes[first], self._rng)
+            self.ratings.hear(self.songs[first], verdicts)
+
+    def _target(self, row: int) -> Target:
+        if self._config.mode == "user":
+            return user_target(self.aligner, row)
+        if self._config.mode == "music":
+            return music_target(self.aligner, self.catalogue.layers[self._piece])
+        return Target("dynamic", self.ratings.vector)
+
+    def _opinions(self) -> NDArray[np.float64]:
+        """Verdicts that the second scorer, and nobody else, learns from: on the whole catalogue."""
+        truth = self._truth(self.catalogue.attributes)
+        share = _LIKE_PIECE if self._config.mode == "music" else 0.5
+        return np.where(truth > np.quantile(truth, 1 - share), 1.0, -1.0)
+
+    def _truth(self, attributes: NDArray[np.float64]) -> NDArray[np.float64]:
+        """What is really liked, (n,): hidden taste; or nearness to the piece, 0 is the same."""
+        if self._config.mode != "music":
+            return self._hidden.taste(attributes)
+        apart = attributes - self.catalogue.attributes[self._piece]
+        nearness: NDArray[np.float64] = -np.sqrt((apart**2).mean(axis=1))
+        return nearness
+
+    def on_rendering(self, program: str, rendering: Rendering) -> None:
+        """Note what a program played."""
+        self._played[program] = program_attributes(rendering.events, rendering.seconds)
+
+    def extras(self, child: Individual) -> dict[str, float]:
+        """`true`: the hidden taste for what the child played."""
+        played = self._played.get(child.genome.text)
+        return {} if played is None else {"true": float(self._truth(played[None])[0])}
+
+    def heed(self, evolution: Evolution) -> None:
+        """The listener hears a playlist, half the best and half of any kind, and says so."""
+        if self._config.mode != "dynamic":
+            return
+        living = [one for one in evolution.population if one.genome.text in self._played]
+        n = self._config.taste.playlist
+        best, rest = living[: n // 2], living[n // 2 :]
+        drawn = [rest[int(k)] for k in self._rng.permutation(len(rest))[: n - len(best)]]
+        heard = [
+            (self._played[one.genome.text], one.judgement.song)
+            for one in [*best, *drawn]
+            if one.judgement is not None and one.judgement.song is not None
+        ]
+        if heard:
+            attributes, songs = (np.stack(table) for table in zip(*heard, strict=True))
+            self.ratings.hear(songs, self._hidden.verdicts(attributes, self._rng))
+        evolution.judge_again(self.fitness.judge_again)
+
+    def state(self) -> dict[str, Any]:
+        """Ratings, what was played, and chance."""
+        names = list(self._played)[-4000:]
+        table = [self._played[name] for name in names]
+        width = len(PROGRAM_ATTRIBUTES)
+        return {
+            "ratings": self.ratings.state(),
+            "played": names,
+            "attributes": np.stack(table) if table else np.zeros((0, width)),
+            "rng": json.dumps(self._rng.bit_generator.state),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `World.restore`."""
+        self.ratings.restore(state["ratings"])
+        self._played = dict(zip(state["played"], state["attributes"], strict=True))
+        self._rng.bit_generator.state = json.loads(state["rng"])
+
+
+class TrainedWorld:
+    """A trained taste model: one of its users, a listener from a feedback store, or a piece.
+
+    Args:
+        config: of the evolution; `taste.model` and `taste.songs` are set.
+
+    Raises:
+        ValueError: something is missing or does not fit together.
+    """
+
+    def __init__(self, config: EvolveConfig) -> None:
+        taste = config.taste
+        if taste.model is None or taste.songs is None:
+            raise ValueError(
+                "taste.model needs taste.songs: a folder of real music that clips are held against"
+            )
+        self.aligner, card = load_aligner(taste.model)
+        encoder = SongDescriptors()
+        if card.get("encoder", encoder.name) != encoder.name:
+            raise ValueError(
+                f"{taste.model} must know songs by {encoder.name}, it knows {card['encoder']}; "
+                "train it with that encoder"
+            )
+        self._names, layers = encode_folder(taste.songs, encoder, cache=config.cache)
+        self.songs: FloatArray = self.aligner.embed_songs(torch.from_numpy(layers)).numpy()
+        self.ratings = Ratings(self.aligner, self.songs, taste.epochs)
+        self._store, self._known = taste.feedback, dict[str, FloatArray]()
+        if config.mode == "user":
+            target = user_target(self.aligner, taste.user)
+        elif config.mode == "music":
+            if taste.piece is None:
+                raise ValueError("mode music needs taste.piece: an audio file to come near to")
+            heard = encoder.encode(read_audio(taste.piece, encoder.sample_rate, 1)[:, 0])
+            target = music_target(self.aligner, heard)
+        else:
+            if taste.feedback is None:
+                raise ValueError(
+                    "mode dynamic needs taste.feedback: a feedback store to learn from"
+                )
+            target = Target("dynamic", self.ratings.vector)
+        self._n_heard = 0
+        self._known = dict(zip(self._names, self.songs, strict=True))
+        self._listen()
+        self.fitness = Fitness(
+            encoder, self.aligner, target, MusicGuard(layers), None, config.fitness
+        )
+
+    def on_rendering(self, program: str, rendering: Rendering) -> None:
+        """Nothing is noted: what a real listener likes is not known."""
+
+    def extras(self, child: Individual) -> dict[str, float]:
+        """Nothing beside the fitness."""
+        del child
+        return {}
+
+    def heed(self, evolution: Evolution) -> None:
+        """Take in what the store holds by now, about songs by name and clips by their hash."""
+        for one in [*evolution.hall, *evolution.population]:
+            if one.judgement is not None and one.judgement.song is not None:
+                self._known[one.judgement.clip] = one.judgement.song
+        if self._listen():
+            evolution.judge_again(self.fitness.judge_again)
+
+    def _listen(self) -> bool:
+        if self._store is None or not self._store.exists():
+            return False
+        with FeedbackStore(self._store) as store:
+            said = [one for one in store.current() if one.song in self._known]
+        if len(said) == self._n_heard:
+            return False
+        self._n_heard = len(said)
+        songs = np.stack([self._known[one.song] for one in said])
+        self.ratings.restore({"songs": songs[:0], "verdicts": np.zeros(0, np.float32)})
+        self.ratings.hear(songs, [one.verdict for one in said])
+        return True
+
+    def state(self) -> dict[str, Any]:
+        """Where the clips lie that feedback may be about."""
+        clips = [name for name in self._known if name not in set(self._names)][-4000:]
+        shape = (0, self.songs.shape[1])
+        table = [self._known[name] for name in clips]
+        return {"clips": clips, "songs": np.stack(table) if table else np.zeros(shape, np.float32)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """See `World.restore`."""
+        self._known |= dict(zip(state["clips"], state["songs"], strict=True))
+        self._n_heard = 0
+        self._listen()
+
+
+def _trained(config: EvolveConfig, material: Material) -> AlignerV2:
+    """The aligner of this audience and catalogue, trained once and kept in the cache."""
+    data = material.training_data()
+    training = TasteTrainingConfig(seed=_CATALOGUE_SEED, max_epochs=40)
+    of = hashlib.sha256(
+        training.model_dump_json().encode() + data.layers.tobytes() + data.songs.tobytes()
+    ).hexdigest()
+    path: Path = config.cache / f"taste-{of[:16]}.safetensors"
+    if not path.exists():
+        state = fit(start(TasteConfig(), training, data), training, data)
+        save_aligner(path, state.network, {"of": of})
+    return load_aligner(path)[0]
+
+
+def catalogue_of(world: World) -> Catalogue | None:
+    """The programs that a made-up world was built on."""
+    return world.catalogue if isinstance(world, MadeUpWorld) else None
