@@ -3,6 +3,7 @@
 Builders run inside the role's own process; heavy imports happen there.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from actors.side_work import OnTheSpot, SideThread
 from actors.stage_config import BandConfig, StageConfig
 from actors.streams.machinery_messages import CallRoll
 from agents.action.memory import Memory
+from agents.action.track import Track
 from agents.agent import Agent
 from agents.messages import (
     AudioIn,
@@ -27,6 +29,9 @@ from agents.messages import (
     Tick,
 )
 from models.labeller import Labeller
+
+KEPT_CLIPS = 64
+"""Labelled clips that a run keeps; older ones are labelled again if they must be."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,34 @@ def build_stage_memory(
     )
 
 
+def clip_labeller(config: BandConfig, labeller: Labeller | None = None) -> Callable[[Path], Track]:
+    """Reads, cuts and labels a clip, as the memory's own files were.
+
+    What was heard lately is kept in the run's folder: whoever is first pays, and an evolution in
+    the background is first.
+
+    Args:
+        config: bundle, grid, folder.
+        labeller: the bundle's; made at the first call if None.
+    """
+    made = [] if labeller is None else [labeller]
+    fingerprint, folder = ear_fingerprint(config), config.out / ".clips"
+
+    def hear(path: Path) -> Track:
+        from agents.action.track import cached_track
+
+        if not made:
+            made.append(build_labeller(config))
+        track = cached_track(path, made[0], config.grid, config.n_channels, folder, fingerprint)
+        with contextlib.suppress(OSError):
+            entries = sorted(folder.glob("*.npz"), key=lambda entry: entry.stat().st_mtime)
+            for entry in entries[:-KEPT_CLIPS]:
+                entry.unlink(missing_ok=True)
+        return track
+
+    return hear
+
+
 def _build_perception(config: BandConfig) -> Agent:
     from agents.perception.agent import build
 
@@ -110,27 +143,20 @@ def _build_action(config: BandConfig) -> Agent:
     from agents.action.clips import Clips, SideWork
     from agents.action.navigation import Navigator
     from agents.action.passages import Passages
-    from agents.action.track import Track, cached_track
 
     labeller = build_labeller(config)
     memory = build_stage_memory(config, labeller)
     distances = labeller.codebook.distances_between()
-    fingerprint = ear_fingerprint(config)
 
     def index(memory: Memory) -> Passages:
         return Passages(memory.labels, memory.starts, distances)
-
-    def hear(path: Path) -> Track:
-        return cached_track(
-            path, labeller, config.grid, config.n_channels, config.cache, fingerprint
-        )
 
     # the wall may cut a search short, so at fast pace it stands still: same seed, same segments
     clock = SystemClock() if config.pace == "real" else ManualClock()
     navigator = Navigator(index(memory), config.action, seed=config.seed, now=clock.now)
     # so is the moment at which a new clip is there
     work: SideWork = SideThread() if config.pace == "real" else OnTheSpot()
-    clips = Clips(memory, hear, index, work, config.out / "clips.json")
+    clips = Clips(memory, clip_labeller(config, labeller), index, work, config.out / "clips.json")
     return ActionAgent(memory, navigator, config.action, clips)
 
 

@@ -8,6 +8,7 @@ another system) the band plays on at normal priority.
 import contextlib
 import os
 import sys
+from typing import Literal
 
 SWITCH_SECONDS = 0.0005
 """How long a thread may hold the interpreter while another one waits; Python's default is ten times
@@ -27,3 +28,20 @@ def ask_for_real_time(priority: int) -> bool:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(priority))
         return True
     return False
+
+
+def stay_in_the_background(way: Literal["idle", "low", "normal"]) -> None:
+    """Give way to everybody else: the calling thread and all that it starts, processes too.
+
+    Args:
+        way: idle: run only when nobody else wants the processor (SCHED_IDLE), where the system
+            knows that, never for a thread that others wait for; low: the lowest ordinary
+            priority; normal: as it is.
+    """
+    if way == "normal":
+        return
+    with contextlib.suppress(OSError):
+        if hasattr(os, "nice"):
+            os.nice(19)
+        if way == "idle" and hasattr(os, "SCHED_IDLE"):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

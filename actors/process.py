@@ -66,7 +66,8 @@ class RoleProcess:
         return os.getpid()
 
     def _play(self) -> None:
-        ask_for_real_time(ROSTER[self.role].priority)
+        if ROSTER[self.role].priority:
+            ask_for_real_time(ROSTER[self.role].priority)
         try:
             player = ROSTER[self.role].prepare(self._config, self._restarted)
             self._ready.set()

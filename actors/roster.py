@@ -39,8 +39,9 @@ class Role:
         rank: roles of a lower rank are ready before those of a higher one start.
         restarts: it is started anew when it dies.
         waits_for_the_band: it plays only after the supervisor said so.
-        priority: real-time priority to ask for, 1 to 99.
+        priority: real-time priority to ask for, 1 to 99; 0 for what must never be in the way.
         cpu_share: what Ray reserves for it; small, so that two cores hold the band.
+        wanted: whether a stage has it.
     """
 
     prepare: Callable[[BandConfig, bool], Player]
@@ -49,6 +50,7 @@ class Role:
     waits_for_the_band: bool = False
     priority: int = 10
     cpu_share: float = 0.1
+    wanted: Callable[[BandConfig], bool] = lambda _: True
 
 
 def connect(config: BandConfig, name: str, topics: tuple[str, ...]) -> ZmqStreams:
@@ -102,14 +104,36 @@ def _prepare_audio(config: BandConfig, restarted: bool) -> Player:  # noqa: ARG0
     return prepare_audio(config, connect)
 
 
+def _prepare_evolution(config: BandConfig, restarted: bool) -> Player:  # noqa: ARG001
+    from actors.evolution_player import HEARS, EvolutionPlayer
+    from actors.parts import clip_labeller
+    from actors.priority import stay_in_the_background
+
+    stay_in_the_background("low")  # not idle: Ray asks whether it lives
+    streams = connect(config, "evolution", HEARS)
+    return EvolutionPlayer(config, streams, SystemClock(), clip_labeller(config))
+
+
 ROSTER: Mapping[str, Role] = MappingProxyType(
     {
         "broker": Role(_prepare_broker, rank=0, priority=15),
         "journal": Role(_prepare_journal, rank=1, priority=1),
         **{name: Role(_prepare_agent(name), rank=1) for name in PARTS},
         "audio": Role(_prepare_audio, rank=1, restarts=False, waits_for_the_band=True, priority=20),
+        "evolution": Role(
+            _prepare_evolution,
+            rank=2,
+            waits_for_the_band=True,
+            priority=0,
+            wanted=lambda config: config.evolution.enabled,
+        ),
     }
 )
+
+
+def roster_of(config: BandConfig) -> dict[str, Role]:
+    """The roles that a stage has, in the order of their start."""
+    return {name: role for name, role in ROSTER.items() if role.wanted(config)}
 
 
 class _BrokerPlayer:

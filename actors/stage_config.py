@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from actors.audio_engine import AudioEngineConfig
 from actors.devices.audio import AudioDeviceConfig
 from actors.devices.osc import OscConfig
+from actors.evolution_config import StageEvolutionConfig
 from actors.feedback_desk import FeedbackDeskConfig, source_names
 from actors.streams.endpoints import StreamsConfig
 from agents.action.agent import ActionConfig
@@ -47,6 +48,7 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     streams: StreamsConfig = StreamsConfig()
     osc: OscConfig | None = OscConfig()  # none: no control by OSC
     feedback: FeedbackDeskConfig = FeedbackDeskConfig()
+    evolution: StageEvolutionConfig = StageEvolutionConfig()
 
     @field_validator("memory", mode="before")
     @classmethod

@@ -16,7 +16,7 @@ from typing import Any
 
 from actors.clock import Clock
 from actors.ray_session import StartError, start_ray
-from actors.roster import ROSTER
+from actors.roster import roster_of
 from actors.stage_config import BandConfig
 from agents.messages import Heartbeat
 
@@ -47,6 +47,7 @@ class Supervisor:
 
     def __init__(self, config: BandConfig, clock: Clock, tell: Callable[[str], None]) -> None:
         self._config = config
+        self._roster = roster_of(config)
         self._clock = clock
         self._tell = tell
         self._actors: dict[str, Any] = {}
@@ -66,10 +67,10 @@ class Supervisor:
             StartError: Ray or a role cannot start.
         """
         self._tell("starting Ray")
-        start_ray()
+        start_ray(address=self._config.evolution.address)
         config_json = self._config.model_dump_json()
-        for stage in sorted({role.rank for role in ROSTER.values()}):
-            names = [name for name, role in ROSTER.items() if role.rank == stage]
+        for stage in sorted({role.rank for role in self._roster.values()}):
+            names = [name for name, role in self._roster.items() if role.rank == stage]
             self._tell("starting " + ", ".join(names))
             self._start_roles(names, config_json)
         self._write_processes()
@@ -79,7 +80,13 @@ class Supervisor:
         """Let the music start."""
         import ray
 
-        ray.get([self._actors[n].begin.remote() for n in ROSTER if ROSTER[n].waits_for_the_band])
+        ray.get(
+            [
+                self._actors[n].begin.remote()
+                for n, r in self._roster.items()
+                if r.waits_for_the_band
+            ]
+        )
 
     def look(self) -> None:
         """Notice restarts and hung processes; returns at once, call it often."""
@@ -88,7 +95,7 @@ class Supervisor:
             return
         self._look_due = now + LOOK_SECONDS
         for name, actor in self._actors.items():
-            if ROSTER[name].restarts:
+            if self._roster[name].restarts:
                 self._look_at(name, actor, now)
         self._listen_to_hearts(now)
 
@@ -131,7 +138,7 @@ class Supervisor:
         import ray
 
         until = self._clock.now() + patience_seconds
-        for name in reversed(list(ROSTER)):
+        for name in reversed(list(self._roster)):
             actor = self._actors.pop(name, None)
             if actor is None:
                 continue
@@ -159,17 +166,22 @@ class Supervisor:
 
     def _start_roles(self, names: Sequence[str], config_json: str) -> None:
         import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         from actors.process import ActorClass
 
+        # other machines may have joined: the band plays on this one
+        node = ray.get_runtime_context().get_node_id()
+        here = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
         for name in names:
-            role = ROSTER[name]
+            role = self._roster[name]
             self._actors[name] = ActorClass.options(
                 name=f"antiphon-{name}-{os.getpid()}",
                 num_cpus=role.cpu_share,
                 max_restarts=-1 if role.restarts else 0,
                 max_task_retries=-1 if role.restarts else 0,
                 max_concurrency=8,
+                scheduling_strategy=here,
             ).remote(name, config_json)
         for name in names:
             try:
