@@ -21,7 +21,7 @@ from actors.stage_config import BandConfig
 from actors.streams.machinery_messages import Fault
 from actors.streams.streams import Streams
 from actors.throttle import Throttle
-from agents.messages import Clip, EvolutionState, Feedback, Played, Tick
+from agents.messages import Clip, Control, EvolutionState, Feedback, Metric, Played, Tick
 
 if TYPE_CHECKING:  # heavy imports wait until the music plays
     from actors.evolution_studio import Studio
@@ -29,7 +29,10 @@ if TYPE_CHECKING:  # heavy imports wait until the music plays
 
 _log = logging.getLogger(__name__)
 
-HEARS: Final = (Tick.TOPIC, Played.TOPIC, Feedback.TOPIC)
+CONTROL: Final = "evolution.workers"
+"""The control that says how many may work at most; 0 is a pause."""
+
+HEARS: Final = (Tick.TOPIC, Played.TOPIC, Feedback.TOPIC, Control.TOPIC)
 """Topics of the role."""
 ROUND_SECONDS: Final = 0.2
 """How long a round waits for news."""
@@ -42,7 +45,7 @@ REFUSALS: Final = (ValueError, OSError, RuntimeError, ray.exceptions.RayError)
 
 
 class EvolutionPlayer:
-    """Runs generations until it is stopped.
+    """Runs generations until it is stopped; answers the control "evolution.workers".
 
     Args:
         config: the stage; its `evolution` is enabled.
@@ -63,7 +66,8 @@ class EvolutionPlayer:
         self._config, self._streams, self._clock = config, streams, clock
         self._prelabel, self._make = prelabel, make
         self._throttle = Throttle(config.evolution.workers, config.evolution.throttle)
-        self._window = 0
+        self._most = config.evolution.workers
+        self._window = self._n_refused = 0
         self._n_busy = 0
         self._verdicts = False
         self._heed_due = 0.0
@@ -129,7 +133,7 @@ class EvolutionPlayer:
             self._heed(studio)
 
     def _employ(self, studio: "Studio", workforce: Workforce) -> None:
-        while workforce.n_busy < self._throttle.allowed:
+        while workforce.n_busy < self._allowed:
             if workforce.n_waiting:
                 workforce.hand_out()
             elif (child := studio.next_child()) is not None:
@@ -137,6 +141,10 @@ class EvolutionPlayer:
             else:
                 break
         self._n_busy = workforce.n_busy
+
+    @property
+    def _allowed(self) -> int:
+        return min(self._throttle.allowed, self._most)
 
     def _turn(self, studio: "Studio") -> None:
         """A generation is over: heed, offer, keep, tell."""
@@ -178,9 +186,21 @@ class EvolutionPlayer:
                     changed |= self._throttle.hear(played, self._n_busy)
                 case Feedback():
                     self._verdicts = True
+                case Control(name=name, value=value) if name == CONTROL:
+                    changed |= self._set_most(value)
                 case _:
                     pass
         return changed
+
+    def _set_most(self, value: float | int | str | bool) -> bool:
+        """Take over the control, or count that it is refused."""
+        if type(value) is not int or not 0 <= value <= self._config.evolution.workers:
+            self._n_refused += 1
+            refused = float(self._n_refused)
+            self._streams.publish(Metric(self._window, "evolution.refused", refused))
+            return False
+        self._most = value
+        return True
 
     def _tell(self, studio: "Studio", detail: str = "") -> None:
         living = [one.fitness for one in studio.evolution.population if one.judgement]
@@ -196,7 +216,7 @@ class EvolutionPlayer:
             n_evaluated=studio.evolution.n_evaluated,
             n_failed=studio.n_failed,
             n_ratings=studio.room.n_heard,
-            workers=self._throttle.allowed,
+            workers=self._allowed,
             detail=detail,
         )
         self._streams.publish(state)

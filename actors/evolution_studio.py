@@ -41,11 +41,20 @@ MOST_KNOWN: Final = 4000
 
 
 def make_sonic_pi(patience_seconds: float) -> Generator:
-    """The generator of Sonic Pi programs, watched."""
+    """The generator of Sonic Pi programs, watched; patient, for it works when others do not."""
     from agents.evolution.generators.sonic_pi import SonicPiGenerator
     from agents.evolution.generators.watched import WatchedGenerator
+    from corpus.sonic_pi.fork_server import ProgramLimits
+    from corpus.sonic_pi.renderer import RendererConfig
+    from corpus.sonic_pi.synthesis import SynthesisLimits
 
-    return WatchedGenerator(SonicPiGenerator, patience_seconds, cache_megabytes=16.0)
+    config = RendererConfig(
+        program=ProgramLimits(wall_seconds=patience_seconds / 2),
+        synthesis=SynthesisLimits(wall_seconds=patience_seconds / 2),
+    )
+    return WatchedGenerator(
+        lambda: SonicPiGenerator(1, config), patience_seconds, cache_megabytes=16.0
+    )
 
 
 def build_evaluator(

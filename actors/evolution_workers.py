@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MOST_LOSSES: Final = 2
 MOST_STILLBORN: Final = 3
+_STILLBORN: Final = "creation task"
+"""What Ray says of an actor whose constructor has failed."""
 CPU_SHARE: Final = 0.5
 """What Ray reserves for a worker: beside a band, two find room on two cores."""
 
@@ -128,7 +130,7 @@ class Workforce:
         """What is finished; waits so long for a first one.
 
         Raises:
-            WorkforceError: workers die before they can answer once.
+            WorkforceError: workers cannot begin.
         """
         if not self._busy:
             return []
@@ -165,13 +167,16 @@ class Workforce:
         from agents.evolution.evaluation import failed
 
         ray.kill(worker)
-        self._n_stillborn += 1
-        if self._n_stillborn > MOST_STILLBORN:
-            raise WorkforceError(
-                f"an evolution needs workers, but {self._n_stillborn} have died without an answer: "
-                f"{_last_line(error)}"
-            )
         self._idle.append(self._make.remote(*self._arguments))
+        if _STILLBORN in str(error):  # the child has done nothing
+            self._n_stillborn += 1
+            if self._n_stillborn >= MOST_STILLBORN:
+                raise WorkforceError(
+                    f"workers must be able to begin, but {self._n_stillborn} could not: "
+                    f"{_last_line(error)}"
+                )
+            self._again.append(child)
+            return []
         self._losses[child.id] += 1
         self.n_lost += 1
         if self._losses[child.id] < MOST_LOSSES:

@@ -30,6 +30,8 @@ def start_ray(n_cpus: int | None = None, address: str | None = None) -> None:
     """
     root = str(Path(__file__).resolve().parent.parent)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # Ray's own default, 15, puts the band behind everything else on the machine
+    os.environ.setdefault("RAY_worker_niceness", "0")
     paths = os.environ.get("PYTHONPATH", "")
     if root not in paths.split(os.pathsep):
         os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (root, paths) if p)

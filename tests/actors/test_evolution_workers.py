@@ -116,6 +116,11 @@ def test_whatever_a_generator_does_every_child_is_answered(workforce):
     assert len(answers[0].clip) == answers[0].sample_rate == RATE
 
 
+def test_who_asks_for_nothing_works_at_ordinary_priority(workforce):
+    [process_id] = workforce.process_ids()
+    assert os.getpriority(os.PRIO_PROCESS, process_id) == os.getpriority(os.PRIO_PROCESS, 0)
+
+
 def test_a_worker_that_is_killed_costs_nothing_but_time(workforce):
     [process_id] = workforce.process_ids()
     workforce.hand_out(child(10))
