@@ -146,7 +146,7 @@ def _open_desk(config: BandConfig, connect: Connect, past: Sequence[Message]) ->
         listener: OscReceiver[Word] = OscReceiver(
             desk_config.osc,
             translate,
-            desk.words.append,
+            lambda word, _: desk.words.append(word),
             lambda: desk.window,
             clock.now,
             longest_datagram=LONGEST_DATAGRAM,

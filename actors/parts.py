@@ -3,28 +3,37 @@
 Builders run inside the role's own process; heavy imports happen there.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 from actors.clock import ManualClock, SystemClock
+from actors.side_work import OnTheSpot, SideThread
 from actors.stage_config import BandConfig, StageConfig
 from actors.streams.machinery_messages import CallRoll
 from agents.action.memory import Memory
+from agents.action.track import Track
 from agents.agent import Agent
 from agents.messages import (
     AudioIn,
+    Clip,
     CodeRanked,
     CodeRequest,
     Control,
     Feedback,
     Fragment,
     HeardLabel,
+    MemoryChanged,
     Plan,
     Played,
     Tick,
 )
 from models.labeller import Labeller
+
+KEPT_CLIPS = 64
+"""Labelled clips that a run keeps; older ones are labelled again if they must be."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +104,34 @@ def build_stage_memory(
     )
 
 
+def clip_labeller(config: BandConfig, labeller: Labeller | None = None) -> Callable[[Path], Track]:
+    """Reads, cuts and labels a clip, as the memory's own files were.
+
+    What was heard lately is kept in the run's folder: whoever is first pays, and an evolution in
+    the background is first.
+
+    Args:
+        config: bundle, grid, folder.
+        labeller: the bundle's; made at the first call if None.
+    """
+    made = [] if labeller is None else [labeller]
+    fingerprint, folder = ear_fingerprint(config), config.out / ".clips"
+
+    def hear(path: Path) -> Track:
+        from agents.action.track import cached_track
+
+        if not made:
+            made.append(build_labeller(config))
+        track = cached_track(path, made[0], config.grid, config.n_channels, folder, fingerprint)
+        with contextlib.suppress(OSError):
+            entries = sorted(folder.glob("*.npz"), key=lambda entry: entry.stat().st_mtime)
+            for entry in entries[:-KEPT_CLIPS]:
+                entry.unlink(missing_ok=True)
+        return track
+
+    return hear
+
+
 def _build_perception(config: BandConfig) -> Agent:
     from agents.perception.agent import build
 
@@ -111,19 +148,26 @@ def _build_decision(config: BandConfig) -> Agent:
 
 def _build_action(config: BandConfig) -> Agent:
     from agents.action.agent import ActionAgent
+    from agents.action.clips import Clips, SideWork
     from agents.action.navigation import Navigator
     from agents.action.passages import Passages
 
     labeller = build_labeller(config)
     memory = build_stage_memory(config, labeller)
     distances = labeller.codebook.distances_between()
-    passages = [Passages(labels, memory.starts, distances) for labels in memory.labels]
+
+    def index(memory: Memory) -> tuple[Passages, ...]:
+        return tuple(Passages(labels, memory.starts, distances) for labels in memory.labels)
+
     # the wall may cut a search short, so at fast pace it stands still: same seed, same segments
     clock = SystemClock() if config.pace == "real" else ManualClock()
     navigator = Navigator(
-        passages, config.action, seed=config.seed, now=clock.now, attacks=memory.attacks
+        index(memory), config.action, seed=config.seed, now=clock.now, attacks=memory.attacks
     )
-    return ActionAgent(memory, navigator, config.action)
+    # so is the moment at which a new clip is there
+    work: SideWork = SideThread() if config.pace == "real" else OnTheSpot()
+    clips = Clips(memory, clip_labeller(config, labeller), index, work, config.out / "clips.json")
+    return ActionAgent(memory, navigator, config.action, clips)
 
 
 def _build_code_ranking(config: BandConfig) -> Agent:
@@ -147,14 +191,28 @@ PARTS: Mapping[str, Part] = MappingProxyType(
     {
         "perception": Part((AudioIn.TOPIC,), (HeardLabel.TOPIC,), 4, _build_perception),
         "decision": Part(
-            (HeardLabel.TOPIC, Control.TOPIC),
-            (HeardLabel.TOPIC, Plan.TOPIC, Control.TOPIC),
+            (HeardLabel.TOPIC, Control.TOPIC, MemoryChanged.TOPIC),
+            (HeardLabel.TOPIC, Plan.TOPIC, Control.TOPIC, MemoryChanged.TOPIC),
             128,
             _build_decision,
         ),
         "action": Part(
-            (Plan.TOPIC, HeardLabel.TOPIC, Played.TOPIC, Control.TOPIC, Feedback.TOPIC),
-            (HeardLabel.TOPIC, Fragment.TOPIC, Played.TOPIC, Control.TOPIC),
+            (
+                Plan.TOPIC,
+                HeardLabel.TOPIC,
+                Played.TOPIC,
+                Control.TOPIC,
+                Feedback.TOPIC,
+                Clip.TOPIC,
+            ),
+            (
+                HeardLabel.TOPIC,
+                Fragment.TOPIC,
+                Played.TOPIC,
+                Control.TOPIC,
+                Feedback.TOPIC,
+                Clip.TOPIC,
+            ),
             128,
             _build_action,
         ),

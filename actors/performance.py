@@ -17,7 +17,8 @@ import psutil
 
 from actors.chronicle import Chronicle
 from actors.clock import Clock
-from actors.devices.osc import OscInput
+from actors.devices.osc import URGENT, Answer, OscInput
+from actors.feedback_desk import FeedbackOffice
 from actors.roster import connect, roster_of
 from actors.stage_config import BandConfig
 from actors.streams.handshake import RollCall
@@ -32,6 +33,7 @@ from agents.messages import (
     Feedback,
     HeardLabel,
     Heartbeat,
+    MemoryChanged,
     Metric,
     Played,
     Tick,
@@ -46,6 +48,7 @@ WATCHED = (
     Heartbeat.TOPIC,
     CodeRanked.TOPIC,
     CodeSent.TOPIC,
+    MemoryChanged.TOPIC,
 )
 """What the person's process listens to."""
 LOOK_SECONDS = 0.05
@@ -100,7 +103,15 @@ class Performance:
         self._config = config
         self._clock = clock
         self._status = status
-        self._orders: queue.SimpleQueue[Feedback | Control] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Feedback | Control | Metric | Fault] = queue.SimpleQueue()
+        self._feedback = FeedbackOffice(
+            config.feedback_store,
+            config.sources,
+            config.window,
+            config.feedback,
+            self._orders.put,
+            clock.now,
+        )
         self._stop = threading.Event()
         self._first_answer: float | None = None
         self._peak_memory = 0.0
@@ -146,6 +157,7 @@ class Performance:
             with contextlib.suppress(queue.Empty):  # an order wakes us, news does not
                 streams.publish(self._orders.get(timeout=LOOK_SECONDS))
             for envelope in chronicle.hear(streams.receive(0.0)):
+                self._feedback.hear(envelope.message, envelope.time)  # type: ignore[arg-type]
                 self._take(envelope.message, supervisor)
             supervisor.look()
             for role, event, sentence in supervisor.faults[n_faults:]:
@@ -194,8 +206,9 @@ class Performance:
         osc = None
         if self._config.osc is not None:
             osc = OscInput(
-                self._config.osc, self._orders.put, lambda: self._status.window, self._clock.now
+                self._config.osc, self._obey, lambda: self._status.window, self._clock.now
             )
+        self._feedback.start()
         try:
             if osc is not None:
                 try:
@@ -208,8 +221,18 @@ class Performance:
         finally:
             if osc is not None:
                 osc.stop()
+            self._feedback.stop()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _obey(self, message: Feedback | Control, answer: Answer) -> None:
+        """Pass on what must not wait; the rest is stored first."""
+        if isinstance(message, Feedback) and message.verdict not in URGENT:
+            self._feedback.take(message, answer)
+            return
+        self._orders.put(message)
+        if isinstance(message, Feedback):
+            answer(True, message.verdict)
 
     def _read_keys(self) -> None:
         for line in sys.stdin:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import sys
 import threading
+from typing import Literal
 
 SWITCH_SECONDS = 0.0005
 """How long a thread may hold the interpreter while another one waits; Python's default is ten times
@@ -49,3 +50,20 @@ def step_back(niceness: int) -> bool:
     present = os.getpriority(os.PRIO_PROCESS, thread)
     os.setpriority(os.PRIO_PROCESS, thread, max(present, niceness))
     return True
+
+
+def stay_in_the_background(way: Literal["idle", "low", "normal"]) -> None:
+    """Give way to everybody else: the calling thread and all that it starts, processes too.
+
+    Args:
+        way: idle: run only when nobody else wants the processor (SCHED_IDLE), where the system
+            knows that, never for a thread that others wait for; low: the lowest ordinary
+            priority; normal: as it is.
+    """
+    if way == "normal":
+        return
+    with contextlib.suppress(OSError):
+        if hasattr(os, "nice"):
+            os.nice(19)
+        if way == "idle" and hasattr(os, "SCHED_IDLE"):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

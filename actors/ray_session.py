@@ -1,4 +1,4 @@
-"""A Ray of this machine alone: loopback only, with the token that Ray itself demands."""
+"""A Ray of this machine: loopback only unless told otherwise, with the token that Ray demands."""
 
 import contextlib
 import os
@@ -7,18 +7,24 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
+
+LOOPBACK: Final = "127.0.0.1:0"
+"""Where Ray is found by this machine alone, at any free port."""
 
 
 class StartError(RuntimeError):
     """The band cannot start; the message is one sentence for the user."""
 
 
-def start_ray(n_cpus: int | None = None, *, niceness: int = 15) -> None:
-    """Start Ray on this machine alone, quietly, and let its workers find this project.
+def start_ray(n_cpus: int | None = None, *, address: str | None = None, niceness: int = 15) -> None:
+    """Start Ray on this machine, quietly, and let its workers find this project.
 
     Args:
         n_cpus: what Ray may share out; None: all cores, two at least.
-        niceness: of the workers; Ray's own 15 is for work in the background.
+        address: HOST:PORT of this machine where others may join with `ray start --address` and
+            the same token; None: it is for this machine alone.
+        niceness: of this machine's workers; Ray's own 15 is for work in the background.
 
     Raises:
         StartError: Ray cannot start; nothing is left running.
@@ -28,6 +34,8 @@ def start_ray(n_cpus: int | None = None, *, niceness: int = 15) -> None:
     paths = os.environ.get("PYTHONPATH", "")
     if root not in paths.split(os.pathsep):
         os.environ["PYTHONPATH"] = os.pathsep.join(p for p in (root, paths) if p)
+    host, _, port = (address or LOOPBACK).rpartition(":")
+    os.environ["RAY_GCS_SERVER_PORT"] = port
     import ray
 
     try:
@@ -39,7 +47,7 @@ def start_ray(n_cpus: int | None = None, *, niceness: int = 15) -> None:
                 log_to_driver=False,
                 configure_logging=False,
                 object_store_memory=100 * 2**20,
-                _node_ip_address="127.0.0.1",
+                _node_ip_address=host,
                 _system_config={"worker_niceness": niceness},
             )
     except Exception as error:  # noqa: BLE001 Ray raises whatever its parts raise

@@ -113,6 +113,14 @@ def _prepare_audio(config: BandConfig, restarted: bool) -> Player:  # noqa: ARG0
     return prepare_audio(config, connect)
 
 
+def _prepare_evolution(config: BandConfig, restarted: bool) -> Player:  # noqa: ARG001
+    from actors.evolution_player import HEARS, EvolutionPlayer
+    from actors.parts import clip_labeller
+
+    streams = connect(config, "evolution", HEARS)
+    return EvolutionPlayer(config, streams, SystemClock(), clip_labeller(config))
+
+
 ROSTER: Mapping[str, Role] = MappingProxyType(
     {
         "broker": Role(_prepare_broker, rank=0, priority=15),
@@ -122,6 +130,14 @@ ROSTER: Mapping[str, Role] = MappingProxyType(
             _prepare_code_ranking, rank=1, priority=None, plays=ranks_code, is_awaited=False
         ),
         "audio": Role(_prepare_audio, rank=1, restarts=False, waits_for_the_band=True, priority=20),
+        "evolution": Role(
+            _prepare_evolution,
+            rank=2,
+            waits_for_the_band=True,
+            priority=None,
+            plays=lambda config: config.evolution.enabled,
+            is_awaited=False,
+        ),
     }
 )
 

@@ -11,6 +11,8 @@ from actors.audio_engine import AudioEngineConfig
 from actors.code_desk import CodeDeskConfig
 from actors.devices.audio import AudioDeviceConfig
 from actors.devices.osc import OscConfig
+from actors.evolution_config import StageEvolutionConfig
+from actors.feedback_desk import FeedbackDeskConfig, source_names
 from actors.streams.endpoints import StreamsConfig
 from agents.action.agent import ActionConfig
 from agents.code_ranking.agent import CodeRankingConfig
@@ -61,6 +63,8 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     streams: StreamsConfig = StreamsConfig()
     osc: OscConfig | None = OscConfig()  # none: no control by OSC
     code_ranking: CodeStageConfig = CodeStageConfig()
+    feedback: FeedbackDeskConfig = FeedbackDeskConfig()
+    evolution: StageEvolutionConfig = StageEvolutionConfig()
 
     @field_validator("memory", mode="before")
     @classmethod
@@ -108,6 +112,16 @@ class BandConfig(StageConfig, frozen=True, extra="forbid"):
     track_names: tuple[str, ...]  # of the memory: its files, and their transpositions
     first_segments: tuple[int, ...]  # of each of these
     n_windows: int | None = None  # how many there will be; none: an open end
+
+    @property
+    def feedback_store(self) -> Path:
+        """The file that feedback is kept in."""
+        return self.feedback.store or self.out / "feedback.sqlite"
+
+    @property
+    def sources(self) -> dict[int, str]:
+        """The name of each file of the memory, by its first segment."""
+        return dict(zip(self.first_segments, source_names(self.memory), strict=True))
 
     def metadata(self) -> dict[str, Any]:
         """What the journal says about the run; the report reads it back."""

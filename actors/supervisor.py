@@ -16,7 +16,7 @@ from typing import Any
 
 from actors.clock import Clock
 from actors.ray_session import StartError, start_ray
-from actors.roster import ROSTER, roster_of
+from actors.roster import roster_of
 from actors.stage_config import BandConfig
 from agents.messages import Heartbeat
 
@@ -50,6 +50,7 @@ class Supervisor:
 
     def __init__(self, config: BandConfig, clock: Clock, tell: Callable[[str], None]) -> None:
         self._config = config
+        self._roster = roster_of(config)
         self._clock = clock
         self._tell = tell
         self._actors: dict[str, Any] = {}
@@ -70,11 +71,10 @@ class Supervisor:
             StartError: Ray or a role cannot start.
         """
         self._tell("starting Ray")
-        start_ray(niceness=0)
+        start_ray(address=self._config.evolution.address, niceness=0)
         config_json = self._config.model_dump_json()
-        roster = roster_of(self._config)
-        for stage in sorted({role.rank for role in roster.values()}):
-            names = [name for name, role in roster.items() if role.rank == stage]
+        for stage in sorted({role.rank for role in self._roster.values()}):
+            names = [name for name, role in self._roster.items() if role.rank == stage]
             self._tell("starting " + ", ".join(names))
             self._start_roles(names, config_json)
         self._write_processes()
@@ -84,7 +84,9 @@ class Supervisor:
         """Let the music start."""
         import ray
 
-        ray.get([self._actors[n].begin.remote() for n in ROSTER if ROSTER[n].waits_for_the_band])
+        waiting = {n: role for n, role in self._roster.items() if role.waits_for_the_band}
+        asked = {name: self._actors[name].begin.remote() for name in waiting}
+        ray.get([asked[name] for name, role in waiting.items() if role.is_awaited])
 
     def look(self) -> None:
         """Notice restarts and hung processes; returns at once, call it often."""
@@ -94,7 +96,7 @@ class Supervisor:
         self._look_due = now + LOOK_SECONDS
         self._let_in()
         for name, actor in self._actors.items():
-            if ROSTER[name].restarts and name not in self._entering:
+            if self._roster[name].restarts and name not in self._entering:
                 self._look_at(name, actor, now)
         self._listen_to_hearts(now)
 
@@ -137,7 +139,7 @@ class Supervisor:
         import ray
 
         until = self._clock.now() + patience_seconds
-        for name in reversed(list(ROSTER)):
+        for name in reversed(list(self._roster)):
             actor = self._actors.pop(name, None)
             if actor is None:
                 continue
@@ -165,20 +167,25 @@ class Supervisor:
 
     def _start_roles(self, names: Sequence[str], config_json: str) -> None:
         import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         from actors.process import ActorClass
 
+        # other machines may have joined: the band plays on this one
+        node = ray.get_runtime_context().get_node_id()
+        here = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
         for name in names:
-            role = ROSTER[name]
+            role = self._roster[name]
             self._actors[name] = ActorClass.options(
                 name=f"antiphon-{name}-{os.getpid()}",
                 num_cpus=role.cpu_share,
                 max_restarts=-1 if role.restarts else 0,
                 max_task_retries=-1 if role.restarts else 0,
                 max_concurrency=8,
+                scheduling_strategy=here,
             ).remote(name, config_json)
         for name in names:
-            if not ROSTER[name].is_awaited:
+            if not self._roster[name].is_awaited:
                 self._entering[name] = self._actors[name].ready.remote()
                 continue
             try:
@@ -244,7 +251,7 @@ class Supervisor:
         for name, (process_id, heard) in list(self._heartbeats.items()):
             if now - heard > FRESH_SECONDS:
                 self._silences[name] += LOOK_SECONDS
-            awaited = ROSTER[name].is_awaited
+            awaited = self._roster[name].is_awaited
             patience = SILENT_SECONDS if awaited else LATECOMER_SILENT_SECONDS
             if self._silences[name] > patience - FRESH_SECONDS:
                 del self._heartbeats[name], self._silences[name]

@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.code_messages import CodePlay, CodeRanked, CodeRequest, CodeSent
 from agents.musical_time import Moment
 from models.alphabet import SILENCE
 from models.key import NO_KEY, KeyState
@@ -20,15 +21,18 @@ __all__ = [
     "Audio",
     "AudioIn",
     "AudioOut",
+    "Clip",
     "CodePlay",
     "CodeRanked",
     "CodeRequest",
     "CodeSent",
     "Control",
+    "EvolutionState",
     "Feedback",
     "Fragment",
     "HeardLabel",
     "Heartbeat",
+    "MemoryChanged",
     "Message",
     "Metric",
     "Plan",
@@ -187,13 +191,96 @@ class Played:
 
 @dataclass(frozen=True)
 class Feedback:
-    """A verdict: like, dislike, approve, back, change, panic or resume, and on what."""
+    """A verdict: like, dislike, approve, back, change, panic or resume, and on what.
+
+    Args:
+        window: the window that sounded when it came.
+        verdict: which of the seven.
+        source: osc, keys.
+        about: name of a clip or of a file of the memory; "" for what sounds.
+        who: anonymous name of the device.
+    """
 
     TOPIC: ClassVar[str] = "feedback"
     window: int
     verdict: str
     source: str
     about: str = ""
+    who: str = ""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """New material for the memory: a sound file that stays as it is.
+
+    Only its path travels: samples would stand in the way of the beat.
+
+    Args:
+        window: the window in which it was offered.
+        name: unlike that of any other clip.
+        path: of the file, absolute.
+        fitness: what evolution thinks of it.
+    """
+
+    TOPIC: ClassVar[str] = "evolution.clip"
+    window: int
+    name: str
+    path: str
+    fitness: float
+
+
+@dataclass(frozen=True)
+class MemoryChanged:
+    """What became of a clip, said by whoever keeps the memory.
+
+    Args:
+        window: the window from which on it holds.
+        clip: its name.
+        event: added, removed (taken back), evicted (for another) or refused.
+        first_segment: index of its first segment in the memory, SILENCE if it never had one.
+        n_segments: how many it has or had, ≥ 0.
+        playable: class ids that the memory now holds, for each rotation; none if refused.
+        detail: one sentence if there is something to say.
+    """
+
+    TOPIC: ClassVar[str] = "memory"
+    window: int
+    clip: str
+    event: str
+    first_segment: int
+    n_segments: int
+    playable: tuple[tuple[int, ...], ...]
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class EvolutionState:
+    """How far evolution is, once a generation and whenever it is throttled otherwise.
+
+    Args:
+        window: the window in which it was said.
+        generation: how many have been completed, ≥ 0.
+        best: fitness of the best of the last generation; None before the first.
+        mean: of the last generation.
+        median: of the last generation.
+        n_evaluated: clips made and judged so far, over all lives.
+        n_failed: those among them that could not be judged.
+        n_ratings: verdicts taken in so far.
+        workers: how many may work now; fewer than there are if the stage needs the machine.
+        detail: one sentence if there is something to say.
+    """
+
+    TOPIC: ClassVar[str] = "evolution.state"
+    window: int
+    generation: int
+    best: float | None
+    mean: float | None
+    median: float | None
+    n_evaluated: int
+    n_failed: int
+    n_ratings: int
+    workers: int
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -204,109 +291,6 @@ class Control:
     window: int
     name: str
     value: float | int | str | bool
-
-
-@dataclass(frozen=True)
-class CodeRequest:
-    """Asks which of some pieces of Sonic Pi code to hear.
-
-    Args:
-        window: the window that sounded when it was asked.
-        request: its name; every answer carries it.
-        context: the program that each candidate is added to; may be empty.
-        candidates: pieces of code; empty if a language model is to propose them first.
-        propose: how many pieces a language model shall propose, ≥ 0.
-        part: what these shall be: melody, drums, bass or anything.
-        mode: "diversity" for the most distinct, "nearest" for those nearest to what is heard now.
-        keep: how many to choose, ≥ 1.
-        malformed: proposals of a language model that were no Sonic Pi code and were dropped.
-    """
-
-    TOPIC: ClassVar[str] = "code.request"
-    window: int
-    request: str
-    context: str
-    candidates: tuple[str, ...]
-    mode: str
-    keep: int
-    propose: int = 0
-    part: str = "anything"
-    malformed: int = 0
-
-
-@dataclass(frozen=True)
-class CodeRanked:
-    """An answer to a `CodeRequest`; an early one is followed by one that is `final`.
-
-    Places are indices into `candidates`, from 0. Candidates that cannot be ranked are left out.
-
-    Args:
-        window: the newest window known when it was answered.
-        request: name of the request.
-        mode: how it was chosen.
-        context: the program that each candidate is added to.
-        candidates: as asked, or as a language model proposed them.
-        order: places, the chosen ones first.
-        scores: one per place in `order`: the distance, in the space of sounds, to the nearest
-            other one chosen (diversity: the more the better) or to what is heard (nearest: the
-            less the better); 0 where there is nothing to compare with.
-        tiers: one per place in `order`, what the score rests on: static (the code alone), events
-            (a silent run) or heard (a rendering).
-        chosen: places, at most `keep` of them.
-        errors: sentences about what could not be ranked, and why.
-        malformed: proposals of a language model that were dropped.
-        final: nothing better follows.
-    """
-
-    TOPIC: ClassVar[str] = "code.ranked"
-    window: int
-    request: str
-    mode: str
-    context: str
-    candidates: tuple[str, ...]
-    order: tuple[int, ...]
-    scores: tuple[float, ...]
-    tiers: tuple[str, ...]
-    chosen: tuple[int, ...]
-    errors: tuple[str, ...]
-    malformed: int
-    final: bool
-
-
-@dataclass(frozen=True)
-class CodePlay:
-    """The performer's word: play, or hear on the headphones first, one place of the last ranking.
-
-    Args:
-        window: the window that sounded when it was said.
-        place: in the ranking's order, counted from 1.
-        preview: on the headphones only.
-    """
-
-    TOPIC: ClassVar[str] = "code.play"
-    window: int
-    place: int
-    preview: bool
-
-
-@dataclass(frozen=True)
-class CodeSent:
-    """A program went somewhere.
-
-    Args:
-        window: the newest window known.
-        request: name of the request that it was a candidate of.
-        candidate: its place among the candidates, from 0.
-        destination: "sonic_pi" or "preview".
-        detail: where exactly, for a person.
-    """
-
-    TOPIC: ClassVar[str] = "code.sent"
-    window: int
-    request: str
-    candidate: int
-    destination: str
-    detail: str
 
 
 @dataclass(frozen=True)
@@ -340,6 +324,9 @@ Message = (
     | Fragment
     | Played
     | Feedback
+    | Clip
+    | MemoryChanged
+    | EvolutionState
     | Control
     | CodeRequest
     | CodeRanked

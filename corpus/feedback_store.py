@@ -2,25 +2,30 @@
 
 Nobody is known by name: a device is stored as a keyed hash whose key lives in this file, so that
 the same phone is one anonymous listener within an evening and cannot be followed to another.
-The newest verdict of a device on a song counts; those before it are kept as history. Several
-processes may write at once. Seconds are whatever monotonic time the caller keeps; nothing here
-looks at a clock.
+The newest verdict of a device on a song counts; those before it are kept as history, and so is
+what is no verdict on taste: a wish for change. Several processes may write at once. Seconds are
+whatever monotonic time the caller keeps; nothing here looks at a clock.
 """
 
 import hashlib
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Final, Literal, Self
 
 from pydantic import BaseModel, Field
 
 Verdict = Literal[-1, 0, 1]
-FORMAT_VERSION: Final = 1
+Gesture = Literal["like", "dislike", "approve", "back", "unrate", "change"]
+VERDICT_OF: Final[Mapping[Gesture, Verdict]] = MappingProxyType(
+    {"like": 1, "dislike": -1, "approve": 1, "back": -1, "unrate": 0, "change": 0}
+)
+"""What each gesture says of the song: to take a clip back is to dislike it."""
+FORMAT_VERSION: Final = 2
 _LONGEST_NAME: Final = 200
 _SCHEMA: Final = f"""
 PRAGMA user_version = {FORMAT_VERSION};
@@ -29,7 +34,7 @@ CREATE TABLE feedback (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     device TEXT NOT NULL, song TEXT NOT NULL,
     verdict INTEGER NOT NULL CHECK (verdict IN (-1, 0, 1)),
-    seconds REAL NOT NULL
+    seconds REAL NOT NULL, gesture TEXT NOT NULL
 );
 CREATE INDEX feedback_by_device ON feedback (device, seconds);
 CREATE INDEX feedback_by_pair ON feedback (device, song, id);
@@ -62,8 +67,9 @@ class StoredFeedback:
         id: its place in the order of arrival, ≥ 1.
         device: anonymous.
         song: name of the song or clip.
-        verdict: 1 like, −1 dislike, 0 taken back.
+        verdict: 1 like, −1 dislike, 0 no verdict, or one taken back.
         seconds: the caller's time.
+        gesture: what was done.
     """
 
     id: int
@@ -71,6 +77,7 @@ class StoredFeedback:
     song: str
     verdict: Verdict
     seconds: float
+    gesture: Gesture = "like"
 
 
 class FeedbackStore:
@@ -116,40 +123,43 @@ class FeedbackStore:
                 self._database.execute("INSERT INTO salt VALUES (?)", (secrets.token_bytes(32),))
         [self._salt] = self._database.execute("SELECT value FROM salt").fetchone()
 
-    def add(self, device: str, song: str, verdict: Verdict, seconds: float) -> StoredFeedback:
-        """Store a verdict; when this returns, it is on disk.
+    def add(self, device: str, song: str, gesture: Gesture, seconds: float) -> StoredFeedback:
+        """Store what a device did; when this returns, it is on disk.
 
         Args:
             device: whatever identifies the sender; only its hash is stored.
             song: name of the song or clip, 1..200 characters.
-            verdict: 1 like, −1 dislike, 0 takes back what was said before.
+            gesture: what was done; "unrate" takes back what was said before.
             seconds: the caller's monotonic time.
 
         Raises:
             FeedbackError: malformed, or it could not be stored (disk full, locked too long).
             TooMuchFeedbackError: the device has used up its span.
         """
-        if verdict not in (-1, 0, 1):
-            raise FeedbackError(f"a verdict must be -1, 0 or 1, got {verdict!r}")
+        if gesture not in VERDICT_OF:
+            raise FeedbackError(
+                f"feedback must be one of {', '.join(VERDICT_OF)}, got {gesture!r:.60}"
+            )
         if not 0 < len(song) <= _LONGEST_NAME or not 0 < len(device) <= _LONGEST_NAME:
             raise FeedbackError(
                 f"song and device must be 1 to {_LONGEST_NAME} characters, got {len(song)} and "
                 f"{len(device)}"
             )
-        anonymous = self.anonymous(device)
+        anonymous, verdict = self.anonymous(device), VERDICT_OF[gesture]
         try:
             with self._transaction():
                 self._check_limit(anonymous, seconds)
                 row = self._database.execute(
-                    "INSERT INTO feedback (device, song, verdict, seconds) VALUES (?, ?, ?, ?)",
-                    (anonymous, song, int(verdict), float(seconds)),
+                    "INSERT INTO feedback (device, song, verdict, seconds, gesture) "
+                    "VALUES (?, ?, ?, ?, ?)",
+                    (anonymous, song, verdict, float(seconds), gesture),
                 )
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeEncodeError) as error:
             raise FeedbackError(
                 f"feedback must be stored before it counts, but {self.path} refused it ({error}); "
                 "nothing was stored, send it again"
             ) from error
-        return StoredFeedback(int(row.lastrowid or 0), anonymous, song, verdict, seconds)
+        return StoredFeedback(int(row.lastrowid or 0), anonymous, song, verdict, seconds, gesture)
 
     def _check_limit(self, device: str, seconds: float) -> None:
         [recent] = self._database.execute(
@@ -164,7 +174,9 @@ class FeedbackStore:
 
     def anonymous(self, device: str) -> str:
         """The name that a device has in this store: 16 hexadecimal digits."""
-        return hashlib.blake2b(device.encode(), key=self._salt, digest_size=8).hexdigest()
+        return hashlib.blake2b(
+            device.encode(errors="replace"), key=self._salt, digest_size=8
+        ).hexdigest()
 
     def current(self, device: str | None = None) -> list[StoredFeedback]:
         """The verdicts that count, oldest first: the newest per device and song, none taken back.
@@ -172,7 +184,7 @@ class FeedbackStore:
         Args:
             device: a sender's own only; everybody's if None.
         """
-        newest = "SELECT max(id) FROM feedback GROUP BY device, song"
+        newest = "SELECT max(id) FROM feedback WHERE gesture != 'change' GROUP BY device, song"
         return [one for one in self._rows(f"WHERE id IN ({newest})", device) if one.verdict != 0]
 
     def history(self, device: str | None = None) -> list[StoredFeedback]:
@@ -183,7 +195,8 @@ class FeedbackStore:
         mine = "" if device is None else " AND device = ?"
         values = () if device is None else (self.anonymous(device),)
         rows = self._database.execute(
-            f"SELECT id, device, song, verdict, seconds FROM feedback {where}{mine} ORDER BY id",
+            "SELECT id, device, song, verdict, seconds, gesture FROM feedback "
+            f"{where}{mine} ORDER BY id",
             values,
         )
         return [StoredFeedback(*row) for row in rows]

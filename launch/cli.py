@@ -20,6 +20,7 @@ COMMANDS = {
     "train-alignment": "learn to foresee how code will sound, and measure it",
     "rank": "choose programs by how they will sound, without playing them",
     "render": "turn a Sonic Pi program into sound, faster than real time",
+    "feedback": "like, dislike or take back what sounds, while a stage plays",
     "evolve": "breed music for a listener's taste, without a stage",
     "taste": "learn what listeners like, and measure it on a simulated audience",
 }

@@ -41,6 +41,7 @@ def prepare(config: StageConfig, name: str, told: Told) -> BandConfig:
         _check_code_ranking(config)
     elif config.replay is None:
         raise ConfigError("fast pace must have a guide to replay, got none; name one with --replay")
+    _check_evolution(config, told)
     n_windows = _count_windows(config, told)
     told.begin("loading the bundle")
     _check_bundle(config)
@@ -67,9 +68,19 @@ def _absolute(config: StageConfig) -> StageConfig:
         "replay": config.replay and _audio_path(config.replay),
         "memory": tuple(_audio_path(path) for path in config.memory),
         "bundle": resolve(config.bundle),
-        "cache": config.cache if config.cache.is_absolute() else PROJECT_ROOT / config.cache,
+        "cache": _below_root(config.cache),
         "out": config.out and config.out.absolute(),
         "code_ranking": _absolute_desk(config),
+        "evolution": config.evolution.model_copy(
+            update={
+                "taste": config.evolution.taste and resolve(config.evolution.taste),
+                "songs": config.evolution.songs and resolve(config.evolution.songs),
+                "folder": _below_root(config.evolution.folder),
+            }
+        ),
+        "feedback": config.feedback.model_copy(
+            update={"store": config.feedback.store and _below_root(config.feedback.store)}
+        ),
     }
     return config.model_copy(update=changes)
 
@@ -98,6 +109,32 @@ def _check_code_ranking(config: StageConfig) -> None:
             f"code_ranking.desk.osc.port must differ from osc.port, both are {config.osc.port}; "
             "set one of them to another port"
         )
+
+
+def _below_root(path: Path) -> Path:
+    """A path that need not exist yet; a relative one starts at the project's root."""
+    return path if path.is_absolute() else PROJECT_ROOT / path
+
+
+def _check_evolution(config: StageConfig, told: Told) -> None:
+    """What an evolution in the background needs is there before the music begins."""
+    evolution = config.evolution
+    if not evolution.enabled:
+        return
+    if config.pace == "fast":
+        told.note("at fast pace nothing evolves: there is no time to listen in")
+    for name, path, made_by in (
+        ("taste", evolution.taste, "a taste model, made by antiphon taste"),
+        ("songs", evolution.songs, "a folder of real music that clips are held against"),
+    ):
+        if path is None or not is_there(path):
+            raise ConfigError(
+                f"evolution.{name} must be {made_by}, got {path or 'none'}; name it with "
+                f"--set evolution.{name}=…, or do without with --set evolution.enabled=false"
+            )
+    from actors.evolution_studio import Shapes
+
+    Shapes.of(evolution)
 
 
 def _audio_path(path: Path) -> Path:

@@ -2,13 +2,16 @@
 
     /antiphon/panic   /antiphon/resume
     /antiphon/like   /antiphon/dislike   /antiphon/approve   /antiphon/back   /antiphon/change
-        each with an optional text: what it is about
+        each with up to three optional texts: the clip it is about ("" for what sounds), who says
+        so, and a request; to a request comes an answer, /antiphon/acknowledged or
+        /antiphon/refused, with the request and a sentence
     /antiphon/control   section.key   value
 
 Whatever else comes is refused and counted. Panic and resume have a rate of their own, so that no
 flood of other messages can keep them out.
 """
 
+import contextlib
 import ipaddress
 import math
 import re
@@ -16,12 +19,13 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, Field, field_validator
 from pythonosc.osc_bundle import ParseError as BundleError
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message import ParseError as MessageError
+from pythonosc.osc_message_builder import BuildError, OscMessageBuilder
 from pythonosc.osc_packet import OscPacket
 from pythonosc.osc_packet import ParseError as PacketError
 
@@ -32,6 +36,8 @@ VERDICTS = ("panic", "resume", "like", "dislike", "approve", "back", "change")
 URGENT = ("panic", "resume")
 LONGEST_DATAGRAM = 4096
 LONGEST_TEXT = 200
+MOST_TEXTS = 3
+"""A verdict's arguments: about, who, request."""
 CONTROL_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+")
 POLL_SECONDS = 0.1
 MALFORMED = (
@@ -93,16 +99,26 @@ class Rate:
         return True
 
 
+Answer = Callable[[bool, str], None]
+"""Tells whoever sent a message whether it was taken, and a sentence."""
+
+
+def no_answer(taken: bool, sentence: str) -> None:
+    """To whoever asked for none."""
+
+
 class OscReceiver(Generic[Heard]):
     """Turns datagrams into messages and hands them to `deliver`, on a thread of its own.
 
     Args:
         config: address, rate.
         translate: what an address and its arguments mean in a window; None if nothing.
-        deliver: takes each message, on this object's thread; must not block for long.
+        deliver: takes each message, on this object's thread, and what answers its sender, from
+            any thread; must not block for long.
         window: the window that sounds now.
         now: monotonic seconds.
         is_urgent: messages with a rate of their own.
+        request_of: what the sender calls the answer that it asks for; None if it asks for none.
         longest_datagram: bytes; longer ones are refused.
     """
 
@@ -110,11 +126,12 @@ class OscReceiver(Generic[Heard]):
         self,
         config: OscConfig,
         translate: Callable[[str, Sequence[object], int], Heard | None],
-        deliver: Callable[[Heard], None],
+        deliver: Callable[[Heard, Answer], None],
         window: Callable[[], int],
         now: Callable[[], float],
         *,
         is_urgent: Callable[[Heard], bool] = lambda _: False,
+        request_of: Callable[[Heard, Sequence[object]], str | None] = lambda *_: None,
         longest_datagram: int = LONGEST_DATAGRAM,
     ) -> None:
         self.config = config
@@ -122,6 +139,7 @@ class OscReceiver(Generic[Heard]):
         self.limited = 0
         self._translate = translate
         self._is_urgent = is_urgent
+        self._request_of = request_of
         self._longest = longest_datagram
         self._deliver = deliver
         self._window = window
@@ -167,17 +185,22 @@ class OscReceiver(Generic[Heard]):
     def _listen(self, listener: socket.socket) -> None:
         while not self._stopping.is_set():
             try:
-                datagram = listener.recv(self._longest + 1)
+                datagram, sender = listener.recvfrom(self._longest + 1)
             except TimeoutError:
                 continue
             except OSError:
                 if self._stopping.is_set():
                     return
                 continue  # an ICMP answer to something sent before; the socket is still good
-            self.receive(datagram)
+            self.receive(datagram, sender)
 
-    def receive(self, datagram: bytes) -> None:
-        """Take one datagram: a message or a bundle (its time tags are ignored)."""
+    def receive(self, datagram: bytes, sender: Any = None) -> None:  # noqa: ANN401
+        """Take one datagram: a message or a bundle (its time tags are ignored).
+
+        Args:
+            datagram: as it came.
+            sender: the socket address to answer to; None for nobody.
+        """
         try:
             if len(datagram) > self._longest:
                 raise ValueError(f"a datagram must be at most {self._longest} bytes")
@@ -186,17 +209,37 @@ class OscReceiver(Generic[Heard]):
             self.refused += 1
             return
         for message in messages:
-            self._take(message)
+            self._take(message, sender)
 
-    def _take(self, osc: OscMessage) -> None:
-        message = self._translate(osc.address, list(osc.params), self._window())
+    def _take(self, osc: OscMessage, sender: Any) -> None:  # noqa: ANN401
+        arguments = list(osc.params)
+        message = self._translate(osc.address, arguments, self._window())
         if message is None:
             self.refused += 1
             return
+        request = self._request_of(message, arguments)
+        answer = no_answer if request is None else self._answer_to(sender, request)
         if (self._urgent if self._is_urgent(message) else self._ordinary).admits(self._now()):
-            self._deliver(message)
+            self._deliver(message, answer)
         else:
             self.limited += 1
+            answer(
+                False, f"at most {self.config.messages_per_second:g} messages a second are taken"
+            )
+
+    def _answer_to(self, sender: Any, request: str) -> Answer:  # noqa: ANN401
+        listener = self._socket
+        if listener is None or sender is None:
+            return no_answer
+
+        def answer(taken: bool, sentence: str) -> None:
+            builder = OscMessageBuilder(f"/antiphon/{'acknowledged' if taken else 'refused'}")
+            builder.add_arg(request)
+            builder.add_arg(sentence)
+            with contextlib.suppress(OSError, BuildError):  # whoever asked is gone
+                listener.sendto(builder.build().dgram, sender)
+
+        return answer
 
 
 class OscInput(OscReceiver[Feedback | Control]):
@@ -205,15 +248,28 @@ class OscInput(OscReceiver[Feedback | Control]):
     def __init__(
         self,
         config: OscConfig,
-        deliver: Callable[[Feedback | Control], None],
+        deliver: Callable[[Feedback | Control, Answer], None],
         window: Callable[[], int],
         now: Callable[[], float],
     ) -> None:
-        super().__init__(config, translate, deliver, window, now, is_urgent=_is_urgent)
+        super().__init__(
+            config,
+            translate,
+            deliver,
+            window,
+            now,
+            is_urgent=_is_urgent,
+            request_of=_request_of,
+        )
 
 
 def _is_urgent(message: Feedback | Control) -> bool:
     return isinstance(message, Feedback) and message.verdict in URGENT
+
+
+def _request_of(message: Feedback | Control, arguments: Sequence[object]) -> str | None:
+    asks = isinstance(message, Feedback) and len(arguments) == MOST_TEXTS
+    return str(arguments[-1]) if asks else None
 
 
 def translate(address: str, arguments: Sequence[object], window: int) -> Feedback | Control | None:
@@ -228,11 +284,13 @@ def translate(address: str, arguments: Sequence[object], window: int) -> Feedbac
     if prefix != "/antiphon":
         return None
     if name in VERDICTS:
-        about = arguments[0] if arguments else ""
-        if len(arguments) > 1 or not isinstance(about, str | int | float):
+        if len(arguments) > MOST_TEXTS or not all(
+            isinstance(a, str | int | float) for a in arguments
+        ):
             return None
-        text = str(about)
-        return Feedback(window, name, "osc", text) if len(text) <= LONGEST_TEXT else None
+        about, who, _ = [*map(str, arguments), "", "", ""][:MOST_TEXTS]
+        fits = all(len(str(text)) <= LONGEST_TEXT for text in arguments)
+        return Feedback(window, name, "osc", about, who) if fits else None
     if name != "control" or len(arguments) != 2:
         return None
     key, value = arguments

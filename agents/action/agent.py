@@ -13,10 +13,12 @@ from typing import Final
 import numpy as np
 from pydantic import Field, ValidationError
 
+from agents.action.clips import Change, Clips
 from agents.action.level import InputLevel, LevelConfig, match_level
 from agents.action.memory import Memory
 from agents.action.navigation import Choice, NavigationConfig, Navigator
 from agents.messages import (
+    Clip,
     Control,
     Feedback,
     Fragment,
@@ -42,6 +44,8 @@ class ActionConfig(NavigationConfig, LevelConfig, frozen=True, extra="forbid"):
     """Sound before the grid in each fragment, seconds."""
     tail_seconds: float = Field(0.12, ge=0, le=2)
     """Sound after the window in each fragment, seconds."""
+    clip_seconds: float = Field(240.0, ge=0, le=7200)
+    """Evolved clips in the memory, seconds in all; the least liked, then the oldest go."""
 
 
 @dataclass(frozen=True)
@@ -66,17 +70,25 @@ class _Placed:
 class ActionAgent:
     """Answers plans with fragments of the memory.
 
-    It takes Plan, HeardLabel, Played, Control ("action.*") and Feedback ("change" leaves the
-    passage at once). Besides fragments it sends the metrics "action.over_budget" (choices cut short
-    so far) and "action.refused" (controls refused so far) when they grow.
+    It takes Plan, HeardLabel, Played, Control ("action.*"), Clip, and Feedback ("change" leaves the
+    passage at once, "back" takes a clip out of the memory). Besides fragments it sends what became
+    of the memory, and the metrics "action.over_budget" (choices cut short so far) and
+    "action.refused" (controls refused so far) when they grow.
 
     Args:
         memory: what it plays.
         navigator: over the labels of that memory; its config is replaced by `config`.
         config: how it walks and how loud it is.
+        clips: what else comes into the memory; None takes in nothing.
     """
 
-    def __init__(self, memory: Memory, navigator: Navigator, config: ActionConfig) -> None:
+    def __init__(
+        self,
+        memory: Memory,
+        navigator: Navigator,
+        config: ActionConfig,
+        clips: Clips | None = None,
+    ) -> None:
         self.config = config
         self._memory = memory
         self._navigator = navigator
@@ -87,6 +99,10 @@ class ActionAgent:
         self._n_refused = 0
         self._reported: dict[str, int] = {}
         navigator.config = config
+        self._clips = clips
+        resumed = clips.resume() if clips else None
+        if resumed is not None:
+            self._adopt(resumed, 0)
 
     def step(self, moment: Moment, inbox: Sequence[Message]) -> list[Message]:  # noqa: ARG002
         """Take in all messages and answer the newest plan.
@@ -98,7 +114,7 @@ class ActionAgent:
         plans = [message for message in inbox if isinstance(message, Plan)]
         for message in inbox:
             self._take_in(message)
-        outbox: list[Message] = []
+        outbox = self._take_over_memory(plans)
         newest = max(plans, key=lambda plan: plan.window, default=None)
         if newest is not None and newest.window >= self._newest_plan:
             outbox += self._answer(newest)
@@ -109,14 +125,15 @@ class ActionAgent:
         """Take up the path, the level and the controls of an earlier life.
 
         Args:
-            history: HeardLabel, Fragment, Played and Control messages, oldest first; gaps count
-                as rests. Fragments without samples keep the gain known before.
+            history: HeardLabel, Fragment, Played, Control, Clip and Feedback messages, oldest
+                first; gaps count as rests. Fragments without samples keep the gain known before.
         """
         for message in history:
             if isinstance(message, Fragment):
                 self._take_up(message)
-            elif not isinstance(message, Feedback):
+            elif not (isinstance(message, Feedback) and message.about == ""):
                 self._take_in(message)
+        self._leave = False
 
     def _take_in(self, message: Message) -> None:
         match message:
@@ -128,8 +145,36 @@ class ActionAgent:
                 self._set(name.removeprefix(SECTION), value)
             case Feedback(verdict="change"):
                 self._leave = True
+            case Feedback() if self._clips is not None:
+                self._clips.obey(message)
+            case Clip() if self._clips is not None:
+                self._clips.take(message, self.config.clip_seconds)
             case _:
                 pass
+
+    def _take_over_memory(self, plans: Sequence[Plan]) -> list[Message]:
+        """Walk the memory as it has become, from the newest plan on."""
+        if self._clips is None:
+            return []
+        window = max([self._newest_plan + 1, *(plan.window for plan in plans)])
+        outbox: list[Message] = []
+        for change in self._clips.done():
+            self._adopt(change, window)
+            playable = tuple(tuple(sorted(labels)) for labels in change.memory.playable)
+            outbox += [replace(e, window=window, playable=playable) for e in change.events]
+        return outbox
+
+    def _adopt(self, change: Change, window: int) -> None:
+        """Swap the memory; what was foreseen from what is gone is forgotten."""
+        self._memory = change.memory
+        self._navigator.walk(change.passages, change.memory.attacks)
+        self._placed = {
+            w: placed
+            for w, placed in self._placed.items()
+            if w < window
+            or placed.choice.segment == SILENCE
+            or change.memory.sounds_at(placed.choice.segment)
+        }
 
     def _answer(self, plan: Plan) -> list[Message]:
         self._newest_plan = plan.window

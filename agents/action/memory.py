@@ -94,6 +94,34 @@ class Memory:
         """Whether nothing in it sounds, so that it can only play silence."""
         return not self.playable[0]
 
+    @property
+    def n_tracks(self) -> int:
+        """How many tracks it is made of, removed ones included."""
+        return len(self._tracks)
+
+    def add(self, track: Track) -> "Memory":
+        """A memory with one more track, counted after all others."""
+        return Memory([*self._tracks, track], self.grid)
+
+    def add_rest(self, n_segments: int) -> "Memory":
+        """A memory with `n_segments` places more, all silent."""
+        return self.add(self._tracks[0].silenced(self.grid.boundaries(n_segments)))
+
+    def remove(self, number: int) -> "Memory":
+        """A memory in which track `number` is silent and its sound let go; no index changes."""
+        return self.replace(number, self._tracks[number].silenced())
+
+    def sounds_at(self, segment: int) -> bool:
+        """Whether there is a segment of that index, and it sounds."""
+        number = bisect_right(self.starts, segment) - 1
+        index = segment - self.starts[max(number, 0)]
+        labels = self._tracks[number].labels
+        return 0 <= index < labels.shape[-1] and bool(labels[..., index].max() != SILENCE)
+
+    def replace(self, number: int, track: Track) -> "Memory":
+        """A memory in which `track`, with equally many segments, stands for track `number`."""
+        return Memory([*self._tracks[:number], track, *self._tracks[number + 1 :]], self.grid)
+
     def cut(self, segment: int, lead_samples: int, tail_samples: int) -> NDArray[np.float32]:
         """A segment with the sound around it, zeros beyond the ends of its file.
 

@@ -125,10 +125,21 @@ class Navigator:
         self.config = config
         self.n_over_budget = 0
         """Choices cut short by the time budget so far."""
-        self._passages = tuple(passages)
         self._now = now
-        self._attacks = None if attacks is None else _standardised(attacks)
+        self.walk(passages, attacks)
         self._draws: list[int] = np.random.default_rng(seed).integers(2**31, size=N_DRAWS).tolist()
+
+    def walk(
+        self, passages: Sequence[Passages], attacks: NDArray[np.float32] | None = None
+    ) -> None:
+        """Walk another memory from now on, in which segments have the indices they had.
+
+        Args:
+            passages: as for the class.
+            attacks: as for the class.
+        """
+        self._passages = tuple(passages)
+        self._attacks = None if attacks is None else _standardised(attacks)
 
     @property
     def history_windows(self) -> int:

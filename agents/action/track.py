@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from corpus.audio_file import read_audio
 from corpus.segmentation import WindowGrid
 from corpus.transposition import transpose
+from models.alphabet import SILENCE
 from models.labeller import Labeller
 
 
@@ -34,6 +35,22 @@ class Track:
     energy_db: NDArray[np.float32]
     onset: NDArray[np.float32]
     attacks: NDArray[np.float32]
+
+    def silenced(self, boundaries: NDArray[np.int64] | None = None) -> "Track":
+        """Places without sound, as many as this track has, or as `boundaries` say."""
+        edges = self.boundaries if boundaries is None else boundaries
+        n_segments = len(edges) - 1
+        shape = (*self.labels.shape[:-1], n_segments)
+        zeros = np.zeros(n_segments, np.float32)
+        return Track(
+            self.samples[:0].copy(),
+            edges,
+            np.full(shape, SILENCE, np.int64),
+            np.zeros(shape, np.float32),
+            zeros - 120,
+            zeros,
+            np.zeros((n_segments, *self.attacks.shape[1:]), np.float32),
+        )
 
 
 def listen_to(

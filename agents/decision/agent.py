@@ -13,7 +13,15 @@ from pydantic import BaseModel, Field
 
 from agents.decision.attack_forecast import AttackForecast
 from agents.decision.constraints import playable_mask
-from agents.messages import SILENCE, Control, HeardLabel, Message, Metric, Plan
+from agents.messages import (
+    SILENCE,
+    Control,
+    HeardLabel,
+    MemoryChanged,
+    Message,
+    Metric,
+    Plan,
+)
 from agents.musical_time import Moment
 from models.bundle import Bundle, ModelKind
 from models.decision_model import HIDDEN, OWN_PAST_WEIGHT, DecisionModel, Prediction
@@ -100,6 +108,8 @@ class DecisionAgent:
         for message in inbox:
             if isinstance(message, Control):
                 answers += self._control(message, moment.window)
+            elif isinstance(message, MemoryChanged):
+                self._follow_memory(message)
             elif isinstance(message, HeardLabel):
                 answers += self._take_in(message)
         if self._newest != newest_before:
@@ -116,6 +126,8 @@ class DecisionAgent:
                 self._take_in(message)
             elif isinstance(message, Control):
                 self._control(message, message.window)
+            elif isinstance(message, MemoryChanged):
+                self._follow_memory(message)
 
     def _forget(self) -> None:
         """The state before anything was heard."""
@@ -225,6 +237,13 @@ class DecisionAgent:
         if choice.reason == NOTHING_PLAYABLE:
             return SILENCE, silence
         return choice.label, (1.0 - silence) * choice.probability
+
+    def _follow_memory(self, changed: MemoryChanged) -> None:
+        """From now on the memory can play other labels; foreign ones are passed over."""
+        n_labels = self._model.n_labels
+        own = [[label for label in row if 0 <= label < n_labels] for row in changed.playable]
+        if len(own) == len(self._masks):
+            self._masks = [playable_mask(labels, n_labels) for labels in own]
 
     def _remember(self, plan: Plan) -> None:
         """What we shall have played, until a newer plan says otherwise."""

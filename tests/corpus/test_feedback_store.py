@@ -26,7 +26,7 @@ def store(tmp_path):
 def test_what_is_acknowledged_is_there_for_whoever_opens_the_file_next(tmp_path):
     """Defect 12: nothing was kept."""
     with FeedbackStore(tmp_path / "f.sqlite") as store:
-        receipt = store.add("phone", "song 1", 1, 0.0)
+        receipt = store.add("phone", "song 1", "like", 0.0)
         with FeedbackStore(tmp_path / "f.sqlite") as other:
             assert other.current() == [receipt]
     with FeedbackStore(tmp_path / "f.sqlite") as again:
@@ -34,21 +34,28 @@ def test_what_is_acknowledged_is_there_for_whoever_opens_the_file_next(tmp_path)
 
 
 def test_the_newest_of_contradictory_verdicts_counts_and_the_history_is_kept(store):
-    for second, verdict in enumerate((1, -1, 1, -1)):
-        store.add("phone", "song", verdict, float(second))
+    for second, gesture in enumerate(("like", "dislike", "approve", "back")):
+        store.add("phone", "song", gesture, float(second))
     assert [one.verdict for one in store.current()] == [-1]
     assert [one.verdict for one in store.history()] == [1, -1, 1, -1]
 
 
 def test_a_verdict_taken_back_no_longer_counts(store):
-    store.add("phone", "song", 1, 0.0)
-    store.add("phone", "song", 0, 1.0)
+    store.add("phone", "song", "like", 0.0)
+    store.add("phone", "song", "unrate", 1.0)
     assert store.current() == []
 
 
+def test_a_wish_for_change_is_kept_but_is_no_verdict(store):
+    store.add("phone", "song", "like", 0.0)
+    store.add("phone", "song", "change", 1.0)
+    assert [one.gesture for one in store.current()] == ["like"]
+    assert [one.gesture for one in store.history()] == ["like", "change"]
+
+
 def test_a_room_pools_devices_and_knows_none_by_name(store, tmp_path):
-    store.add("alice@phone", "song", 1, 0.0)
-    store.add("bob@phone", "song", -1, 0.0)
+    store.add("alice@phone", "song", "like", 0.0)
+    store.add("bob@phone", "song", "dislike", 0.0)
     pooled = store.current()
     assert sorted(one.verdict for one in pooled) == [-1, 1]
     assert len({one.device for one in pooled}) == 2
@@ -66,26 +73,26 @@ def test_a_flood_is_refused_for_its_device_alone_until_time_has_passed(tmp_path)
     config = FeedbackConfig(most_per_span=3, span_seconds=10)
     with FeedbackStore(tmp_path / "f.sqlite", config) as store:
         for second in range(3):
-            store.add("troll", f"song {second}", -1, float(second))
+            store.add("troll", f"song {second}", "dislike", float(second))
         with pytest.raises(TooMuchFeedbackError, match="wait a little"):
-            store.add("troll", "song", -1, 3.0)
-        store.add("phone", "song", 1, 3.0)
-        store.add("troll", "song", -1, 12.0)
+            store.add("troll", "song", "dislike", 3.0)
+        store.add("phone", "song", "like", 3.0)
+        store.add("troll", "song", "dislike", 12.0)
         assert len(store.history()) == 5
 
 
 @pytest.mark.parametrize(
-    ("device", "song", "verdict", "message"),
+    ("device", "song", "gesture", "message"),
     [
-        ("phone", "song", 2, "verdict must be"),
-        ("phone", "", 1, "1 to 200 characters"),
-        ("phone", "x" * 201, 1, "1 to 200 characters"),
-        ("", "song", 1, "1 to 200 characters"),
+        ("phone", "song", "love", "must be one of"),
+        ("phone", "", "like", "1 to 200 characters"),
+        ("phone", "x" * 201, "like", "1 to 200 characters"),
+        ("", "song", "like", "1 to 200 characters"),
     ],
 )
-def test_malformed_feedback_is_refused(store, device, song, verdict, message):
+def test_malformed_feedback_is_refused(store, device, song, gesture, message):
     with pytest.raises(FeedbackError, match=message):
-        store.add(device, song, verdict, 0.0)
+        store.add(device, song, gesture, 0.0)
     assert store.history() == []
 
 
@@ -102,16 +109,16 @@ def test_a_store_of_another_version_is_refused(tmp_path):
     database = sqlite3.connect(tmp_path / "f.sqlite")
     database.executescript("CREATE TABLE feedback (id); PRAGMA user_version = 99;")
     database.close()
-    with pytest.raises(FeedbackError, match="version 1, got a file of version 99"):
+    with pytest.raises(FeedbackError, match="version 2, got a file of version 99"):
         FeedbackStore(tmp_path / "f.sqlite")
 
 
 def test_a_full_disk_is_said_and_nothing_before_is_lost(store):
-    store.add("phone", "song", 1, 0.0)
+    store.add("phone", "song", "like", 0.0)
     store._database.execute("PRAGMA max_page_count = 1")
     with pytest.raises(FeedbackError, match="nothing was stored"):  # noqa: PT012
         for k in range(3000):
-            store.add(f"phone {k}", "a song with a long name " * 8, 1, 0.0)
+            store.add(f"phone {k}", "a song with a long name " * 8, "like", 0.0)
     stored = store.history()
     assert stored[0].song == "song"
 
@@ -123,7 +130,7 @@ def test_a_writer_killed_in_the_middle_loses_nothing_that_it_acknowledged(tmp_pa
         "from corpus.feedback_store import FeedbackStore\n"
         "store = FeedbackStore(Path(sys.argv[1]))\n"
         "for k in range(10**9):\n"
-        "    print(store.add(f'phone {k}', f'song {k}', 1, 0.0).id, flush=True)\n"
+        "    print(store.add(f'phone {k}', f'song {k}', 'like', 0.0).id, flush=True)\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", writer, str(path)],
@@ -140,11 +147,11 @@ def test_a_writer_killed_in_the_middle_loses_nothing_that_it_acknowledged(tmp_pa
         stored = {one.id for one in store.history()}
         assert set(acknowledged) <= stored
         assert len(stored) <= len(acknowledged) + 1  # at most the one in flight
-        store.add("phone", "and on", 1, 0.0)
+        store.add("phone", "and on", "like", 0.0)
 
 
 def test_two_writers_share_a_store(tmp_path):
     with FeedbackStore(tmp_path / "f.sqlite") as one, FeedbackStore(tmp_path / "f.sqlite") as two:
         for k in range(10):
-            (one, two)[k % 2].add("phone", f"song {k}", 1, float(k))
+            (one, two)[k % 2].add("phone", f"song {k}", "like", float(k))
         assert len(one.current()) == len(two.current()) == 10

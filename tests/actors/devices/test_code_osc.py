@@ -75,7 +75,7 @@ def test_what_means_nothing_is_none(address, arguments):
 
 def receiver(got):
     return OscReceiver(
-        OscConfig(port=0), translate, got.append, lambda: 7, lambda: 0.0,
+        OscConfig(port=0), translate, lambda word, _: got.append(word), lambda: 7, lambda: 0.0,
         longest_datagram=LONGEST_DATAGRAM,
     )  # fmt: skip
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
+from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from actors.devices.audio import DeviceError
@@ -23,7 +24,9 @@ def osc(address, *arguments):
 
 
 def listener(deliver, now=lambda: 0.0, **options):
-    return OscInput(OscConfig(port=0, **options), deliver, window=lambda: 12, now=now)
+    return OscInput(
+        OscConfig(port=0, **options), lambda message, _: deliver(message), lambda: 12, now
+    )
 
 
 def received(*datagrams):
@@ -47,6 +50,42 @@ def test_a_verdict_may_say_what_it_is_about():
     assert got == [Feedback(12, "like", "osc", "clip-7")]
 
 
+def test_a_verdict_may_say_who_gives_it():
+    got, _ = received(osc("/antiphon/like", "", "phone 3").dgram)
+    assert got == [Feedback(12, "like", "osc", "", "phone 3")]
+
+
+def test_a_request_is_answered_to_whoever_sent_it():
+    osc_input = OscInput(
+        OscConfig(port=0),
+        lambda message, answer: answer(message.verdict == "like", "so be it"),
+        lambda: 12,
+        lambda: 0.0,
+    )
+    port = osc_input.start()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.settimeout(10)
+        replies = []
+        for verdict in ("like", "dislike"):
+            sender.sendto(osc(f"/antiphon/{verdict}", "", "", "r1").dgram, ("127.0.0.1", port))
+            reply = OscMessage(sender.recv(4096))
+            replies.append((reply.address, reply.params))
+    osc_input.stop()
+    assert replies == [
+        ("/antiphon/acknowledged", ["r1", "so be it"]),
+        ("/antiphon/refused", ["r1", "so be it"]),
+    ]
+
+
+def test_a_flood_is_told_so():
+    told = []
+    osc_input = OscInput(OscConfig(port=0), lambda *_: None, lambda: 12, lambda: 0.0)
+    osc_input._answer_to = lambda *_: lambda *answer: told.append(answer[1])
+    for _ in range(60):
+        osc_input.receive(osc("/antiphon/like", "", "", "r1").dgram, ("127.0.0.1", 1))
+    assert told == ["at most 50 messages a second are taken"] * 10
+
+
 @pytest.mark.parametrize("value", [0.5, 3, "soft", True])
 def test_a_control_keeps_the_type_of_its_value(value):
     got, _ = received(osc("/antiphon/control", "decision.temperature", value).dgram)
@@ -67,7 +106,7 @@ def test_a_bundle_is_its_messages():
     [
         osc("/antiphon/explode"),
         osc("/other/like"),
-        osc("/antiphon/like", "a", "b"),
+        osc("/antiphon/like", "a", "b", "c", "d"),
         osc("/antiphon/like", "x" * 201),
         osc("/antiphon/like", b"blob"),
         osc("/antiphon/control", "decision.temperature"),
@@ -143,7 +182,8 @@ def test_messages_arrive_over_udp():
 def test_a_taken_port_is_one_sentence():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         other.bind(("127.0.0.1", 0))
-        taken = OscInput(OscConfig(port=other.getsockname()[1]), print, lambda: 0, lambda: 0.0)
+        port = other.getsockname()[1]
+        taken = OscInput(OscConfig(port=port), lambda *_: None, lambda: 0, lambda: 0.0)
         with pytest.raises(DeviceError, match=r"set osc\.port"):
             taken.start()
 
