@@ -37,7 +37,7 @@ _LARGEST_BYTES = 4 * MAX_CHARACTERS
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Ranks; returns the exit code."""
-    arguments = _parser().parse_intermixed_args(argv)
+    arguments = _parser().parse_args(argv)
     try:
         context = "" if arguments.context is None else _program(arguments.context)
         listed = [_listed(path) for path in _files(arguments.candidates)]
