@@ -142,7 +142,7 @@ def test_what_cannot_be_done_is_refused_in_one_line(files, tmp_path, capsys, opt
     (tmp_path / "nul.rb").write_bytes(b"play 60\0")
     soundfile.write(tmp_path / "silence.wav", np.zeros(22_050), 22_050)
     filled = [option.replace("FOLDER", str(tmp_path)) for option in options]
-    assert rank.main([*filled, "--static-only", "--json", *files]) == 2
+    assert rank.main(["--static-only", "--json", *filled, *files]) == 2
     said = capsys.readouterr()
     assert words in said.err
     assert said.err.count("\n") == 1
