@@ -82,12 +82,16 @@ def _config(arguments: argparse.Namespace) -> CascadeConfig:
     ):
         if value < least:
             raise ValueError(f"{option} must be at least {least}, got {value}")
+    budget: float = arguments.seconds_budget
+    if not budget >= 0:
+        raise ValueError(f"--seconds-budget must be at least 0, got {budget}")
     for axis in AXES:
         if not 0 <= getattr(arguments, axis) <= 10:
             raise ValueError(f"--{axis} must be in [0, 10], got {getattr(arguments, axis)}")
     return CascadeConfig(
         runs_programs=not arguments.static_only,
         n_workers=arguments.workers,
+        program_seconds=min(max(budget / 2, 1.0), 10.0),  # none may take all the time
         cache=arguments.cache,
         install=InstallConfig(root=arguments.sonic_pi),
     )

@@ -130,7 +130,7 @@ def test_what_was_found_out_is_kept_in_a_file(files, tmp_path, capsys):
         (["--trade", "3"], "trade must be in"),
         (["--timbre", "-1"], "--timbre must be in [0, 10], got -1.0"),
         (["--timbre", "nan"], "timbre"),
-        (["--seconds-budget", "-1"], "seconds must be at least 0"),
+        (["--seconds-budget", "-1"], "--seconds-budget must be at least 0, got -1.0"),
         (["--workers", "0"], "--workers must be at least 1"),
         (["--cache", "FOLDER"], "must be a cache"),
         (["FOLDER/empty"], "must hold Sonic Pi programs"),
