@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from launch import rank_table  # brings networks and pictures, which ranking does without
 
         return rank_table.main(given[1:])
-    arguments = _parser().parse_intermixed_args(given)
+    arguments = _parser().parse_args(given)
     try:
         context = "" if arguments.context is None else _program(arguments.context)
         listed = [_listed(path) for path in _files(arguments.candidates)]
@@ -88,12 +88,16 @@ def _config(arguments: argparse.Namespace) -> CascadeConfig:
     ):
         if value < least:
             raise ValueError(f"{option} must be at least {least}, got {value}")
+    budget: float = arguments.seconds_budget
+    if not budget >= 0:
+        raise ValueError(f"--seconds-budget must be at least 0, got {budget}")
     for axis in AXES:
         if not 0 <= getattr(arguments, axis) <= 10:
             raise ValueError(f"--{axis} must be in [0, 10], got {getattr(arguments, axis)}")
     return CascadeConfig(
         runs_programs=not arguments.static_only,
         n_workers=arguments.workers,
+        program_seconds=min(max(budget / 2, 1.0), 10.0),  # none may take all the time
         cache=arguments.cache,
         install=InstallConfig(root=arguments.sonic_pi),
     )

@@ -130,7 +130,7 @@ def test_what_was_found_out_is_kept_in_a_file(files, tmp_path, capsys):
         (["--trade", "3"], "trade must be in"),
         (["--timbre", "-1"], "--timbre must be in [0, 10], got -1.0"),
         (["--timbre", "nan"], "timbre"),
-        (["--seconds-budget", "-1"], "seconds must be at least 0"),
+        (["--seconds-budget", "-1"], "--seconds-budget must be at least 0, got -1.0"),
         (["--workers", "0"], "--workers must be at least 1"),
         (["--cache", "FOLDER"], "must be a cache"),
         (["FOLDER/empty"], "must hold Sonic Pi programs"),
@@ -142,7 +142,7 @@ def test_what_cannot_be_done_is_refused_in_one_line(files, tmp_path, capsys, opt
     (tmp_path / "nul.rb").write_bytes(b"play 60\0")
     soundfile.write(tmp_path / "silence.wav", np.zeros(22_050), 22_050)
     filled = [option.replace("FOLDER", str(tmp_path)) for option in options]
-    assert rank.main([*files, "--static-only", *filled]) == 2
+    assert rank.main(["--static-only", "--json", *filled, *files]) == 2
     said = capsys.readouterr()
     assert words in said.err
     assert said.err.count("\n") == 1
