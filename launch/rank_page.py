@@ -105,7 +105,7 @@ def _sheets(values: Mapping[str, Any]) -> Iterator[Sheet]:
             yield (
                 part,
                 f"{about}Within: among fillings of one program. Distances of code alone are taken "
-                f"on 80 programs of a fold. Intervals leave one program out. Targets: "
+                f"on 48 programs of a fold. Intervals leave one program out. Targets: "
                 f"{_targets(part)}",
                 ["method", "spearman", "within", "R@10 code→sound", "R@10 sound→code", "chance"],
                 [[name, *_cells(row, _UNSEEN)] for name, row in values[part].items()],

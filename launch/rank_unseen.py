@@ -37,7 +37,7 @@ Distances = NDArray[np.floating]
 N_FOLDS: Final = 4
 RETRIEVAL: Final = AlignmentConfig(loss="symmetric")
 _FEWEST_ROWS: Final = 3
-N_SLOW: Final = 80  # rows of a fold on which distances of code are taken: they grow as its square
+N_SLOW: Final = 48  # rows of a fold on which distances of code are taken: they grow as its square
 
 
 @dataclass(frozen=True, eq=False)
