@@ -6,6 +6,7 @@ sandbox of the renderer; all of it blocks, so it is called on a thread of its ow
 
 import contextlib
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ from corpus.sonic_pi.synthesis import SynthesisLimits
 
 FOLDER_NAME: Final = "previews"
 """Folder of the previews inside the run's folder."""
+LONGEST_NAME: Final = 60
+"""Characters of a request's name that a file's name may have."""
 BLOCK_SECONDS: Final = 0.1
 """How much is handed to the headphones at a time: how soon a newer preview takes over."""
 
@@ -94,7 +97,6 @@ class Previewer:
         self._folder = folder / FOLDER_NAME
         self._is_wanted = is_wanted
         self._renderer: Renderer | None = None
-        self._count = 0
 
     def hear(self, job: PreviewJob) -> Preview:
         """Render, keep and play; what goes wrong is said in the answer, never raised."""
@@ -107,8 +109,8 @@ class Previewer:
             reason = "; ".join(map(str, rendering.errors[:2])) or "it is silent"
             return Preview(job, "", f"there is nothing to hear of candidate {job.candidate + 1}: "
                            f"{reason}")  # fmt: skip
-        self._count += 1
-        path = self._folder / f"{self._count:04d}-candidate-{job.candidate + 1}.wav"
+        request = re.sub(r"[^A-Za-z0-9-]", "_", job.request)[:LONGEST_NAME]
+        path = self._folder / f"{request}-candidate-{job.candidate + 1}.wav"
         shown = f"{FOLDER_NAME}/{path.name}"
         try:
             _write(path, rendering.audio, rendering.sample_rate)

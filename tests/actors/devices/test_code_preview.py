@@ -29,13 +29,13 @@ def previewer(tmp_path_factory):
 
 
 def test_a_preview_is_a_whole_sound_file_in_the_folder_of_the_run(previewer):
-    preview = previewer.hear(PreviewJob("osc-1", 2, BEAT))
+    preview = previewer.hear(PreviewJob("../osc-1", 2, BEAT))
     assert (preview.error, preview.detail.startswith("previews/")) == ("", True)
     path = previewer._folder.parent / preview.detail
     samples, rate = soundfile.read(path)
     assert samples.shape == (round(1.5 * rate), 2)
     assert np.abs(samples).max() > 0.05
-    assert path.name.endswith("candidate-3.wav")
+    assert path.name == "___osc-1-candidate-3.wav"
     assert not list(path.parent.glob("*.part"))
 
 
