@@ -128,9 +128,15 @@ def _from_arrays(stored: dict[str, NDArray[Any]]) -> Split:
 def settings_of(
     effort: Effort, configuration: Configuration, n_labels: int, seed: int
 ) -> TrainSettings:
-    """Settings of ours for one cell."""
-    told = {"window_seconds": configuration.window_seconds, "alphabet": n_labels, "seed": seed}
-    return effort.settings.model_copy(update=told)
+    """Settings of ours for one cell: as many labels in a step as for windows of 0.5 s."""
+    settings, window = effort.settings, configuration.window_seconds
+    told = {
+        "window_seconds": window,
+        "alphabet": n_labels,
+        "seed": seed,
+        "batch_size": max(1, round(settings.batch_size * window / 0.5)),
+    }
+    return settings.model_copy(update=told)
 
 
 def run_cell(
