@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from launch.paired_tracks_table import main
+from models.bundle import Bundle
 from models.paper_transformer import PaperConfig
 
 SMALL = {
@@ -76,6 +77,7 @@ def test_results_of_another_command_are_not_mixed_in(asked, tmp_path, capsys):
     [
         (["--paper", "big"], "--paper must name a configuration such as 0.5s_A64, got big"),
         (["--window", "0.4"], "import it again with --window 0.4"),
+        (["--bundle", "0.5s_A64", "x"], "--bundle must name a configuration of the table"),
         (["--steps", "0"], "max_steps: Input should be greater than or equal to 1"),
     ],
 )
@@ -89,11 +91,19 @@ def test_what_cannot_be_asked_is_one_sentence(asked, more, message, capsys):
     assert "Traceback" not in told
 
 
-def test_an_interrupted_table_keeps_what_is_done(asked, tmp_path, monkeypatch, capsys):
+def test_a_bundle_is_written_and_an_interrupted_table_keeps_what_is_done(
+    asked, tmp_path, monkeypatch, capsys
+):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    assert main([*asked, "--seeds", "1", "--alphabet", "4"]) == 0
+    bundle = ["--bundle", "0.25s_A8", str(tmp_path / "bundle")]
+    assert main([*asked, "--seeds", "1", *bundle]) == 0
+    card = Bundle.load(tmp_path / "bundle").card
+    assert card.key_normalised
+    assert card.n_labels == 8
+    assert len(card.trained["corpora"]["pop-corpus"]["train"]) == 3
+    assert card.measured["gains"]["bits"]["over"].startswith("sampled")
     monkeypatch.setattr("launch.paired_tracks_jobs.fit", interrupt)
     assert main([*asked, "--seeds", "2"]) == 130
     assert "goes on where this was" in capsys.readouterr().err
