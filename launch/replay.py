@@ -2,7 +2,8 @@
 
 Plays every guide of a corpus (its test songs) or of a folder of songs to the band, at fast pace,
 and measures the answers beside the true partner, a stranger and a copy of the guide.
-`--table paired-tracks` writes the tables of the paper instead.
+`--reconstruct A B` learns one pair of files and rebuilds the end of B from A, and `--table
+paired-tracks` writes the tables of the paper instead.
 """
 
 if __package__ in (None, ""):  # run as a file: the packages lie one folder up
@@ -24,7 +25,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from corpus.audio_file import AudioFileError
 from corpus.manifest import write_atomically
-from launch.config import PROJECT_ROOT, resolve
+from launch.config import PROJECT_ROOT, ConfigError, resolve
+from launch.reconstruction import reconstruct
 from launch.replay_material import find_duos
 from launch.replay_page import replay_page, replay_rows
 from launch.replay_pairs import Replay, replay_all, summarise
@@ -43,7 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(words)
     console = Console(stderr=True)
     try:
-        summary = _replay(arguments, console)
+        if arguments.reconstruct:
+            summary = _reconstruct(arguments, console)
+        else:
+            summary = _replay(arguments, console)
     except (ValueError, OSError) as error:
         console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         return 2
@@ -57,6 +62,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _replay(arguments: argparse.Namespace, console: Console) -> dict[str, object]:
+    if arguments.bundle is None:
+        raise ConfigError("--pairs needs a --bundle to play with, got none; name one")
     bundle = resolve(arguments.bundle, typed=True)
     Bundle.load(bundle)
     memory = [resolve(path, typed=True) for path in arguments.memory]
@@ -95,6 +102,47 @@ def _replay(arguments: argparse.Namespace, console: Console) -> dict[str, object
     return summary
 
 
+def _reconstruct(arguments: argparse.Namespace, console: Console) -> dict[str, object]:
+    first, second = (resolve(path, typed=True) for path in arguments.reconstruct)
+    base = None
+    if arguments.bundle is not None:
+        base = Bundle.load(resolve(arguments.bundle, typed=True))
+    replay = Replay(
+        bundle=arguments.out / "bundle",
+        base=resolve(arguments.config, typed=True),
+        assignments=tuple(arguments.set),
+        out=arguments.out,
+        seed=arguments.seed,
+    )
+
+    def say(step: str) -> None:
+        console.print(f"{step} …", markup=False)
+
+    found = reconstruct(first, second, replay, base, say)
+    result = found.pop("result")
+    summary = {
+        "pairs": f"{first.name} → {second.name}",
+        "bundle": "bundle",
+        "settings": list(replay.assignments),
+        "seed": arguments.seed,
+        "notices": [
+            f"The last fifth was held out; the stranger is {second.name} at another time. "
+            f"All took {found['seconds']:.0f} s."
+        ],
+        **summarise([result], arguments.seed),
+        **found,
+    }
+    write_atomically(arguments.out / "replay.json", json.dumps(summary, indent=1) + "\n")
+    write_atomically(arguments.out / "replay.html", replay_page(summary, [result]))
+    console.print(
+        f"play it: antiphon stage --bundle {replay.bundle} --memory {second} "
+        f"--window {float(Bundle.load(replay.bundle).card.window_seconds):g}",
+        markup=False,
+        soft_wrap=True,
+    )
+    return summary
+
+
 def _table(words: Sequence[str]) -> int:
     """Hand the rest of the command line to the table that `--table` names."""
     place = words.index("--table")
@@ -113,14 +161,21 @@ def _parser() -> argparse.ArgumentParser:
         prog="antiphon replay", description="Play guides to the band and measure what it answers."
     )
     add = parser.add_argument
-    add(
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
         "--pairs",
         type=Path,
-        required=True,
         metavar="PATH",
         help="an imported corpus with audio, or a folder with a subfolder of stems per song",
     )
-    add("--bundle", type=Path, required=True, metavar="DIR", help="what was learned")
+    source.add_argument(
+        "--reconstruct",
+        nargs=2,
+        type=Path,
+        metavar=("A", "B"),
+        help="learn this pair and rebuild the end of B from A",
+    )
+    add("--bundle", type=Path, metavar="DIR", help="what was learned; tuned by --reconstruct")
     add("--out", type=Path, required=True, metavar="DIR", help="where the report goes")
     add("--limit", type=int, metavar="N", help="songs at most, drawn")
     add("--seed", type=int, default=0, metavar="N", help="of every draw (0)")

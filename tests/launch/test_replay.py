@@ -169,3 +169,35 @@ def test_a_table_takes_the_rest_of_the_command_line(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(sys.modules["launch.replay"].TABLES, "test", "a_table_for_tests")
     assert main(["--table", "test", "--out", "x"]) == 7
+
+
+def test_a_pair_is_learned_and_its_end_rebuilt(tmp_path, cache, capsys):
+    rng = np.random.default_rng(0)
+    chords = rng.integers(0, 4, 90)
+    soundfile.write(
+        tmp_path / "a.wav", play(60 + np.array([0, 5, 7, 9])[chords], 45, 22_050), 22_050
+    )
+    soundfile.write(
+        tmp_path / "b.wav", play(48 + np.array([0, 5, 7, 9])[chords], 45, 22_050), 22_050
+    )
+    words = ["--reconstruct", str(tmp_path / "a.wav"), str(tmp_path / "b.wav")]
+    assert main([*words, "--out", str(tmp_path / "out"), "--set", f"cache={cache}"]) == 0
+    report = json.loads((tmp_path / "out" / "replay.json").read_text())
+    figures = report["figures"]
+    assert figures["answer"]["harmony"] > figures["stranger"]["harmony"]
+    assert set(report["labels"]["greedy"]) >= {"majority", "copy"}
+    assert (tmp_path / "out" / "replay.html").is_file()
+    assert "antiphon stage --bundle" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_pair_too_short_to_learn_is_refused(tmp_path, capsys):
+    for name in "ab":
+        soundfile.write(tmp_path / f"{name}.wav", play([60, 64], 5), RATE)
+    words = ["--reconstruct", str(tmp_path / "a.wav"), str(tmp_path / "b.wav")]
+    assert main([*words, "--out", str(tmp_path / "out")]) == 2
+    assert "a pair must last at least 40 s" in " ".join(capsys.readouterr().err.split())
+
+
+def test_pairs_without_a_bundle_are_refused(songs, tmp_path, capsys):
+    assert main(["--pairs", str(songs), "--out", str(tmp_path)]) == 2
+    assert "--pairs needs a --bundle" in " ".join(capsys.readouterr().err.split())
