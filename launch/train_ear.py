@@ -29,7 +29,7 @@ from models.ear_checkpoint import load_ear_checkpoint, save_ear_checkpoint
 from models.ear_training import EarMaterial, EarTraining, EarTrainingConfig
 from models.learned_ear import EarError, EarShape, EarWeights
 
-STEPS_BETWEEN_CHECKPOINTS = 100
+STEPS_BETWEEN_CHECKPOINTS = 50
 _ERRORS = (ManifestError, AudioFileError, EarError, OSError)
 
 
