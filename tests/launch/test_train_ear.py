@@ -71,7 +71,10 @@ def test_an_ear_is_trained_and_its_cache_used_again(corpus, trained):
     before = {path: path.stat().st_mtime_ns for path in (trained / "cache").iterdir()}
     assert len(before) == 3
     again = [str(corpus), "--cache", str(trained / "cache"), *SIZE]
-    assert train_ear([*again, "--out", str(trained / "again.safetensors")]) == 0
+    again += ["--out", str(trained / "again.safetensors")]
+    assert train_ear([*again, "--until", "5"]) == 0
+    assert EarWeights.load(trained / "again.safetensors").card["steps"] == 5
+    assert train_ear(again) == 0
     assert {path: path.stat().st_mtime_ns for path in (trained / "cache").iterdir()} == before
     assert EarWeights.load(trained / "again.safetensors").digest == ear.digest
 
