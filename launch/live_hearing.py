@@ -93,7 +93,8 @@ def _agreement(config: StageConfig, bundle: Bundle, live: LiveHearing) -> str:
     for hearing in (None, live):
         labeller = bundle.labeller(rate, window, hearing)
         labels.append([labeller.push(samples[a:b]).label for a, b in pairwise(bounds)])
-    share = float(np.mean(np.equal(*labels))) if n_windows else 1.0
+    trained, now = np.array(labels)
+    share = float(np.mean(trained == now)) if n_windows else 1.0
     return (
         f"hearing so, {share:.0%} of {n_windows} windows of {path.name} get the label that the "
         "training's way of hearing gives them"

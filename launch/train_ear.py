@@ -29,7 +29,7 @@ from models.ear_checkpoint import load_ear_checkpoint, save_ear_checkpoint
 from models.ear_training import EarMaterial, EarTraining, EarTrainingConfig
 from models.learned_ear import EarError, EarShape, EarWeights
 
-STEPS_BETWEEN_CHECKPOINTS = 100
+STEPS_BETWEEN_CHECKPOINTS = 50
 _ERRORS = (ManifestError, AudioFileError, EarError, OSError)
 
 
@@ -76,22 +76,27 @@ def train_ear(arguments: argparse.Namespace, console: Console) -> EarWeights:
             load_ear_checkpoint(checkpoint, training)
         task = progress.add_task("training", total=config.steps, completed=training.step)
         started = time.process_time()
-        while training.step < config.steps:
-            training.run(STEPS_BETWEEN_CHECKPOINTS)
+        last = min(config.steps, arguments.until or config.steps)
+        while training.step < last:
+            training.run(min(STEPS_BETWEEN_CHECKPOINTS, last - training.step))
             save_ear_checkpoint(checkpoint, training)
             recent = float(np.mean(training.losses[-STEPS_BETWEEN_CHECKPOINTS:]))
             progress.update(task, completed=training.step, description=f"loss {recent:.3f}")
     minutes = (time.process_time() - started) / 60
-    console.print(f"{config.steps} steps, {minutes:.1f} core-minutes, loss {recent_loss(training)}")
+    console.print(
+        f"{training.step} steps, {minutes:.1f} core-minutes, loss {recent_loss(training)}"
+    )
     card = {
         "training": config.model_dump(mode="json"),
+        "steps": training.step,
         "songs": len(material),
         "twins": sum(any(len(one) > 1 for one in song.views.values()) for song in material),
         "loss": recent_loss(training),
     }
     weights = EarWeights(config.shape, training.network.arrays(), card)
     weights.save(arguments.out)
-    checkpoint.unlink()
+    if training.step == config.steps:
+        checkpoint.unlink()
     return weights
 
 
@@ -118,6 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, required=True, help="the ear, a safetensors file")
     add("--cache", type=Path, default=Path("runs/ear-spectra"), help="folder for spectra")
     add("--steps", type=_positive, default=config.steps, help="training steps")
+    add("--until", type=_positive, help="write the ear at this step; the same command goes on")
     add("--channels", type=_positive, default=config.shape.out, help="numbers per pitch class")
     add("--twin-share", type=float, default=config.twin_share, help="of the loss, 0 to 1")
     add("--temperature", type=float, default=config.temperature, help="of the similarities")

@@ -46,9 +46,9 @@ class EarTrainingConfig(BaseModel, frozen=True, extra="forbid"):
     """How the learned ear is trained."""
 
     shape: EarShape = Field(default_factory=EarShape, description="Size of the network.")
-    steps: int = Field(3000, ge=1, description="Updates.")
-    songs: int = Field(32, ge=2, description="Songs per step.")
-    windows: int = Field(16, ge=2, description="Windows of 0.5 s per song.")
+    steps: int = Field(900, ge=1, description="Updates.")
+    songs: int = Field(8, ge=2, description="Songs per step.")
+    windows: int = Field(36, ge=2, description="Windows of 0.5 s per song.")
     temperature: float = Field(0.1, gt=0, le=1, description="Of the cosine similarities.")
     learning_rate: float = Field(3e-3, gt=0, description="Highest; a cosine takes it to zero.")
     weight_decay: float = Field(1e-4, ge=0, description="AdamW's.")

@@ -48,8 +48,8 @@ class EarError(ValueError):
 class EarShape(BaseModel, frozen=True, extra="forbid"):
     """How large the network is."""
 
-    first: int = Field(8, ge=1, le=64, description="Channels of the first layer along pitch.")
-    second: int = Field(8, ge=1, le=64, description="Channels of the second; these are folded.")
+    first: int = Field(6, ge=1, le=64, description="Channels of the first layer along pitch.")
+    second: int = Field(6, ge=1, le=64, description="Channels of the second; these are folded.")
     hidden: int = Field(32, ge=1, le=256, description="Channels between the circular layers.")
     out: int = Field(2, ge=1, le=16, description="Numbers per pitch class.")
     reach: int = Field(28, ge=1, le=36, description="Semitones up and down in the first layer.")
