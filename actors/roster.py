@@ -15,8 +15,8 @@ CONNECT_SECONDS = 20.0
 """How long a role looks for the broker before it gives up."""
 RECALL_SECONDS = 1.0
 """How long a restarted agent waits for the journal to tell it its past."""
-
-
+HUNG_SECONDS = 10.0
+"""A process that does not answer for this long is killed, so that Ray starts it anew."""
 JOURNAL_SECONDS = 0.05
 """How often the journal takes in what was said: not with every message, while others must play."""
 
@@ -41,6 +41,7 @@ class Role:
         waits_for_the_band: it plays only after the supervisor said so.
         priority: real-time priority to ask for, 1 to 99; 0 for what must never be in the way.
         cpu_share: what Ray reserves for it; small, so that two cores hold the band.
+        hung_seconds: one that does not answer for so long is ended and started anew.
         wanted: whether a stage has it.
     """
 
@@ -50,6 +51,7 @@ class Role:
     waits_for_the_band: bool = False
     priority: int = 10
     cpu_share: float = 0.1
+    hung_seconds: float = HUNG_SECONDS
     wanted: Callable[[BandConfig], bool] = lambda _: True
 
 
@@ -125,6 +127,7 @@ ROSTER: Mapping[str, Role] = MappingProxyType(
             rank=2,
             waits_for_the_band=True,
             priority=0,
+            hung_seconds=600.0,  # who gives way to everybody may be slow to answer
             wanted=lambda config: config.evolution.enabled,
         ),
     }
