@@ -109,11 +109,9 @@ def _prepare_audio(config: BandConfig, restarted: bool) -> Player:  # noqa: ARG0
 def _prepare_evolution(config: BandConfig, restarted: bool) -> Player:  # noqa: ARG001
     from actors.evolution_player import HEARS, EvolutionPlayer
     from actors.parts import clip_labeller
-    from actors.priority import stay_in_the_background
 
-    stay_in_the_background("low")  # not idle: Ray asks whether it lives
     streams = connect(config, "evolution", HEARS)
-    return EvolutionPlayer(config, streams, SystemClock(), clip_labeller(config))
+    return _BackgroundPlayer(EvolutionPlayer(config, streams, SystemClock(), clip_labeller(config)))
 
 
 ROSTER: Mapping[str, Role] = MappingProxyType(
@@ -150,6 +148,17 @@ class _BrokerPlayer:
     def _end_on(self, stop: threading.Event) -> None:
         stop.wait()
         self._broker.stop()
+
+
+class _BackgroundPlayer:
+    def __init__(self, player: Player) -> None:
+        self._player = player
+
+    def run(self, stop: threading.Event) -> None:
+        from actors.priority import stay_in_the_background
+
+        stay_in_the_background("low")  # not idle: Ray asks whether it lives
+        self._player.run(stop)
 
 
 class _JournalPlayer:
