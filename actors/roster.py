@@ -15,8 +15,8 @@ CONNECT_SECONDS = 20.0
 """How long a role looks for the broker before it gives up."""
 RECALL_SECONDS = 1.0
 """How long a restarted agent waits for the journal to tell it its past."""
-
-
+HUNG_SECONDS = 10.0
+"""A process that does not answer for this long is killed, so that Ray starts it anew."""
 JOURNAL_SECONDS = 0.05
 """How often the journal takes in what was said: not with every message, while others must play."""
 
@@ -44,6 +44,7 @@ class Role:
         plays: whether the band has this role at all.
         is_awaited: the music waits for it at the start, and it is soon missed when it is silent;
             else it joins when it is ready.
+        hung_seconds: one that does not answer for so long is ended and started anew.
     """
 
     prepare: Callable[[BandConfig, bool], Player]
@@ -54,6 +55,7 @@ class Role:
     cpu_share: float = 0.1
     plays: Callable[[BandConfig], bool] = lambda _: True
     is_awaited: bool = True
+    hung_seconds: float = HUNG_SECONDS
 
 
 def connect(config: BandConfig, name: str, topics: tuple[str, ...]) -> ZmqStreams:
@@ -137,6 +139,7 @@ ROSTER: Mapping[str, Role] = MappingProxyType(
             priority=None,
             plays=lambda config: config.evolution.enabled,
             is_awaited=False,
+            hung_seconds=600.0,  # who gives way to everybody may be slow to answer
         ),
     }
 )

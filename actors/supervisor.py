@@ -26,8 +26,6 @@ READY_SECONDS = 120.0
 """How long a role may take to load; a large memory is labelled before the band starts."""
 LOOK_SECONDS = 0.5
 """How often the processes are asked whether they live."""
-HUNG_SECONDS = 10.0
-"""A process that does not answer for this long is killed, so that Ray starts it anew."""
 SILENT_SECONDS = 4.0
 """So is one whose heart was heard, and then is not for this long in which another's is."""
 LATECOMER_SILENT_SECONDS = 120.0
@@ -222,8 +220,9 @@ class Supervisor:
             return
         answered, _ = ray.wait([question], timeout=0)
         if not answered:
-            if now - asked_at > HUNG_SECONDS:
-                self._kill(name, f"{name} did not answer for {HUNG_SECONDS:.0f} s")
+            hung_seconds = self._roster[name].hung_seconds
+            if now - asked_at > hung_seconds:
+                self._kill(name, f"{name} did not answer for {hung_seconds:.0f} s")
                 self._questions[name] = (question, now)
             return
         del self._questions[name]

@@ -10,14 +10,10 @@ import pytest
 
 from actors import supervisor as module
 from actors.clock import ManualClock
+from actors.evolution_config import StageEvolutionConfig
 from actors.ray_session import signals_wait
-from actors.supervisor import (
-    HUNG_SECONDS,
-    LATECOMER_SILENT_SECONDS,
-    LOOK_SECONDS,
-    SILENT_SECONDS,
-    Supervisor,
-)
+from actors.roster import HUNG_SECONDS, roster_of
+from actors.supervisor import LATECOMER_SILENT_SECONDS, LOOK_SECONDS, SILENT_SECONDS, Supervisor
 from agents.messages import Heartbeat
 
 ROLES = ("broker", "perception", "decision")
@@ -102,6 +98,19 @@ def test_a_process_that_does_not_answer_is_killed(watch):
     watch.look(HUNG_SECONDS + 2)
     assert watch.killed == [(101, signal.SIGKILL)]
     assert watch.supervisor.faults[0][:2] == ("perception", "crash")
+
+
+def test_who_gives_way_to_everybody_may_be_slow_to_answer(demo_stage, tmp_path, monkeypatch):
+    evolving = StageEvolutionConfig(enabled=True)
+    config = demo_stage(tmp_path / "run").model_copy(update={"evolution": evolving})
+    watch = Watch(config, monkeypatch)
+    watch.supervisor._actors["evolution"] = Actor(None)
+    watch.look(30 * HUNG_SECONDS)
+    assert watch.killed == []
+
+
+def test_a_stage_without_an_evolution_has_no_role_for_it(demo_stage, tmp_path):
+    assert "evolution" not in roster_of(demo_stage(tmp_path / "run"))
 
 
 def test_a_process_that_answers_but_whose_heart_stands_still_is_killed_once(watch):

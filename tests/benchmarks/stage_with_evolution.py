@@ -114,6 +114,7 @@ class Show:
             "evolution.seconds": 4,
             "evolution.accept": -20,
             "evolution.throttle": throttle,
+            "evolution.priority": arguments.priority,
         }
         command = [sys.executable, str(ROOT / "launch/stage.py"), "--out", str(folder / "run")]
         command += ["--seconds", str(seconds)]
@@ -235,6 +236,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=3.0, help="of turns")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--throttle", action="store_true", help="let evolution give way")
+    parser.add_argument("--priority", choices=("idle", "low", "normal"), default="idle")
     arguments = parser.parse_args()
     print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, ", end="")
     print(f"load {os.getloadavg()[0]:.1f} at the start", flush=True)
