@@ -246,7 +246,8 @@ def _onset_block(decibels: NDArray[np.float64], hop_seconds: float) -> NDArray[n
     curves = np.zeros((N_ONSET_BANDS, n_frames))
     rise = decibels[:, 1:] - decibels[:, :-1]
     np.maximum(rise, 0.0, out=rise)
-    curves[:, 1:] = rise.reshape(N_ONSET_BANDS, -1, n_frames - 1).mean(axis=1)
+    bands = rise.reshape(N_ONSET_BANDS, N_MELS // N_ONSET_BANDS, n_frames - 1)
+    curves[:, 1:] = bands.mean(axis=1)
     mean, deviation = _mean_and_deviation(curves)
     inner = curves[:, 1:-1]
     above = inner > (mean + deviation)[:, None]
