@@ -84,10 +84,8 @@ def _complete(thread: VirtualThread, name: str, made: dict[str, float]) -> dict[
                 complete[key] = complete[source]
     scale = thread.beat_seconds
     if thread.scales_times and scale != 1.0:
-        unscaled = _UNSCALED.get(name, ())
-        for key in _SCALED:
-            if key in complete and key not in unscaled:
-                complete[key] *= scale
+        for key in _SCALED.intersection(complete).difference(_UNSCALED.get(name, ())):
+            complete[key] *= scale
         for key in made:
             if key.endswith("_slide"):
                 complete[key] *= scale
@@ -102,7 +100,10 @@ def _complete(thread: VirtualThread, name: str, made: dict[str, float]) -> dict[
 
 
 def _completed(thread: VirtualThread, name: str, options: dict[str, Value]) -> dict[str, float]:
-    return _complete(thread, name, _numbers(thread, name, options))
+    def make() -> dict[str, float]:
+        return _complete(thread, name, _numbers(thread, name, options))
+
+    return _once(thread, name, options, make)
 
 
 def _once(
@@ -177,7 +178,7 @@ def _synth(thread: VirtualThread, given: list[Value], block: Block | None) -> Va
                 thread.machine.miss("play", "unknown note")
             return NodeHandle((), name, {})
         options["note"] = note
-        made = _once(thread, name, options, lambda: _completed(thread, name, options))
+        made = _completed(thread, name, options)
         handle = _start(thread, "synth", name, name, made)
     thread.last_node = handle
     _follow(thread, handle, block)
@@ -204,7 +205,7 @@ def _chord(
     for value in notes:
         note = _sounding_note(thread, value, options)
         if is_number(note):
-            complete = _complete(thread, name, {**made, "note": note})
+            complete = _completed(thread, name, {**made, "note": note})
             nodes.extend(_start(thread, "synth", name, name, complete).nodes)
         elif note is UNKNOWN:
             thread.machine.miss("play", "unknown note")
