@@ -156,7 +156,10 @@ def check_headphones(output: str | None, main_output: str | None) -> None:
     Raises:
         DeviceError: they are not there, or they are the device that the room hears.
     """
-    if output is not None and main_output is not None and _card(output) == _card(main_output):
+    if output is None:
+        return
+    card = _card(output)
+    if main_output is not None and card == _card(main_output):
         raise DeviceError(
             "code_ranking.desk.preview.output must be another device than the main output, both "
             f"are {output!r}; name the headphones, or leave it out for a file"

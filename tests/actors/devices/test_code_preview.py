@@ -123,6 +123,7 @@ def test_a_preview_sounds_on_the_headphones_until_a_newer_one_is_wanted(portaudi
 
 
 def test_headphones_that_are_not_there_are_refused_before_the_music_begins():
-    with pytest.raises(DeviceError):
-        check_headphones("no such device 7f3a", "")
+    for main_output in ("", None):
+        with pytest.raises(DeviceError):
+            check_headphones("no such device 7f3a", main_output)
     check_headphones(None, "")
