@@ -28,6 +28,7 @@ from corpus.sonic_pi.install import InstallConfig
 from corpus.sonic_pi.syntax import MAX_CHARACTERS
 from launch.rank_report import Listed, as_json, as_table
 from models.audio_embedding import AxisWeights
+from models.sound_descriptors import AXES
 
 __all__ = ["main"]
 
@@ -46,11 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         context = "" if arguments.context is None else _program(arguments.context)
         listed = [_listed(path) for path in _files(arguments.candidates)]
-        weights = AxisWeights(
-            timbre=arguments.timbre, rhythm=arguments.rhythm, harmony=arguments.harmony
-        )
         with open_cascade(_config(arguments)) as cascade:
-            ranking = _rank(cascade, context, listed, weights, arguments)
+            ranking = _rank(cascade, context, listed, arguments)
             _show(ranking, listed, arguments)
     except (OSError, ValueError) as error:
         print(f"rank: {_one_line(error)}", file=sys.stderr)
@@ -70,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--keep", type=int, default=3, help="how many to choose (default: 3)")
     add("--near", type=Path, help="a sound file to be near to; its first ten seconds count")
     add("--trade", type=float, default=1.0, help="with --near: below 1 asks for difference as well")
-    for axis in ("timbre", "rhythm", "harmony"):
+    for axis in AXES:
         add(f"--{axis}", type=float, default=1.0, help=f"how much {axis} counts (default: 1)")
     add("--seconds-budget", type=float, default=5.0, help="time to answer in (default: 5)")
     add("--static-only", action="store_true", help="judge by the code alone, run nothing")
@@ -90,9 +88,16 @@ def _config(arguments: argparse.Namespace) -> CascadeConfig:
     ):
         if value < least:
             raise ValueError(f"{option} must be at least {least}, got {value}")
+    budget: float = arguments.seconds_budget
+    if not budget >= 0:
+        raise ValueError(f"--seconds-budget must be at least 0, got {budget}")
+    for axis in AXES:
+        if not 0 <= getattr(arguments, axis) <= 10:
+            raise ValueError(f"--{axis} must be in [0, 10], got {getattr(arguments, axis)}")
     return CascadeConfig(
         runs_programs=not arguments.static_only,
         n_workers=arguments.workers,
+        program_seconds=min(max(budget / 2, 1.0), 10.0),  # none may take all the time
         cache=arguments.cache,
         install=InstallConfig(root=arguments.sonic_pi),
     )
@@ -148,7 +153,6 @@ def _rank(
     cascade: Cascade,
     context: str,
     listed: Sequence[Listed],
-    weights: AxisWeights,
     arguments: argparse.Namespace,
 ) -> Ranking:
     gc.freeze()  # tables that stay need not be searched for garbage while it counts
@@ -158,7 +162,7 @@ def _rank(
         arguments.keep,
         near=None if arguments.near is None else _near(cascade, arguments.near),
         trade=arguments.trade,
-        weights=weights,
+        weights=AxisWeights(**{axis: getattr(arguments, axis) for axis in AXES}),
         seed=arguments.seed,
         seconds=arguments.seconds_budget,
     )

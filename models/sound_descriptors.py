@@ -246,7 +246,8 @@ def _onset_block(decibels: NDArray[np.float64], hop_seconds: float) -> NDArray[n
     curves = np.zeros((N_ONSET_BANDS, n_frames))
     rise = decibels[:, 1:] - decibels[:, :-1]
     np.maximum(rise, 0.0, out=rise)
-    curves[:, 1:] = rise.reshape(N_ONSET_BANDS, -1, n_frames - 1).mean(axis=1)
+    bands = rise.reshape(N_ONSET_BANDS, N_MELS // N_ONSET_BANDS, n_frames - 1)
+    curves[:, 1:] = bands.mean(axis=1)
     mean, deviation = _mean_and_deviation(curves)
     inner = curves[:, 1:-1]
     above = inner > (mean + deviation)[:, None]
@@ -265,7 +266,11 @@ def _autocorrelations(
     spectrum = np.fft.rfft(centred, _fast_length(2 * n_frames))
     whole = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:, :n_frames]
     whole = np.where(energy[:, None] > 1e-9, whole / np.maximum(energy[:, None], 1e-9), 0.0)
-    return np.stack([np.interp(lags, np.arange(n_frames), curve, right=0.0) for curve in whole])
+    floor = lags.astype(np.int64)
+    inside = lags <= n_frames - 1
+    low, high = np.minimum(floor, n_frames - 1), np.minimum(floor + 1, n_frames - 1)
+    slope = whole[:, high] - whole[:, low]
+    return np.asarray((whole[:, low] + slope * (lags - floor)) * inside)
 
 
 @cache

@@ -213,9 +213,9 @@ class Inquiry:
         self._tried: set[tuple[int, TierName]] = set()
         self._under_way: dict[Future[Estimate | None], tuple[int, TierName]] = {}
         self._most_heard = most_heard
-        self._unseen = list(reversed(range(len(candidates))))
+        self._unseen = sorted(range(len(candidates)), key=lambda place: -len(candidates[place]))
         if wish.near is None and context.strip():
-            self._unseen.append(_CONTEXT)
+            self._unseen.append(_CONTEXT)  # looked at from the end: the shortest first
         self._ranking: Ranking | None = None
 
     def step(self, seconds: float = 0.0) -> bool:

@@ -81,7 +81,7 @@ def turned(profile: FloatArray, semitones: float) -> FloatArray:
     moved = twice[-low % 12 :][:12]
     if not part:
         return moved
-    return (1 - part) * moved + part * twice[(-low - 1) % 12 :][:12]
+    return np.asarray((1 - part) * moved + part * twice[(-low - 1) % 12 :][:12])
 
 
 @lru_cache(maxsize=1)

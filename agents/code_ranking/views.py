@@ -6,6 +6,7 @@ numbers as for real sound.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -26,6 +27,8 @@ CHROMA_FRAME_SECONDS: Final = 0.1
 ECHO: Final = 0.15  # of a frame into the next, as rooms do
 HELD_FRAMES: Final = 40  # of an atlas sound, from which the loudness of a held note is taken
 _UNKNOWN_POWER: Final = 1e-3
+_LARGEST: Final = 1e6
+"""Of any argument; programs may compute others, but nobody hears them."""
 
 
 class EventView:
@@ -64,9 +67,12 @@ class EventView:
         Raises:
             ValueError: if `seconds` is too short for a frame.
         """
-        drawn = sketch(events, seconds, self._atlas)
-        chroma = self.chroma(events, seconds)
-        return describe(SoundPicture(drawn.power, drawn.frame_seconds, chroma))
+        events = [event if _is_sane(event) else _tamed(event) for event in events]
+        with np.errstate(all="ignore"):  # absurd arguments overflow; what comes of it is cut off
+            drawn = sketch(events, seconds, self._atlas)
+            chroma = self.chroma(events, seconds)
+            description = describe(SoundPicture(drawn.power, drawn.frame_seconds, chroma))
+        return np.nan_to_num(description)
 
     def chroma(self, events: Sequence[Event], seconds: float) -> FloatArray:
         """Power by pitch class, shape (12, frames of 0.1 s)."""
@@ -128,6 +134,19 @@ class EventView:
         size = len(places) * len(middle)
         courses = np.bincount(kind * len(middle) + frame, power, size).reshape(-1, len(middle))
         return np.asarray(profiles.T @ courses)
+
+
+def _is_sane(event: Event) -> bool:
+    """Whether no argument is beyond what sound can be made of; NaN and infinity show in the sum."""
+    return -_LARGEST < sum(event.arguments.values()) < _LARGEST
+
+
+def _tamed(event: Event) -> Event:
+    arguments = {
+        key: min(max(value, -_LARGEST), _LARGEST) if value == value else 0.0
+        for key, value in event.arguments.items()
+    }
+    return replace(event, arguments=arguments)
 
 
 def _note_courses(notes: Sequence[Event], middle: Floats) -> Floats:

@@ -104,20 +104,24 @@ def shifted_bands(spectra: Floats, semitones: ArrayLike) -> Floats:
     Returns:
         Shape (n, 64): each keeps its power but for what leaves the range of the bands.
     """
-    ratio = 2.0 ** (np.asarray(semitones, dtype=np.float64) / 12.0)
-    hertz = band_hertz()[None, :] / ratio[:, None]
-    ends = _to_mel(_LOWEST_HERTZ), _to_mel(_HIGHEST_HERTZ)
-    place = (_to_mel(hertz) - ends[0]) / (ends[1] - ends[0]) * (N_BANDS + 1) - 1.0
+    steps, which = np.unique(np.asarray(semitones, dtype=np.float64), return_inverse=True)
+    ratio = 2.0 ** (steps / 12.0)
+    low, high = float(_to_mel(_LOWEST_HERTZ)), float(_to_mel(_HIGHEST_HERTZ))
+    place = _to_mel(band_hertz() / ratio[:, None])
+    place = (place - low) * ((N_BANDS + 1) / (high - low)) - 1.0
     floor = np.floor(place)
-    part = (place - floor).astype(np.float32)
-    index = floor.astype(np.int64)
-    rows = np.arange(len(spectra))[:, None]
+    index = np.minimum(np.maximum(floor.astype(np.int64) + 1, 0), N_BANDS + 1)
+    after = np.minimum(np.maximum(floor.astype(np.int64) + 2, 0), N_BANDS + 1)
     widths = _widths()
-    density = np.pad(spectra / widths, ((0, 0), (1, 2)))
-    first = density[rows, np.clip(index + 1, 0, N_BANDS + 1)]
-    second = density[rows, np.clip(index + 2, 0, N_BANDS + 1)]
-    moved = (first * (1 - part) + second * part) * widths / ratio[:, None].astype(np.float32)
-    return np.asarray(moved, dtype=np.float32)
+    scale = widths / ratio[:, None]
+    second = ((place - floor) * scale).astype(np.float32)
+    first = scale.astype(np.float32) - second
+    density = np.zeros((len(spectra), N_BANDS + 3), dtype=np.float32)
+    np.divide(spectra, widths, out=density[:, 1:-2])
+    rows = (np.arange(len(spectra)) * density.shape[1])[:, None]
+    moved = density.take(rows + index[which]) * first[which]
+    moved += density.take(rows + after[which]) * second[which]
+    return moved
 
 
 @lru_cache(maxsize=1)

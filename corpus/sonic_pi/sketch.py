@@ -84,8 +84,11 @@ def sketch(events: Sequence[Event], seconds: float, atlas: Atlas) -> Sketch:
     if sounds.kinds:
         values = np.array([kind.numbers for kind in sounds.kinds], dtype=np.float64)
         spectra, courses, owners = _all_sounds(sounds, values, tables, n_frames)
-        for key, members in groups.items():
-            chosen = np.isin(owners, members) if len(groups) > 1 else slice(None)
+        place = np.zeros(len(values), dtype=np.int64)
+        for number, members in enumerate(groups.values()):
+            place[members] = number
+        for number, key in enumerate(groups):
+            chosen = np.flatnonzero(place[owners] == number) if len(groups) > 1 else slice(None)
             mixed[key] = spectra[chosen].T @ courses[chosen]
         onsets = _onsets(sounds, values, n_frames)
     power = _through_effects(mixed, effects, n_frames)
@@ -244,7 +247,7 @@ class _Effect:
 
 def _grouped(
     events: Sequence[Event], kinds: Sequence[SoundKind]
-) -> tuple[dict[Key, NDArray[np.int64]], dict[Key, _Effect]]:
+) -> tuple[dict[Key, list[int]], dict[Key, _Effect]]:
     """Kinds by the chain of effects that they run into, and each chain's first effect and rest.
 
     Effects with the same name, arguments and way out are one: they are (nearly all) linear in
@@ -277,7 +280,7 @@ def _grouped(
     groups: dict[Key, list[int]] = {}
     for index, kind in enumerate(kinds):
         groups.setdefault(key_of(kind.bus), []).append(index)
-    return {key: np.array(members) for key, members in groups.items()}, effects
+    return groups, effects
 
 
 def _changes(events: Sequence[Event]) -> dict[int, list[Event]]:

@@ -86,21 +86,22 @@ def _gverb(power: Floats, arguments: Arguments) -> Floats:
 
 def _echoes(power: Floats, phase: float, kept: float) -> Floats:
     """The sound and its repeats every `phase` seconds, each `kept` of the one before in power."""
-    out = power.copy()
     n_frames = power.shape[1]
     step = max(phase, 0.01) / FRAME_SECONDS
-    gain = 1.0
+    response = np.zeros(n_frames + 1, dtype=np.float32)
+    response[0] = gain = 1.0
     for count in range(1, _MOST_ECHOES):
         shift = count * step
         first = int(shift)
         if first >= n_frames or gain < 1e-4:
             break
-        part = np.float32((shift - first) * gain)
-        out[:, first:] += power[:, : n_frames - first] * (np.float32(gain) - part)
-        if first + 1 < n_frames:
-            out[:, first + 1 :] += power[:, : n_frames - first - 1] * part
+        part = (shift - first) * gain
+        response[first] += gain - part
+        response[first + 1] += part
         gain *= kept
-    return out
+    later = np.concatenate([np.zeros(n_frames - 1, dtype=np.float32), response[:n_frames]])
+    rows = np.lib.stride_tricks.sliding_window_view(later, n_frames)[::-1]
+    return np.asarray(power @ np.ascontiguousarray(rows))
 
 
 def _echo(power: Floats, arguments: Arguments) -> Floats:

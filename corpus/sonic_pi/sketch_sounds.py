@@ -75,12 +75,16 @@ def sounds_of(events: Sequence[Event], seconds: float, tables: AtlasTables) -> S
     sounds = Sounds([], [], [], ())
     unknown: dict[str, None] = {}
     known: dict[object, Sequence[int]] = {}
+    shared: dict[tuple[str, int], Sequence[int]] = {}
     for event in events:
         if event.time >= seconds or event.kind not in ("synth", "sample"):
             continue
         changed = changes.get(event.node)
-        key = event.node if changed else (event.kind, event.name, *event.arguments.items())
-        places = known.get(key)
+        here = (event.name, id(event.arguments))  # the unroller shares equal arguments
+        places = None if changed else shared.get(here)
+        if places is None:
+            key = event.node if changed else (event.kind, event.name, *event.arguments.items())
+            places = known.get(key)
         if places is None:
             first = len(sounds.kinds)
             for start, end, arguments in _all_stretches(event, changed):
@@ -90,6 +94,8 @@ def sounds_of(events: Sequence[Event], seconds: float, tables: AtlasTables) -> S
                 else:
                     sounds.kinds.append(kind)
             known[key] = places = range(first, len(sounds.kinds))
+        if not changed:
+            shared[here] = places
         sounds.which.extend(places)
         sounds.onsets.extend([event.time] * len(places))
     return replace(sounds, unknown=tuple(unknown))

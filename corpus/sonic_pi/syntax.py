@@ -33,6 +33,7 @@ _RESERVED = frozenset(
     | {"then", "unless", "until", "when", "while", "class", "def"}
 )
 _IGNORED = frozenset({"comment", "heredoc_body", "empty_statement"})
+_MARKS = frozenset(",:()[]{}|") | {"do", "end", "=>"}
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def _as_call(match: re.Match[str]) -> str:
 
 
 def _convert(top: tree_sitter.Node, source: bytes, faults: list[Fault]) -> Node:
-    root = Node(top.type, "", 1)
+    root, has_faults = Node(top.type, "", 1), top.has_error
     pending = [(top, root, 0)]
     while pending:
         raw, node, depth = pending.pop()
@@ -121,27 +122,31 @@ def _convert(top: tree_sitter.Node, source: bytes, faults: list[Fault]) -> Node:
             child = cursor.node
             field = cursor.field_name
             more = cursor.goto_next_sibling()
-            if child is None or child.type in _IGNORED:
+            if child is None:
                 continue
-            line = child.start_point[0] + 1
-            if child.is_error or child.is_missing:
+            kind = child.type
+            if kind in _IGNORED or (kind in _MARKS and field is None and not has_faults):
+                continue
+            line = child.start_point.row + 1
+            if has_faults and (child.is_error or child.is_missing):
                 faults.append(Fault(line, _complaint(child, source)))
             if not child.is_named:
                 if field == "operator":
-                    node.fields[field] = Node("operator", child.type, line)
+                    node.fields[field] = Node("operator", kind, line)
                 continue
-            text = ""
-            if not child.named_child_count:
+            text, is_leaf = "", not child.named_child_count
+            if is_leaf:
                 text = source[child.start_byte : child.end_byte].decode("utf-8", "replace")
             is_name = field == "name" or (field == "method" and "receiver" in node.fields)
-            if text in _RESERVED and child.type == "identifier" and not is_name:
+            if kind == "identifier" and text in _RESERVED and not is_name:
                 # the grammar lets a word pass that closes what was never opened
                 faults.append(Fault(line, f"{text!r} has nothing to belong to here"))
-            copy = Node(child.type, text, line)
+            copy = Node(kind, text, line)
             node.children.append(copy)
             if field is not None and field not in node.fields:
                 node.fields[field] = copy
-            pending.append((child, copy, depth + 1))
+            if not is_leaf or child.child_count:
+                pending.append((child, copy, depth + 1))
     return root
 
 

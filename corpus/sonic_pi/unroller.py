@@ -8,6 +8,7 @@ and reported: `Coverage` says how far the events can be trusted.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, Field
 
@@ -37,6 +38,10 @@ from corpus.sonic_pi.unroller_compiler import Compiler
 from corpus.sonic_pi.unroller_threads import Machine, Steps, VirtualThread
 
 __all__ = ["Coverage", "Unroller", "UnrollerConfig", "Unrolling"]
+
+
+_LISTENING: Final = ("sync", "get", "wait")
+"""Without any of these in its text no program hears cues or reads shared state."""
 
 
 class UnrollerConfig(BaseModel, frozen=True, extra="forbid"):
@@ -116,9 +121,9 @@ class Unroller:
         if program.faults:
             errors = tuple(ProgramError("syntax", f.message, f.line) for f in program.faults[:20])
             return Unrolling((), errors, Coverage(0.0, (), False, True, False), seconds)
-        return self._run(program, seconds)
+        return self._run(program, code, seconds)
 
-    def _run(self, program: Program, seconds: float) -> Unrolling:
+    def _run(self, program: Program, code: str, seconds: float) -> Unrolling:
         config = self._config
         machine = Machine(
             self._stream,
@@ -127,6 +132,7 @@ class Unroller:
             config.most_steps,
             config.most_events,
             config.most_threads,
+            listens=any(word in code for word in _LISTENING),
         )
         compiler = Compiler(program.root)
         body = compiler.compile(program.root)

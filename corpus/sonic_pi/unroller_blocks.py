@@ -35,12 +35,17 @@ class Code:
     Args:
         run: computes its value; where it may wait, without letting others run.
         steps: the same, giving way to others while it waits; none if it never waits.
+        constant: alone in a tuple, the value that it always gives; none if it may give others.
     """
 
-    __slots__ = ("run", "steps")
+    __slots__ = ("constant", "run", "steps")
 
     def __init__(
-        self, run: "Run | None", steps: "Callable[[Scope, VirtualThread], Steps] | None" = None
+        self,
+        run: "Run | None",
+        steps: "Callable[[Scope, VirtualThread], Steps] | None" = None,
+        *,
+        constant: tuple[Value] | None = None,
     ) -> None:
         if run is None:
             if steps is None:
@@ -52,6 +57,7 @@ class Code:
 
         self.run: Run = run
         self.steps = steps
+        self.constant = constant
 
 
 def finish(steps: Steps) -> Value:

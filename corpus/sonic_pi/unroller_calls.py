@@ -18,6 +18,7 @@ from corpus.sonic_pi.unroller_values import (
     UNKNOWN,
     BlockBreak,
     Value,
+    is_number,
 )
 
 __all__: list[str] = []
@@ -161,6 +162,22 @@ def _function_call(
         block = None if make_block is None else make_block(scope, thread)
         return (yield from call_function(thread, name, arguments, block))
 
+    if name == "sleep" and values_steps is None and name not in compiler.functions:
+        return Code(None, _sleeping(values))
     if compiler.waits(name) or block_waits or values_steps is not None:
         return Code(None, steps)
     return Code(Code(None, steps).run)
+
+
+def _sleeping(values: Evaluate) -> "Callable[[Scope, VirtualThread], Steps]":
+    """`sleep` for a known number of beats, which is most of what programs wait for, at once."""
+
+    def steps(scope: Scope, thread: VirtualThread) -> Steps:
+        arguments = values(scope, thread)
+        if len(arguments) == 1 and is_number(beats := arguments[0]) and beats == beats:
+            if thread.passes(beats):
+                yield
+            return None
+        return (yield from call_function(thread, "sleep", arguments, None))
+
+    return steps

@@ -39,7 +39,7 @@ def handles(*kinds: str) -> Callable[[Handler], Handler]:
 
 def constant(value: Value) -> Code:
     """Code that gives a value."""
-    return Code(lambda _scope, _thread: value)
+    return Code(lambda _scope, _thread: value, constant=(value,))
 
 
 class Compiler:

@@ -86,17 +86,28 @@ def arguments_of(
         n_plain, last = len(kinds), [code.run for _, code in pairs]
         first = runs[:n_plain]
         named = list(zip(keys, last, strict=True))
+        always = [code.constant[0] for code in codes if code.constant is not None]
+        if len(always) == len(codes) and None not in keys:
+            return _always(always[:n_plain], dict(zip(keys, always[n_plain:], strict=True))), None
+        if not named:
+            return (lambda scope, thread: [run(scope, thread) for run in first]), waiting
 
         def simple(scope: Scope, thread: VirtualThread) -> list[Value]:
             values = [run(scope, thread) for run in first]
-            if named:
-                options = {key: run(scope, thread) for key, run in named}
-                options.pop(None, None)
-                values.append(options)
+            options = {key: run(scope, thread) for key, run in named}
+            options.pop(None, None)
+            values.append(options)
             return values
 
         return simple, waiting
     return (lambda scope, thread: collect([run(scope, thread) for run in runs])), waiting
+
+
+def _always(values: list[Value], options: dict[Value, Value]) -> Evaluate:
+    """Arguments that are always the same: new lists and hashes of them for every call."""
+    if not options:
+        return lambda _scope, _thread: values.copy()
+    return lambda _scope, _thread: [*values, options.copy()]
 
 
 def _without_doubles(pairs: list[tuple[Value, Code]]) -> list[tuple[Value, Code]]:

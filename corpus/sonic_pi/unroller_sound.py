@@ -1,5 +1,6 @@
 """Functions that make sound: synths, samples, effects, changes of what runs, and their settings."""
 
+from collections.abc import Callable
 from typing import Final
 
 from corpus.sonic_pi.events import Event, EventKind
@@ -83,10 +84,8 @@ def _complete(thread: VirtualThread, name: str, made: dict[str, float]) -> dict[
                 complete[key] = complete[source]
     scale = thread.beat_seconds
     if thread.scales_times and scale != 1.0:
-        unscaled = _UNSCALED.get(name, ())
-        for key in _SCALED:
-            if key in complete and key not in unscaled:
-                complete[key] *= scale
+        for key in _SCALED.intersection(complete).difference(_UNSCALED.get(name, ())):
+            complete[key] *= scale
         for key in made:
             if key.endswith("_slide"):
                 complete[key] *= scale
@@ -98,6 +97,35 @@ def _complete(thread: VirtualThread, name: str, made: dict[str, float]) -> dict[
             if key in defaults:
                 complete.setdefault(f"{key}_slide", slide)
     return complete
+
+
+def _completed(thread: VirtualThread, name: str, options: dict[str, Value]) -> dict[str, float]:
+    def make() -> dict[str, float]:
+        return _complete(thread, name, _numbers(thread, name, options))
+
+    return _once(thread, name, options, make)
+
+
+def _once(
+    thread: VirtualThread,
+    name: str,
+    options: dict[str, Value],
+    make: Callable[[], dict[str, float]],
+) -> dict[str, float]:
+    """The arguments of a sound; those of one that was heard before with equal options are shared.
+
+    Nobody changes arguments once a sound has started.
+    """
+    values = options.values()
+    if "onset" in options or not all(map(is_number, values)):
+        return make()
+    scale = thread.beat_seconds if thread.scales_times else -thread.beat_seconds
+    key = (name, thread.bus, scale, thread.checks_arguments, *options, *values)
+    known = thread.machine.arguments
+    made = known.get(key)
+    if made is None:
+        made = known[key] = make()
+    return made
 
 
 def _sounding_note(thread: VirtualThread, value: Value, options: dict[str, Value]) -> Value:
@@ -118,7 +146,8 @@ def _start(
 ) -> NodeHandle:
     machine = thread.machine
     node = machine.new_node()
-    made["out_bus"] = thread.bus
+    if made.get("out_bus") != thread.bus:
+        made["out_bus"] = thread.bus
     machine.add(Event(thread.time, kind, event_name, made, node))
     return NodeHandle((node,), name, made)
 
@@ -148,8 +177,9 @@ def _synth(thread: VirtualThread, given: list[Value], block: Block | None) -> Va
             if note is UNKNOWN:
                 thread.machine.miss("play", "unknown note")
             return NodeHandle((), name, {})
-        made = _numbers(thread, name, {**options, "note": note})
-        handle = _start(thread, "synth", name, name, _complete(thread, name, made))
+        options["note"] = note
+        made = _completed(thread, name, options)
+        handle = _start(thread, "synth", name, name, made)
     thread.last_node = handle
     _follow(thread, handle, block)
     return handle
@@ -175,7 +205,7 @@ def _chord(
     for value in notes:
         note = _sounding_note(thread, value, options)
         if is_number(note):
-            complete = _complete(thread, name, {**made, "note": note})
+            complete = _completed(thread, name, {**made, "note": note})
             nodes.extend(_start(thread, "synth", name, name, complete).nodes)
         elif note is UNKNOWN:
             thread.machine.miss("play", "unknown note")
@@ -246,13 +276,21 @@ def _sample(thread: VirtualThread, given: list[Value], block: Block | None) -> V
 
 
 def _play_sample(thread: VirtualThread, name: str, options: dict[str, Value]) -> NodeHandle:
-    machine = thread.machine
-    is_simple = set(options) <= SAMPLER_ARGUMENTS
-    options.pop("on", None)
-    options = sample_arguments(thread, name, options)
-    channels = "mono" if machine.instruments.samples[name].channels == 1 else "stereo"
+    is_simple = SAMPLER_ARGUMENTS.issuperset(options)
+    channels = "mono" if thread.machine.instruments.samples[name].channels == 1 else "stereo"
     player = f"{'basic_' if is_simple else ''}{channels}_player"
-    defaults = machine.instruments.defaults.get(player, {})
+    options.pop("on", None)
+    made = _once(
+        thread, f"{player} {name}", options, lambda: _sampled(thread, name, player, options)
+    )
+    return _start(thread, "sample", player, name, made)
+
+
+def _sampled(
+    thread: VirtualThread, name: str, player: str, options: dict[str, Value]
+) -> dict[str, float]:
+    options = sample_arguments(thread, name, options)
+    defaults = thread.machine.instruments.defaults.get(player, {})
     numbers = _numbers(thread, player, options)
     if thread.checks_arguments:
         check_arguments(player, numbers, defaults, is_sample=True)
@@ -260,7 +298,7 @@ def _play_sample(thread: VirtualThread, name: str, options: dict[str, Value]) ->
     for key in numbers:
         if key.endswith("_slide") and thread.scales_times:
             made[key] *= thread.beat_seconds
-    return _start(thread, "sample", player, name, made)
+    return made
 
 
 @waiting_function("with_fx")

@@ -133,7 +133,15 @@ class VirtualThread:
             raise BudgetError("the program computes more than is worth foreseeing")
 
     def sleep(self, beats: float) -> Steps:
-        """Waits; inside a time warp only the thread's own clock moves.
+        """Waits; errors as `passes`."""
+        if self.passes(beats):
+            yield
+        return None
+
+    def passes(self, beats: float) -> bool:
+        """Moves on in time; true if others are to run before this thread goes on.
+
+        Inside a time warp only the thread's own clock moves.
 
         Raises:
             StopThread: the time that was asked for is over.
@@ -144,16 +152,15 @@ class VirtualThread:
         if self.changes:
             self.changes = {}
         if not beats:
-            return None
+            return False
         self.time += beats * self.beat_seconds
         machine = self.machine
         if not self.warp_depth:
             if self.time >= machine.horizon:
                 raise StopThread
             ready = machine.ready
-            if machine.depth or (ready and ready[0][0] <= round(self.time, _DIGITS)):
-                yield
-        return None
+            return bool(machine.depth or (ready and ready[0][0] <= round(self.time, _DIGITS)))
+        return False
 
     def sync(self, key: str) -> Steps:
         """Waits for the next cue or value under a name, and moves to its moment."""
@@ -174,8 +181,10 @@ class VirtualThread:
     def cue(self, key: str, value: Value, priority: int = 0) -> None:
         """Makes a value known now; wakes who waits for it."""
         self.spend()
-        moment = Moment(round(self.time, _DIGITS), priority, self.path, self.n_cues)
-        self.n_cues += 1
+        moment_count, self.n_cues = self.n_cues, self.n_cues + 1
+        if not self.machine.listens:
+            return
+        moment = Moment(round(self.time, _DIGITS), priority, self.path, moment_count)
         self.machine.announce(key, Cue(moment, value, self.beat, self.beat_seconds))
 
 
@@ -188,6 +197,7 @@ class Machine:
         horizon: seconds to unroll.
         budget: steps that the whole program may take.
         event_limit, thread_limit: most events, most threads at once.
+        listens: whether any thread may look at cues or shared state.
     """
 
     def __init__(
@@ -198,6 +208,8 @@ class Machine:
         budget: int,
         event_limit: int,
         thread_limit: int,
+        *,
+        listens: bool = True,
     ) -> None:
         self.stream = stream
         self.instruments = instruments
@@ -205,6 +217,7 @@ class Machine:
         self.budget = budget
         self.event_limit = event_limit
         self.thread_limit = thread_limit
+        self.listens = listens
         self.ready: list[tuple[float, int, VirtualThread]] = []
         self.n_pushed = 0
         self.depth = 0
@@ -215,6 +228,7 @@ class Machine:
         self.functions: dict[str, Block] = {}
         self.globals: dict[str, Value] = {}
         self.events: list[Event] = []
+        self.arguments: dict[tuple[object, ...], dict[str, float]] = {}
         self.n_nodes = 0
         self.n_buses = 0
         self.loaded: set[str] = set()

@@ -282,6 +282,10 @@ def _all_same(left: Sequence[Value], right: Sequence[Value]) -> bool:
 
 def options_of(arguments: Sequence[Value]) -> dict[str, Value]:
     """Options given as hashes or as pairs in lists, put together; later ones win."""
+    if not arguments:
+        return {}
+    if len(arguments) == 1 and isinstance(arguments[0], dict):
+        return dict(arguments[0])
     options: dict[str, Value] = {}
     flat = list(_flattened(arguments))
     loose: list[Value] = []
