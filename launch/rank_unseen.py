@@ -1,10 +1,10 @@
 """Programs never seen: whole programs left out of training, and the installed examples.
 
-The intervals leave one base program out at a time, as programs are what was drawn by chance;
-the many fillings of one program are not independent.
+The intervals leave one base program out at a time, or draw programs again, as programs are what was
+drawn by chance; the many fillings of one program are not independent.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,7 +25,7 @@ from launch.rank_scenarios import PAPER_MODEL, cosine_distances
 from models.alignment import AlignmentConfig
 from models.alignment_training import train
 from models.audio_embedding import AudioSpace, distances_between
-from models.metrics.intervals import Estimate, jackknife
+from models.metrics.intervals import Estimate, bootstrap_mean, jackknife
 from models.metrics.retrieval import partner_ranks, recall_at
 from models.metrics.similarity import distance_correlations
 from models.ridge import Ridge, choose_strength, leave_programs_out
@@ -190,7 +190,7 @@ def _figures(parts: list[_Part]) -> UnseenFigures:
 
         return jackknife(mean, groups)
 
-    spearman, within = over_parts(_spearman), over_parts(_within)
+    spearman, within = over_parts(_spearman), bootstrap_mean(_within(parts))
     if any(part.points is None for part in parts):
         return UnseenFigures(spearman, within)
     return UnseenFigures(
@@ -214,14 +214,15 @@ def _spearman(part: _Part, mask: NDArray[np.bool_]) -> float:
     return distance_correlations(*_pairs(part, mask))[0]
 
 
-def _within(part: _Part, mask: NDArray[np.bool_]) -> float:
-    """Mean over programs of at least three fillings; none of them: as by chance."""
+def _within(parts: Sequence[_Part]) -> list[float]:
+    """The figure of every program of at least three fillings; none of them: as by chance."""
+    masks = [(part, part.names == name) for part in parts for name in np.unique(part.names)]
     figures = [
-        distance_correlations(*_pairs(part, mask & (part.names == name)))[0]
-        for name in np.unique(part.names[mask])
-        if (part.names[mask] == name).sum() >= 3
+        distance_correlations(*_pairs(part, mask))[0]
+        for part, mask in masks
+        if mask.sum() >= _FEWEST_ROWS
     ]
-    return float(np.mean(figures)) if figures else 0.0
+    return figures or [0.0]
 
 
 def _recall(part: _Part, mask: NDArray[np.bool_], direction: int) -> float:
