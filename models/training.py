@@ -173,7 +173,7 @@ def fit(
     if not any(len(block.heard) > 1 for block in train):
         raise ValueError("training needs a stretch of at least 2 windows, got none")
     losses: list[float] = []
-    state.stopped = ""
+    state.stopped = _done(state, config)  # it may have been killed after its last step
     try:
         if not state.history:
             _validate(state, validation, float("nan"), on_validation)
@@ -188,13 +188,19 @@ def fit(
             if state.step % config.evaluate_every == 0 or state.stopped:
                 _validate(state, validation, float(np.mean(losses)), on_validation)
                 losses = []
-                if len(state.history) - 1 - state.best_index >= config.patience:
-                    state.stopped = "patience"
+                state.stopped = _done(state, config) or state.stopped
     except KeyboardInterrupt:
         if state.best_index < 1:  # no gain yet over the weights it began with
             raise
         state.stopped = "interrupted"
     return state
+
+
+def _done(state: TrainingState, config: TrainingConfig) -> str:
+    """Why there is nothing left to train: "patience", "steps", or "" if there is."""
+    if len(state.history) - 1 - state.best_index >= config.patience:
+        return "patience"
+    return "steps" if state.history and state.step >= config.max_steps else ""
 
 
 def take_step(state: TrainingState, config: TrainingConfig, train: Sequence[Block]) -> float:

@@ -86,6 +86,21 @@ def test_resumed_training_takes_the_same_steps(make_song, tmp_path):
         np.testing.assert_array_equal(resumed.best[name], array)
 
 
+def test_a_training_killed_after_its_last_step_takes_no_further_one(make_song, tmp_path):
+    split = split_songs([make_song(n_windows=200)], TINY.context, 0)
+    config = QUICK.model_copy(update={"max_steps": 5})
+    whole = start(TINY, config, K, H, split.train)
+    path = tmp_path / "c"
+    fit(whole, config, split.train, split.validation,
+        on_validation=lambda state: save_checkpoint(path, state, "x"))  # fmt: skip
+    resumed = start(TINY, config, K, H, split.train)
+    load_checkpoint(path, resumed, "x")
+    fit(resumed, config, split.train, split.validation)
+    assert (resumed.step, resumed.stopped) == (5, "steps")
+    for name, array in whole.best.items():
+        np.testing.assert_array_equal(resumed.best[name], array)
+
+
 def test_checkpoint_of_another_training_is_refused(make_song, tmp_path):
     split, state = trained(make_song(n_windows=100), QUICK.model_copy(update={"max_steps": 1}))
     save_checkpoint(tmp_path / "c", state, "one training")
