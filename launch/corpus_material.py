@@ -24,6 +24,7 @@ from corpus.voices import name_seed
 from launch.train_material import Material, alphabet_size
 from launch.train_settings import TrainSettings
 from models.alphabet import SILENCE
+from models.alphabet_card import ALL, CardPart, CardSong, measure_card
 from models.key import KeyConfig
 from models.key_normalisation import answered_under, guide_rotations, turn, write_labels
 from models.labeller import EarConfig
@@ -66,6 +67,7 @@ class CorpusSong:
         parts: by name.
         pairs: ordered, guide first.
         sources: content hash of every source file.
+        instruments: General MIDI program by which each part was rendered, −1 for audio.
     """
 
     name: str
@@ -74,6 +76,7 @@ class CorpusSong:
     parts: dict[str, HeardPart]
     pairs: list[tuple[str, str]]
     sources: dict[str, str]
+    instruments: dict[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +205,10 @@ def _hear_song(
     ordered = [pair for a, b in pairs for pair in ((a, b), (b, a))]
     assert record.role is not None  # a usable song is on one side
     name = f"{folder.name}/{record.name}"
-    return CorpusSong(name, folder.name, record.role, parts, ordered, record.sources)
+    instruments = {
+        part.name: -1 if part.voice is None else part.voice.program for part in record.parts
+    }
+    return CorpusSong(name, folder.name, record.role, parts, ordered, record.sources, instruments)
 
 
 def fit_codebook(heard: HeardCorpora, alphabet: int, seed: int) -> tuple[Codebook, list[str]]:
@@ -257,6 +263,45 @@ def label_pairs(heard: HeardCorpora, codebook: Codebook) -> Split:
     return Split(roles[0], roles[1], roles[2], "song")
 
 
+def alphabet_figures(heard: HeardCorpora, codebook: Codebook, seed: int) -> dict[str, float]:
+    """The alphabet card of validation songs in figures; empty for fewer than two songs.
+
+    All parts of a song are turned by the key of one guide, as they are when they answer it. Chords
+    and twins are not known here: `launch/alphabet_card.py` has the whole card.
+
+    Args:
+        heard: the songs.
+        codebook: the alphabet.
+        seed: of the wrong-song pairings.
+    """
+    songs = []
+    for song in heard.with_role("validation"):
+        rotations = song.parts[song.pairs[0][0]].rotations
+        parts = {
+            name: CardPart(
+                write_labels(part.features, part.silent, rotations, codebook),
+                part.fields[:, 0],
+                song.instruments[name],
+            )
+            for name, part in song.parts.items()
+        }
+        songs.append(CardSong(song.name, parts, song.pairs[::2]))
+    if len(songs) < 2:
+        return {}
+    card = measure_card(songs, codebook.n_classes, heard.window_seconds, seed)
+    return {
+        "songs": card.n_songs,
+        "relation_bits": card.relation[ALL].bits,
+        "relation_error": card.relation[ALL].error,
+        "instrument_explained": card.instrument[ALL].share if ALL in card.instrument else 0.0,
+        "energy_explained": card.energy[ALL].share if ALL in card.energy else 0.0,
+        "perplexity": card.balance.perplexity,
+        "classes_unused": card.balance.n_unused,
+        "mean_run": card.balance.mean_run,
+        "silent": card.balance.silent,
+    }
+
+
 def corpus_material(
     folders: Sequence[Path], settings: TrainSettings, on_song: Callable[[str], None]
 ) -> Material:
@@ -285,6 +330,7 @@ def corpus_material(
             for name in collections
         },
         "key": "running" if settings.key_normalised else "none",
+        "alphabet_card": alphabet_figures(heard, codebook, settings.seed),
     }
     return Material(
         split,

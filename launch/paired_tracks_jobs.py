@@ -18,11 +18,12 @@ from safetensors.numpy import load_file, save_file
 from corpus.manifest import write_atomically
 from launch.corpus_material import HeardCorpora, drawn, fit_codebook, label_pairs
 from launch.train_settings import TrainSettings
+from models.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from models.count_model import CountModel
 from models.heard_history import codes_of, with_history
 from models.paired_labels import Block, Split
 from models.regeneration_table import measure_systems
-from models.training import fit, load_best, start
+from models.training import TrainingState, fit, load_best, start
 from models.vector_quantizer import Codebook
 
 Cell = dict[str, Any]
@@ -128,9 +129,15 @@ def _from_arrays(stored: dict[str, NDArray[Any]]) -> Split:
 def settings_of(
     effort: Effort, configuration: Configuration, n_labels: int, seed: int
 ) -> TrainSettings:
-    """Settings of ours for one cell."""
-    told = {"window_seconds": configuration.window_seconds, "alphabet": n_labels, "seed": seed}
-    return effort.settings.model_copy(update=told)
+    """Settings of ours for one cell: as many labels in a step as for windows of 0.5 s."""
+    settings, window = effort.settings, configuration.window_seconds
+    told = {
+        "window_seconds": window,
+        "alphabet": n_labels,
+        "seed": seed,
+        "batch_size": max(1, round(settings.batch_size * window / 0.5)),
+    }
+    return settings.model_copy(update=told)
 
 
 def run_cell(
@@ -170,26 +177,29 @@ def run_cell(
     validation = with_history(
         drawn(split.validation, effort.judged_windows // 5, 0), codes, memories
     )
+    config = settings.training()
     began = time.process_time()
     state = start(
-        settings.transformer(), settings.training(), n_labels, settings.horizon, train,
+        settings.transformer(), config, n_labels, settings.horizon, train,
         split.validation, codes,
     )  # fmt: skip
-    fit(
-        state,
-        settings.training(),
-        train,
-        validation,
-        on_validation=lambda s: say(
-            f"{configuration.name} seed {seed}: step {s.step}, "
-            f"validation {s.history[-1].validation_loss:.3f} nats"
-        ),
-    )
+    half, of = path.with_suffix(".half"), fingerprint(settings.transformer(), config, train)
+    if half.exists():
+        load_checkpoint(half, state, of)
+    path.parent.mkdir(parents=True, exist_ok=True)
+
+    def validated(state: TrainingState) -> None:
+        save_checkpoint(half, state, of)
+        say(
+            f"{configuration.name} seed {seed}: step {state.step}, "
+            f"validation {state.history[-1].validation_loss:.3f} nats"
+        )
+
+    fit(state, config, train, validation, on_validation=validated)
     seconds = time.process_time() - began
     if state.stopped == "interrupted":  # half a training is no figure
         raise KeyboardInterrupt
     weights = load_best(state)
-    path.parent.mkdir(parents=True, exist_ok=True)
     save_file(dict(weights), path.with_suffix(".safetensors"))
     blocks = with_history(
         drawn(getattr(split, effort.measure), effort.judged_windows, 0), codes, memories
@@ -197,7 +207,6 @@ def run_cell(
     figures = measure_systems(
         state.network, counts, split.train, blocks, configuration.window_seconds, seed
     )
-    config = settings.training()
     cell: Cell = {
         "configuration": configuration.name,
         "window_seconds": configuration.window_seconds,
@@ -208,7 +217,7 @@ def run_cell(
             "steps": state.step,
             "best_step": state.history[state.best_index].step,
             "stopped": state.stopped,
-            "cpu_seconds": round(seconds, 1),
+            "cpu_seconds": round(seconds, 1),  # since it was last taken up
             "labels": state.step * config.batch_size * config.sequence_windows,
             "weights": sum(w.numel() for w in state.network.parameters()),
             "curve": [[p.step, p.train_loss, p.validation_loss] for p in state.history[1:]],
@@ -220,6 +229,7 @@ def run_cell(
     }
     text = json.dumps(_rounded(cell))
     write_atomically(path, text + "\n")
+    half.unlink(missing_ok=True)
     kept: Cell = json.loads(text)  # as it will be read again
     return kept
 

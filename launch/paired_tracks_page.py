@@ -148,6 +148,8 @@ def _prefixes(cells: dict[str, list[Cell]]) -> Figure:
         axes.plot(np.array(chance["lcp_mean"]), color="black", lw=1)
         axes.set_yscale("symlog", linthresh=0.1)
         axes.set_title(found[0]["configuration"], fontsize=10)
+        axes.set_xlabel("window of the sequence", fontsize=8)
+        axes.set_ylabel("LCP, windows", fontsize=8)
     return figure
 
 

@@ -24,17 +24,19 @@ from rich.console import Console
 
 from corpus.manifest import ManifestError, write_atomically
 from launch.corpus_material import HeardCorpora, hear_corpora
+from launch.paired_tracks_bundle import write_bundle
 from launch.paired_tracks_jobs import Cell, Configuration, Effort, labels_of, run_cell
 from launch.paired_tracks_page import write_page
 from launch.paired_tracks_paper import PaperEffort, run_paper
 from launch.paired_tracks_summary import summarise
 from launch.train_settings import SettingsError, TrainSettings, read_settings
+from models.bundle import BundleError
 from models.paired_labels import Split
 from models.vector_quantizer import Codebook
 
 WINDOWS = (0.25, 0.35, 0.5)
 ALPHABETS = (16, 64, 256)
-ERRORS = (ManifestError, SettingsError, OSError, ValueError)
+ERRORS = (ManifestError, SettingsError, BundleError, OSError, ValueError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,7 +72,10 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
         for window in arguments.window or WINDOWS
         for alphabet in arguments.alphabet or ALPHABETS
     ]
-    papers = [_configuration(name) for name in arguments.paper or []]
+    papers = [_configuration("--paper", name) for name in arguments.paper or []]
+    bundled = _configuration("--bundle", arguments.bundle[0]) if arguments.bundle else None
+    if bundled is not None and bundled not in configurations:
+        raise SettingsError(f"--bundle must name a configuration of the table, got {bundled.name}")
 
     @cache
     def heard(window: float) -> HeardCorpora:
@@ -94,6 +99,11 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
         for one in papers
         for rate in arguments.paper_rate or [1e-6]
     ]
+    if bundled is not None:
+        one, to = bundled, arguments.bundle[1]
+        cell = cells[one.name][0]
+        write_bundle(one, effort, arguments.corpus, arguments.out, labelled(one)(), cell, Path(to))
+        say(f"{to}: bundle written")
     collections = [folder.name for folder in arguments.corpus]
     rows = {name: summarise(found) for name, found in cells.items()}
     by_collection = {
@@ -129,13 +139,13 @@ def _same_table(arguments: argparse.Namespace, settings: TrainSettings) -> None:
     write_atomically(path, json.dumps(told, indent=1) + "\n")
 
 
-def _configuration(name: str) -> Configuration:
+def _configuration(option: str, name: str) -> Configuration:
     window, _, alphabet = name.partition("s_A")
     try:
         return Configuration(float(window), int(alphabet))
     except ValueError as error:
         raise SettingsError(
-            f"--paper must name a configuration such as 0.5s_A64, got {name}"
+            f"{option} must name a configuration such as 0.5s_A64, got {name}"
         ) from error
 
 
@@ -156,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--paper", action="append", metavar="NAME", help="the paper's model on this, as 0.5s_A64")
     add("--paper-rate", type=float, action="append", help="its learning rate; may be repeated")
     add("--paper-seconds", type=float, default=600, help="CPU seconds of its training (600)")
+    add("--bundle", nargs=2, metavar=("NAME", "DIR"), help="write a configuration as a bundle")
     add("--paper-windows", type=int, default=2000, help="windows it answers (2000)")
     return parser
 

@@ -69,9 +69,18 @@ class HeardHistory:
         )
 
     def follow(self, heard: NDArray[np.int64]) -> Array:
-        """Start afresh and hear a whole track (T,): (T, `history_size`)."""
-        self.reset()
-        return np.stack([self.hear(int(label)) for label in heard])
+        """Hear a whole track (T,) from its start: (T, `history_size`); leaves no trace."""
+        from scipy.signal import lfilter
+
+        sounding = (heard != SILENCE)[:, None]
+        codes = self._codes[heard] * sounding
+        entering = np.concatenate([codes, sounding, np.ones_like(sounding)], axis=1)
+        parts = [codes]
+        for keep in self._keep[:, 0]:
+            sums = lfilter([1.0], [1.0, -keep], entering.astype(np.float64), axis=0)
+            parts.append(sums[:, :HISTORY_DIM] / np.maximum(sums[:, -2:-1], _EPSILON))
+            parts.append(sums[:, -2:-1] / sums[:, -1:])
+        return np.concatenate(parts, axis=1, dtype=np.float32)
 
 
 def with_history(blocks: Sequence[Block], codes: Array, memories: tuple[float, ...]) -> list[Block]:

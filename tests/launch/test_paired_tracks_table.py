@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from launch.paired_tracks_table import main
+from models.bundle import Bundle
 from models.paper_transformer import PaperConfig
 
 SMALL = {
@@ -54,14 +55,18 @@ def test_a_table_of_two_configurations_and_seeds_beside_the_papers_model(
     assert "seed 1" in told
     weights = (out / "cells" / "0.25s_A4-1.safetensors").stat().st_mtime_ns
     (out / "cells" / "0.25s_A8-1.json").unlink()
+    again = []
+    monkeypatch.setattr(
+        "launch.paired_tracks_table.write_page", lambda _, table: again.append(table)
+    )
     assert main([*asked, "--seeds", "2", *more]) == 0  # only what is missing is made
     said = capsys.readouterr().err
     assert "0.25s_A8 seed 1" in said
     assert "0.25s_A4" not in said
     assert (out / "cells" / "0.25s_A4-1.safetensors").stat().st_mtime_ns == weights
-    assert json.loads((out / "table.json").read_text())["rows"] == table["rows"] | {
-        "0.25s_A8": json.loads((out / "table.json").read_text())["rows"]["0.25s_A8"]
-    }
+    for name, row in again[0]["rows"].items():
+        assert row["tpp"] == table["rows"][name]["tpp"]
+        assert row["bits"] == table["rows"][name]["bits"]
 
 
 def test_results_of_another_command_are_not_mixed_in(asked, tmp_path, capsys):
@@ -76,6 +81,7 @@ def test_results_of_another_command_are_not_mixed_in(asked, tmp_path, capsys):
     [
         (["--paper", "big"], "--paper must name a configuration such as 0.5s_A64, got big"),
         (["--window", "0.4"], "import it again with --window 0.4"),
+        (["--bundle", "0.5s_A64", "x"], "--bundle must name a configuration of the table"),
         (["--steps", "0"], "max_steps: Input should be greater than or equal to 1"),
     ],
 )
@@ -89,11 +95,20 @@ def test_what_cannot_be_asked_is_one_sentence(asked, more, message, capsys):
     assert "Traceback" not in told
 
 
-def test_an_interrupted_table_keeps_what_is_done(asked, tmp_path, monkeypatch, capsys):
+def test_a_bundle_is_written_and_an_interrupted_table_keeps_what_is_done(
+    asked, tmp_path, monkeypatch, capsys
+):
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    assert main([*asked, "--seeds", "1", "--alphabet", "4"]) == 0
+    monkeypatch.setattr("launch.paired_tracks_table.write_page", lambda *_: None)
+    bundle = ["--bundle", "0.25s_A8", str(tmp_path / "bundle")]
+    assert main([*asked, "--seeds", "1", *bundle]) == 0
+    card = Bundle.load(tmp_path / "bundle").card
+    assert card.key_normalised
+    assert card.n_labels == 8
+    assert len(card.trained["corpora"]["pop-corpus"]["train"]) == 3
+    assert card.measured["gains"]["bits"]["over"].startswith("sampled")
     monkeypatch.setattr("launch.paired_tracks_jobs.fit", interrupt)
     assert main([*asked, "--seeds", "2"]) == 130
     assert "goes on where this was" in capsys.readouterr().err

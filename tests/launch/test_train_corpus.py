@@ -64,6 +64,8 @@ def test_corpora_give_one_bundle_that_says_what_it_is(corpora, config, tmp_path)
     assert card.trained["seed"] == 0
     assert len(card.trained["songs"]) == 10
     assert card.measured["n_active"] > 0
+    assert card.trained["alphabet_card"]["songs"] == 2
+    assert card.trained["alphabet_card"]["perplexity"] > 4
     assert "by song" in (tmp_path / "out" / "training.html").read_text()
 
 

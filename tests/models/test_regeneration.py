@@ -166,6 +166,13 @@ def test_running_means_forget_and_leave_silence_out():
     assert 0 < fast[3, 0] < fast[3, 1]
 
 
+def test_a_track_followed_at_once_is_one_heard_window_by_window():
+    history = HeardHistory(codes_of(np.random.default_rng(0).normal(size=(K, 18))), (3.0, 50.0))
+    heard = block(200, 0).heard
+    step_by_step = np.stack([history.hear(int(label)) for label in heard])
+    np.testing.assert_allclose(history.follow(heard), step_by_step, rtol=1e-4, atol=1e-5)
+
+
 def test_codes_keep_the_distances_between_centres():
     centres = np.random.default_rng(0).normal(size=(9, 5)) * 3 + 7
     codes = codes_of(centres)

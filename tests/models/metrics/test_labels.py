@@ -10,6 +10,8 @@ from models.metrics.labels import (
     common_prefix_lengths,
     entropy_bits,
     evaluate,
+    grouped_bootstrap,
+    mann_whitney,
     mean_common_prefix,
     mean_run_length,
     paired_bootstrap,
@@ -92,3 +94,21 @@ def test_windows_that_move_together_widen_the_interval():
 def test_nothing_to_resample_is_refused():
     with pytest.raises(ValueError, match="not empty"):
         paired_bootstrap(np.zeros(0), np.zeros(0, dtype=np.int64), seed=0)
+
+
+def test_sums_of_songs_give_the_interval_of_their_windows():
+    rng = np.random.default_rng(0)
+    differences, songs = rng.normal(0.3, 1, 500), rng.integers(0, 12, 500)
+    sums = np.bincount(songs, weights=differences)
+    sizes = np.bincount(songs).astype(float)
+    whole = paired_bootstrap(differences, songs, seed=1)
+    grouped = grouped_bootstrap(sums, sizes, seed=1)
+    assert (grouped.low, grouped.high) == (whole.low, whole.high)
+    assert grouped.mean == pytest.approx(differences.mean())
+
+
+def test_mann_whitney_tells_samples_apart_and_equals_from_equals():
+    rng = np.random.default_rng(0)
+    first = rng.normal(0, 1, 80)
+    assert mann_whitney(first, first + 2) < 1e-4
+    assert mann_whitney(first, rng.permutation(first)) > 0.5
