@@ -22,8 +22,10 @@ from launch.replay_material import Duo
 from launch.replay_pairs import Replay, replay_duo
 from launch.train_material import FEWEST_WINDOWS, alphabet_size
 from launch.train_settings import SettingsError, TrainSettings
+from models.alphabet import SILENCE
 from models.bundle import Bundle, BundleCard
 from models.count_model import CountModel
+from models.decision_transformer import DecisionTransformer
 from models.evaluation import evaluate_decision
 from models.heard_history import codes_of, with_history
 from models.key import KeyConfig
@@ -37,6 +39,8 @@ __all__ = ["reconstruct"]
 
 TEACH_SHARE: Final = 0.7
 HOLD_OUT_SHARE: Final = 0.2
+WARM_UP_SECONDS: Final = 60.0
+"""Heard before what is rebuilt, as in the middle of a song: for key, rhythm and context."""
 TUNING_RATE: Final = 3e-4
 """Learning rate when a base is tuned."""
 MOST_STEPS: Final = 300
@@ -158,7 +162,9 @@ def _learn(
     if base is not None:
         training = training.model_copy(update={"learning_rate": TUNING_RATE})
     state = start(transformer, training, codebook.n_classes, horizon, [train], [validation], codes)
-    if base is not None:
+    if base is None:
+        _expect_rests(state.network, train.answer)
+    else:
         state.network.load_arrays(base.decision)
     say("learning")
     told = [with_history([one], codes, transformer.history_windows) for one in (train, validation)]
@@ -183,6 +189,14 @@ def _learn(
     figures = {} if measured is None else asdict(measured)
     card = new.model_copy(update={"measured": figures})
     return Bundle(card, codebook, counts, dict(state.best))
+
+
+def _expect_rests(network: DecisionTransformer, answer: NDArray[np.int64]) -> None:
+    """Begin at the share of rests in the answer; a pair is too short to get there from a half."""
+    share = (np.sum(answer == SILENCE) + 0.5) / (len(answer) + 1)
+    with torch.no_grad():
+        network.silence_heads.weight.zero_()
+        network.silence_heads.bias.fill_(float(np.log(share / (1 - share))))
 
 
 class _Heard:
@@ -239,14 +253,17 @@ def _held_out(
     out: Path,
 ) -> Duo:
     """The last fifth of both stems as files, and what the second played before as the memory."""
-    border = grid.boundary(round(n_windows * (1 - HOLD_OUT_SHARE)))
+    border_window = round(n_windows * (1 - HOLD_OUT_SHARE))
+    warm_up_windows = min(border_window, round(WARM_UP_SECONDS / float(grid.window_seconds)))
+    border = grid.boundary(border_window)
+    begin = grid.boundary(border_window - warm_up_windows)
     folder = out / "stems"
     folder.mkdir(parents=True, exist_ok=True)
     parts = {
-        "guide": sounds[0][border:],
-        "partner": sounds[1][border:],
+        "guide": sounds[0][begin:],
+        "partner": sounds[1][begin:],
         "memory": sounds[1][:border],
-        "stranger": sounds[1][border // 2 : border],
+        "stranger": np.roll(sounds[1][begin:], len(sounds[1][begin:]) // 2),
     }
     for name, samples in parts.items():
         write_wav(folder / f"{name}.wav", samples[:, None], grid.sample_rate)
@@ -258,4 +275,5 @@ def _held_out(
         partner_file=folder / "partner.wav",
         memory=(folder / "memory.wav",),
         stranger=folder / "stranger.wav",
+        warm_up_seconds=(border - begin) / grid.sample_rate,
     )

@@ -32,6 +32,7 @@ class Duo:
         partner_file: audio.
         memory: stems of the partner's kind from other songs.
         stranger: one of them, the floor: what an unrelated track scores.
+        warm_up_seconds: at the start of guide and partner, played and not measured.
     """
 
     song: str
@@ -41,6 +42,7 @@ class Duo:
     partner_file: Path
     memory: tuple[Path, ...]
     stranger: Path
+    warm_up_seconds: float = 0.0
 
     @property
     def name(self) -> str:

@@ -124,7 +124,7 @@ def _measure(duo: Duo, replay: Replay, folder: Path) -> dict[str, Any]:
                 f"{duo.name}: the {name} must sound, got silence; leave the song out"
             )
     n_samples = min(len(samples) for samples in real.values())
-    seconds = min(n_samples / rate, LONGEST_SECONDS)
+    seconds = min(n_samples / rate, duo.warm_up_seconds + LONGEST_SECONDS)
     played = {
         track: _play(duo, replay, folder, seconds, copying=track == "copy")
         for track in ("answer", "copy")
@@ -132,7 +132,8 @@ def _measure(duo: Duo, replay: Replay, folder: Path) -> dict[str, Any]:
     stranger = read_audio(duo.stranger, rate, 1)[:, 0]
     sounds = {**real, **played, "stranger": np.resize(stranger, n_samples)}
     n_samples = min(int(seconds * rate), *(len(samples) for samples in sounds.values()))
-    heard = {name: hear(samples[:n_samples], rate) for name, samples in sounds.items()}
+    begin = round(duo.warm_up_seconds * rate)
+    heard = {name: hear(samples[begin:n_samples], rate) for name, samples in sounds.items()}
     guide, partner = heard["guide"], heard["partner"]
     figures = {track: evaluate(guide, partner, heard[track]) for track in TRACKS}
     return {

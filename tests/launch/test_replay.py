@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import soundfile
 
-from launch import replay_pairs
+from launch import reconstruction, replay_pairs
 from launch.config import PROJECT_ROOT
 from launch.replay import main
 from launch.replay_material import find_duos
+from models.bundle import Bundle
 from models.metrics.accompaniment import MEASURES
 
 RATE, SECONDS = 44_100, 6
@@ -171,9 +172,10 @@ def test_a_table_takes_the_rest_of_the_command_line(monkeypatch, tmp_path):
     assert main(["--table", "test", "--out", "x"]) == 7
 
 
-def test_a_pair_is_learned_and_its_end_rebuilt(tmp_path, cache, capsys):
+def test_a_pair_is_learned_and_its_end_rebuilt(tmp_path, cache, capsys, monkeypatch):
+    monkeypatch.setattr(reconstruction, "MOST_STEPS", 10)
     rng = np.random.default_rng(0)
-    chords = rng.integers(0, 4, 90)
+    chords = rng.integers(0, 4, 90)  # one every half a second
     soundfile.write(
         tmp_path / "a.wav", play(60 + np.array([0, 5, 7, 9])[chords], 45, 22_050), 22_050
     )
@@ -183,8 +185,12 @@ def test_a_pair_is_learned_and_its_end_rebuilt(tmp_path, cache, capsys):
     words = ["--reconstruct", str(tmp_path / "a.wav"), str(tmp_path / "b.wav")]
     assert main([*words, "--out", str(tmp_path / "out"), "--set", f"cache={cache}"]) == 0
     report = json.loads((tmp_path / "out" / "replay.json").read_text())
-    figures = report["figures"]
-    assert figures["answer"]["harmony"] > figures["stranger"]["harmony"]
+    assert report["plays"]["answer"] > 0.9  # the second stem never rests
+    assert set(report["figures"]) == {"answer", "partner", "stranger", "copy"}
+    memory = soundfile.info(tmp_path / "out" / "stems" / "memory.wav")
+    assert memory.duration == pytest.approx(0.8 * 45, abs=0.5)  # nothing of what is rebuilt
+    bundle = tmp_path / "out" / "bundle"
+    assert Bundle.load(bundle).card.key_normalised
     assert set(report["labels"]["greedy"]) >= {"majority", "copy"}
     assert (tmp_path / "out" / "replay.html").is_file()
     assert "antiphon stage --bundle" in " ".join(capsys.readouterr().err.split())
