@@ -36,7 +36,7 @@ from corpus.segmentation import WindowGrid, exact_seconds
 from launch.alphabet_card_page import card_table, write_cards
 from models.alphabet import SILENCE
 from models.alphabet_card import AlphabetCard, CardPart, CardSong, measure_card
-from models.descriptors import N_CHROMA
+from models.descriptors import FEATURE_DIM, N_CHROMA
 from models.key import KeyConfig, RunningKey
 from models.metrics.key import KeyFigures
 from models.metrics.key import evaluate as evaluate_key
@@ -198,8 +198,9 @@ def key_notices(
     for song, parts in zip(songs, heard, strict=True):
         keys = load_annotations(corpus, song).keys
         for part in song.parts:
-            if keys and part.twin_of is None:
-                features = np.asarray(parts[part.name]["features"], dtype=np.float32)
+            features = np.asarray(parts[part.name]["features"], dtype=np.float32)
+            begins_with_chroma = features.shape[1] == FEATURE_DIM
+            if keys and part.twin_of is None and begins_with_chroma:
                 silent = np.asarray(parts[part.name]["silent"], dtype=np.bool_)
                 moments = (np.arange(len(silent), dtype=np.float64) + 0.5) * window_seconds
                 running = RunningKey(KeyConfig(), window_seconds)

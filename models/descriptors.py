@@ -117,7 +117,11 @@ class Descriptors:
 
 
 def frame_indices(
-    frame_samples: int, hop_seconds: float, sample_rate: int, window_seconds: float, before: int = 0
+    frame_samples: int,
+    hop_seconds: float,
+    sample_rate: float,
+    window_seconds: float,
+    before: int = 0,
 ) -> NDArray[np.int64]:
     """Where the frames of a window lie, counted back from its end (-1 is the last sample).
 
@@ -209,7 +213,7 @@ def _n_pitches() -> int:
 
 
 def pitch_filters(
-    sample_rate: int, frame_samples: int, n_fft: int, lowest: int, highest: int
+    sample_rate: float, frame_samples: int, n_fft: int, lowest: int, highest: int
 ) -> tuple[FloatArray, int]:
     """Bell-shaped filters, one per semitone, shape (bins, semitones), and the bins they need.
 

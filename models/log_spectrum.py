@@ -16,6 +16,8 @@ FloatArray = NDArray[np.float32]
 
 FRAME_SECONDS: Final = (4096 / 22050, 8192 / 22050)
 HOP_SECONDS: Final = 0.1
+LEAST_RATE: Final = 20_000
+"""At twice this rate and above, neighbouring samples are averaged: all pitches lie below 4 kHz."""
 LOWEST_PITCH: Final = 33
 HIGHEST_PITCH: Final = 104
 N_PITCHES: Final = HIGHEST_PITCH - LOWEST_PITCH + 1
@@ -43,14 +45,16 @@ class LogSpectrum:
             )
         if not window_seconds > 0:
             raise ValueError(f"window_seconds must be above 0, got {window_seconds}")
+        self._every = max(1, sample_rate // LEAST_RATE)
+        rate = sample_rate / self._every
         self._lengths = [
-            _Frames(sample_rate, seconds, window_seconds, before) for seconds in FRAME_SECONDS
+            _Frames(rate, seconds, window_seconds, before) for seconds in FRAME_SECONDS
         ]
 
     @property
     def history_samples(self) -> int:
         """How many of the newest samples `amplitudes` needs."""
-        return max(one.history_samples for one in self._lengths)
+        return self._every * max(one.history_samples for one in self._lengths)
 
     def amplitudes(self, history: FloatArray) -> FloatArray:
         """Amplitude of every semitone, ≥ 0, shape (frames, 2, 72), oldest frame first.
@@ -58,14 +62,16 @@ class LogSpectrum:
         Args:
             history: newest samples, mono, finite, shape (≥ history_samples,), oldest first.
         """
-        return np.stack([one.amplitudes(history) for one in self._lengths], axis=1)
+        newest = history[len(history) - self.history_samples :].reshape(-1, self._every)
+        thinned = newest.mean(axis=1, dtype=np.float32) if self._every > 1 else newest[:, 0]
+        return np.stack([one.amplitudes(thinned) for one in self._lengths], axis=1)
 
 
 class _Frames:
     """The frames of one length."""
 
     def __init__(
-        self, sample_rate: int, frame_seconds: float, window_seconds: float, before: int
+        self, sample_rate: float, frame_seconds: float, window_seconds: float, before: int
     ) -> None:
         n_samples = round(frame_seconds * sample_rate)
         self._indices = frame_indices(n_samples, HOP_SECONDS, sample_rate, window_seconds, before)

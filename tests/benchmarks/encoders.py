@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from models.descriptors import Descriptors
@@ -53,8 +54,9 @@ def main() -> None:
         ("descriptors", Descriptors(STAGE_RATE, WINDOW_SECONDS)),
         ("learned", LearnedEar(weights, STAGE_RATE, WINDOW_SECONDS)),
     )
-    for name, encoder in own:
-        print("{:42} {:8.1f} {:8.1f} {:9.1f}".format(name, *measured(encoder, sound, 100)))
+    with threadpool_limits(1):  # as in the stage's processes
+        for name, encoder in own:
+            print("{:42} {:8.1f} {:8.1f} {:9.1f}".format(name, *measured(encoder, sound, 100)))
     with tempfile.TemporaryDirectory() as folder:
         torch.manual_seed(0)
         Wav2Vec2Model(Wav2Vec2Config()).save_pretrained(folder)

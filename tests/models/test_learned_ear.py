@@ -55,6 +55,15 @@ def test_level_does_not_reach_the_features(play, chords):
     np.testing.assert_allclose(ear.encode(sound), ear.encode(sound * np.float32(0.05)), atol=1e-4)
 
 
+@pytest.mark.parametrize("rate", [32_000, 44_100, 48_000, 96_000])
+def test_the_same_music_gives_nearly_the_same_features_at_another_rate(play, chords, rate):
+    tune = chords(8, 4)
+    here, there = LearnedEar(weights_of(), RATE, 0.5), LearnedEar(weights_of(), rate, 0.5)
+    one = here.encode(play(tune, 0.4, RATE)[-here.history_samples :])[0]
+    other = there.encode(play(tune, 0.4, rate)[-there.history_samples :])[0]
+    assert one @ other > 0.98
+
+
 def test_digital_silence_gives_finite_features():
     ear = LearnedEar(weights_of(), RATE, 0.25)
     assert np.isfinite(ear.encode(np.zeros(ear.history_samples, np.float32))).all()
