@@ -45,7 +45,14 @@ def finished(cache, tmp_path_factory):
 
 def history(out):
     with (out / "history.csv").open() as file:
-        return list(csv.DictReader(file))
+        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+
+
+def same(rows, others):
+    """Whether two histories are one, but for the rounding of batches of another size."""
+    return len(rows) == len(others) and all(
+        row == pytest.approx(other, abs=1e-4) for row, other in zip(rows, others, strict=True)
+    )
 
 
 def test_a_run_leaves_curves_and_the_living_to_listen_to(finished):
@@ -57,9 +64,9 @@ def test_a_run_leaves_curves_and_the_living_to_listen_to(finished):
     samples, rate = soundfile.read(clips[0])
     assert samples.shape == (round(0.6 * rate),)
     rows = history(finished)
-    assert [row["generation"] for row in rows] == ["0.0", "1.0"]
+    assert [row["generation"] for row in rows] == [0, 1]
     for name in ("best", "mean", "median", "best taste", "best true", "best second"):
-        assert rows[-1][name], name
+        assert name in rows[-1]
     assert "<svg" in (finished / "curves.svg").read_text()
 
 
@@ -67,12 +74,12 @@ def test_a_run_stopped_between_generations_goes_on_to_the_same_end(finished, com
     out = tmp_path / "run"
     assert main(command(out, "surrogate=false", "generations=1")) == 0
     assert main(command(out, "surrogate=false")) == 0
-    assert history(out) == history(finished)
+    assert same(history(out), history(finished))
 
 
 def test_with_a_surrogate_a_quarter_is_rendered(command, tmp_path):
     assert main(command(tmp_path / "run", "mode=user")) == 0
-    assert [row["evaluated"] for row in history(tmp_path / "run")] == ["1.0", "2.0"]
+    assert [row["evaluated"] for row in history(tmp_path / "run")] == [1, 2]
 
 
 def test_an_interrupted_run_loses_nothing_and_goes_on_to_the_same_end(
@@ -92,7 +99,7 @@ def test_an_interrupted_run_loses_nothing_and_goes_on_to_the_same_end(
     assert (state["generation"], len(state["judged"]), len(state["waiting"])) == (0, 2, 2)
     monkeypatch.undo()
     assert main(command(out, "surrogate=false")) == 0
-    assert history(out) == history(finished)
+    assert same(history(out), history(finished))
 
 
 def refused(arguments, capsys):
