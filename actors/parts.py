@@ -3,7 +3,6 @@
 Builders run inside the role's own process; heavy imports happen there.
 """
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,7 @@ from agents.messages import (
 )
 from models.labeller import Labeller
 
-KEPT_CLIPS = 64
+KEPT_CLIP_BYTES = 200 * 10**6
 """Labelled clips that a run keeps; older ones are labelled again if they must be."""
 
 
@@ -118,15 +117,14 @@ def clip_labeller(config: BandConfig, labeller: Labeller | None = None) -> Calla
     fingerprint, folder = ear_fingerprint(config), config.out / ".clips"
 
     def hear(path: Path) -> Track:
-        from agents.action.track import cached_track
+        from agents.action.memory import cached_track
+        from agents.action.track_cache import TrackCache
 
         if not made:
             made.append(build_labeller(config))
-        track = cached_track(path, made[0], config.grid, config.n_channels, folder, fingerprint)
-        with contextlib.suppress(OSError):
-            entries = sorted(folder.glob("*.npz"), key=lambda entry: entry.stat().st_mtime)
-            for entry in entries[:-KEPT_CLIPS]:
-                entry.unlink(missing_ok=True)
+        cache = TrackCache(folder, KEPT_CLIP_BYTES)
+        track = cached_track(path, made[0], config.grid, config.n_channels, cache, fingerprint)
+        cache.prune()
         return track
 
     return hear

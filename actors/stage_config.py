@@ -120,8 +120,9 @@ class BandConfig(StageConfig, frozen=True, extra="forbid"):
 
     @property
     def sources(self) -> dict[int, str]:
-        """The name of each file of the memory, by its first segment."""
-        return dict(zip(self.first_segments, source_names(self.memory), strict=True))
+        """The name of each file and transposition of the memory, by its first segment."""
+        names = [*source_names(self.memory), *self.track_names[len(self.memory) :]]
+        return dict(zip(self.first_segments, names, strict=True))
 
     def metadata(self) -> dict[str, Any]:
         """What the journal says about the run; the report reads it back."""

@@ -8,6 +8,7 @@ of shape (frames, channels), full scale ±1; levels are dBFS (RMS).
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -54,7 +55,7 @@ class Memory:
         transposed: Sequence[Track] = (),
         names: Sequence[str] = (),
     ) -> None:
-        tracks = [*own, *transposed]
+        tracks = [*own, *_for_what_they_lack(own, transposed)]
         channels = {track.samples.shape[1] for track in tracks}
         if len(channels) != 1:
             raise ValueError(
@@ -65,7 +66,7 @@ class Memory:
         self.channels: int = channels.pop()
         self.names = tuple(names)
         """Of all tracks, for a report."""
-        self.labels = _labels(own, transposed)
+        self.labels = np.concatenate([track.labels for track in tracks], axis=1)
         """Class ids or SILENCE, (rotations, segments) int64; all rotations rest together."""
         self.distances = np.concatenate([track.distances for track in tracks], axis=1)
         """Distances to the centres of the classes, ≥ 0, shape (rotations, segments)."""
@@ -101,7 +102,7 @@ class Memory:
 
     def add(self, track: Track) -> "Memory":
         """A memory with one more track, counted after all others."""
-        return Memory([*self._tracks, track], self.grid)
+        return Memory([*self._tracks, track], self.grid, names=self.names)
 
     def add_rest(self, n_segments: int) -> "Memory":
         """A memory with `n_segments` places more, all silent."""
@@ -120,7 +121,8 @@ class Memory:
 
     def replace(self, number: int, track: Track) -> "Memory":
         """A memory in which `track`, with equally many segments, stands for track `number`."""
-        return Memory([*self._tracks[:number], track, *self._tracks[number + 1 :]], self.grid)
+        tracks = [*self._tracks[:number], track, *self._tracks[number + 1 :]]
+        return Memory(tracks, self.grid, names=self.names)
 
     def cut(self, segment: int, lead_samples: int, tail_samples: int) -> NDArray[np.float32]:
         """A segment with the sound around it, zeros beyond the ends of its file.
@@ -144,18 +146,20 @@ class Memory:
         return sound
 
 
-def _labels(own: Sequence[Track], transposed: Sequence[Track]) -> NDArray[np.int64]:
-    """Labels of all segments, (rotations, segments); SILENCE where a transposed one is not needed.
+def _for_what_they_lack(own: Sequence[Track], transposed: Sequence[Track]) -> list[Track]:
+    """Transposed tracks, SILENCE where they are not needed.
 
     In each rotation, a transposed segment counts only if no segment of the memory's own has its
     label: the performer's sound as it is comes first.
     """
-    labels = np.concatenate([track.labels for track in own], axis=1)
-    if not transposed:
-        return labels
-    shifted = np.concatenate([track.labels for track in transposed], axis=1)
-    known = np.array([np.isin(row, had) for row, had in zip(shifted, labels, strict=True)])
-    return np.concatenate([labels, np.where(known, SILENCE, shifted)], axis=1)
+    if not (own and transposed):
+        return list(transposed)
+    had = np.concatenate([track.labels for track in own], axis=1)
+    needed = []
+    for track in transposed:
+        known = np.array([np.isin(row, kept) for row, kept in zip(track.labels, had, strict=True)])
+        needed.append(replace(track, labels=np.where(known, SILENCE, track.labels)))
+    return needed
 
 
 def build_memory(
@@ -196,16 +200,9 @@ def build_memory(
         )
 
     def track_of(path: Path, semitones: int) -> Track:
-        def make() -> Track:
-            return listen_to(path, labeller, grid, channels, semitones)
-
         if cache is None:
-            return make()
-        facts = (
-            *(FORMAT, content_hash(path), grid.sample_rate, grid.window_seconds, channels),
-            *(semitones, labeller.n_rotations, fingerprint, labeller.codebook.centres.tobytes()),
-        )
-        return cache.track(facts, make, str(path))
+            return listen_to(path, labeller, grid, channels, semitones)
+        return cached_track(path, labeller, grid, channels, cache, fingerprint, semitones=semitones)
 
     own: list[Track] = []
     for index, path in enumerate(paths):
@@ -230,6 +227,30 @@ def build_memory(
     if memory.is_silent:
         _LOG.warning("the memory is all silence and will play silence; give it a louder file")
     return memory
+
+
+def cached_track(
+    path: Path,
+    labeller: Labeller,
+    grid: WindowGrid,
+    channels: Literal[1, 2],
+    cache: TrackCache,
+    fingerprint: str,
+    *,
+    semitones: int = 0,
+) -> Track:
+    """The same as `listen_to`, from the cache if it was heard before; see `build_memory`.
+
+    Raises:
+        AudioFileError: a file that cannot be used (see `read_audio`).
+    """
+    facts = (
+        *(FORMAT, content_hash(path), grid.sample_rate, grid.window_seconds, channels),
+        *(semitones, labeller.n_rotations, fingerprint, labeller.codebook.centres.tobytes()),
+    )
+    return cache.track(
+        facts, lambda: listen_to(path, labeller, grid, channels, semitones), str(path)
+    )
 
 
 def semitones_of(transpose: int | None, seconds: float, labeller: Labeller) -> list[int]:
