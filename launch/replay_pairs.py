@@ -38,6 +38,8 @@ TRACKS: Final = ("answer", "partner", "stranger", "copy")
 LONGEST_SECONDS: Final = 60.0
 """Of each song: what is heard by then tells the rest."""
 N_RESAMPLES: Final = 2000
+SHORTEST_WAY: Final = 0.02
+"""Where partner and stranger score nearly the same, there is no way between them."""
 
 
 @dataclass(frozen=True)
@@ -242,8 +244,8 @@ def summarise(results: Sequence[Mapping[str, Any]], seed: int) -> dict[str, Any]
 def _way(figures: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of the way from the stranger to the partner, (...,), of figures (..., tracks)."""
     answer, partner, stranger, _ = np.moveaxis(figures, -1, 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share: NDArray[np.float64] = (answer - stranger) / (partner - stranger)
+    length = np.where(np.abs(partner - stranger) < SHORTEST_WAY, np.nan, partner - stranger)
+    share: NDArray[np.float64] = (answer - stranger) / length
     return share
 
 

@@ -207,3 +207,24 @@ def test_a_pair_too_short_to_learn_is_refused(tmp_path, capsys):
 def test_pairs_without_a_bundle_are_refused(songs, tmp_path, capsys):
     assert main(["--pairs", str(songs), "--out", str(tmp_path)]) == 2
     assert "--pairs needs a --bundle" in " ".join(capsys.readouterr().err.split())
+
+
+def result(song, **harmony):
+    figures = {track: dict.fromkeys(MEASURES, value) for track, value in harmony.items()}
+    return {"song": song, "figures": figures}
+
+
+def test_the_way_goes_from_the_stranger_to_the_partner():
+    results = [
+        result("a", answer=0.2, partner=0.4, stranger=0.0, copy=0.9),
+        result("b", answer=0.4, partner=0.4, stranger=0.0, copy=0.9),
+    ]
+    harmony = replay_pairs.summarise(results, 0)["measures"]["harmony"]
+    assert harmony["way"]["mean"] == pytest.approx(0.75)
+    assert (harmony["way"]["low"], harmony["way"]["high"]) == (0.5, 1.0)
+    assert harmony["partner"]["mean"] == pytest.approx(0.4)
+
+
+def test_there_is_no_way_where_the_yardsticks_agree():
+    results = [result("a", answer=0.9, partner=0.41, stranger=0.4, copy=0.9)]
+    assert replay_pairs.summarise(results, 0)["measures"]["rhythm"]["way"]["mean"] is None
