@@ -3,7 +3,6 @@
 Builders run inside the role's own process; heavy imports happen there.
 """
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ from agents.messages import (
 )
 from models.labeller import Labeller
 
-KEPT_CLIPS = 64
+CLIPS_BYTES = 256 * 2**20
 """Labelled clips that a run keeps; older ones are labelled again if they must be."""
 
 
@@ -84,15 +83,17 @@ def build_stage_memory(
         ValueError: a file cannot be used.
     """
     from agents.action.memory import build_memory
+    from agents.action.track_cache import TrackCache
 
     return build_memory(
         config.memory,
         labeller,
         config.grid,
         config.n_channels,
-        cache_dir=config.cache,
+        transpose=config.transpose,
+        cache=TrackCache(config.cache, config.cache_megabytes * 10**6),
         fingerprint=ear_fingerprint(config),
-        progress=lambda path, index, count: progress(f"{path.name} ({index + 1} of {count})"),
+        progress=lambda name, index, count: progress(f"{name} ({index + 1} of {count})"),
     )
 
 
@@ -107,18 +108,18 @@ def clip_labeller(config: BandConfig, labeller: Labeller | None = None) -> Calla
         labeller: the bundle's; made at the first call if None.
     """
     made = [] if labeller is None else [labeller]
-    fingerprint, folder = ear_fingerprint(config), config.out / ".clips"
+    fingerprint = ear_fingerprint(config)
 
     def hear(path: Path) -> Track:
-        from agents.action.track import cached_track
+        from agents.action.memory import known_track
+        from agents.action.track_cache import TrackCache
 
         if not made:
             made.append(build_labeller(config))
-        track = cached_track(path, made[0], config.grid, config.n_channels, folder, fingerprint)
-        with contextlib.suppress(OSError):
-            entries = sorted(folder.glob("*.npz"), key=lambda entry: entry.stat().st_mtime)
-            for entry in entries[:-KEPT_CLIPS]:
-                entry.unlink(missing_ok=True)
+        cache = TrackCache(config.out / ".clips", CLIPS_BYTES)
+        grid, channels = config.grid, config.n_channels
+        track = known_track(path, made[0], grid, channels, 0, cache, fingerprint)
+        cache.prune()
         return track
 
     return hear
@@ -148,12 +149,14 @@ def _build_action(config: BandConfig) -> Agent:
     memory = build_stage_memory(config, labeller)
     distances = labeller.codebook.distances_between()
 
-    def index(memory: Memory) -> Passages:
-        return Passages(memory.labels, memory.starts, distances)
+    def index(memory: Memory) -> list[Passages]:
+        return [Passages(labels, memory.starts, distances) for labels in memory.labels]
 
     # the wall may cut a search short, so at fast pace it stands still: same seed, same segments
     clock = SystemClock() if config.pace == "real" else ManualClock()
-    navigator = Navigator(index(memory), config.action, seed=config.seed, now=clock.now)
+    navigator = Navigator(
+        index(memory), config.action, seed=config.seed, now=clock.now, attacks=memory.attacks
+    )
     # so is the moment at which a new clip is there
     work: SideWork = SideThread() if config.pace == "real" else OnTheSpot()
     clips = Clips(memory, clip_labeller(config, labeller), index, work, config.out / "clips.json")

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,6 +19,7 @@ from agents.decision.agent import DecisionConfig
 from agents.musical_time import TempoMap
 from agents.perception.agent import PerceptionConfig
 from corpus.segmentation import WindowGrid, exact_seconds
+from corpus.transposition import MOST_SEMITONES
 
 
 class TempoConfig(BaseModel, frozen=True, extra="forbid"):
@@ -39,6 +41,10 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     seconds: float | None = Field(None, gt=0, le=30 * 86400)  # length; none: the guide's own
     out: Path | None = None  # the run's folder; none: runs/STAMP-CONFIG
     cache: Path = Path(".cache/memory")  # labelled memories, by content
+    cache_megabytes: int = Field(4000, ge=0)  # its bound; what was used longest ago goes first
+    transpose: int | None = Field(None, ge=0, le=MOST_SEMITONES)
+    """Semitones up and down by which the memory is transposed as well, for labels that it lacks;
+    none: 3 for a memory of at most 150 s under a bundle that follows the key, else 0."""
     tempo: TempoConfig = TempoConfig()
     audio: AudioDeviceConfig = AudioDeviceConfig()
     engine: AudioEngineConfig = AudioEngineConfig()
@@ -92,8 +98,9 @@ class BandConfig(StageConfig, frozen=True, extra="forbid"):
     """A stage config with what the launcher found out: enough for each role to build itself."""
 
     out: Path  # the run's folder; exists
-    playable: tuple[int, ...]  # class ids that the memory holds
-    first_segments: tuple[int, ...]  # of each memory file
+    playable: tuple[tuple[int, ...], ...]  # class ids that the memory holds, for each rotation
+    track_names: tuple[str, ...]  # of the memory: its files, and their transpositions
+    first_segments: tuple[int, ...]  # of each of these
     n_windows: int | None = None  # how many there will be; none: an open end
 
     @property
@@ -103,8 +110,9 @@ class BandConfig(StageConfig, frozen=True, extra="forbid"):
 
     @property
     def sources(self) -> dict[int, str]:
-        """The name of each file of the memory, by its first segment."""
-        return dict(zip(self.first_segments, source_names(self.memory), strict=True))
+        """The file that each track of the memory is of, transposed or not, by first segment."""
+        names = cycle(source_names(self.memory))
+        return dict(zip(self.first_segments, names, strict=False))
 
     def metadata(self) -> dict[str, Any]:
         """What the journal says about the run; the report reads it back."""
@@ -114,8 +122,8 @@ class BandConfig(StageConfig, frozen=True, extra="forbid"):
             "seed": self.seed,
             "bundle": str(self.bundle),
             "memory": [
-                {"name": path.name, "first_segment": first}
-                for path, first in zip(self.memory, self.first_segments, strict=True)
+                {"name": name, "first_segment": first}
+                for name, first in zip(self.track_names, self.first_segments, strict=True)
             ],
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
             "settings": self.model_dump(mode="json"),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from agents.musical_time import Moment
 from models.alphabet import SILENCE
+from models.key import NO_KEY, KeyState
 
 __all__ = [
     "SILENCE",
@@ -77,6 +78,10 @@ class HeardLabel:
         onset: onset strength of the window, ≥ 0 (mean half-wave rectified log-spectral flux).
         reference_db: the energy gate's running reference after this window, dBFS; carried so
             that a restarted perception can take it up again.
+        rotation: semitones by which the window was turned before it was labelled, 0..11: labels
+            are those of music in C major or A minor. 0 if the bundle does not follow the key.
+        key: of what was heard up to the end of the window; carried like `reference_db`.
+        attacks: strongest onset in each of equal parts of the window, about 50 ms; ≥ 0.
     """
 
     TOPIC: ClassVar[str] = "label"
@@ -86,6 +91,9 @@ class HeardLabel:
     energy_db: float
     onset: float
     reference_db: float
+    rotation: int = 0
+    key: KeyState = NO_KEY
+    attacks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,12 +104,17 @@ class Plan:
         window: the first window planned; the plan rests on everything heard before it.
         labels: one label per window (class id or SILENCE), length H.
         probabilities: probability that the model gave each of them, in [0, 1], length H.
+        rotation: in which the labels are meant: that of the newest label heard, 0..11.
+        attacks: how strong attacks are expected to be in the parts of each window, by the guide's
+            own rhythm; empty if it has none.
     """
 
     TOPIC: ClassVar[str] = "plan"
     window: int
     labels: tuple[int, ...]
     probabilities: tuple[float, ...]
+    rotation: int = 0
+    attacks: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +139,7 @@ class Fragment:
             join without a seam (crossfade linearly: the signals are the same).
         lead_samples: frames of `samples` before the grid, ≥ 0.
         samples: (frames, channels), level-matched, before the limiter.
+        rotation: in which `wanted` and `label` are meant, 0..11.
     """
 
     TOPIC: ClassVar[str] = "fragment"
@@ -138,6 +152,7 @@ class Fragment:
     continues: bool
     lead_samples: int
     samples: Audio = field(repr=False)
+    rotation: int = 0
 
 
 @dataclass(frozen=True)
@@ -219,7 +234,7 @@ class MemoryChanged:
         event: added, removed (taken back), evicted (for another) or refused.
         first_segment: index of its first segment in the memory, SILENCE if it never had one.
         n_segments: how many it has or had, ≥ 0.
-        playable: class ids that the memory now holds.
+        playable: class ids that the memory now holds, for each rotation.
         detail: one sentence if there is something to say.
     """
 
@@ -229,7 +244,7 @@ class MemoryChanged:
     event: str
     first_segment: int
     n_segments: int
-    playable: tuple[int, ...]
+    playable: tuple[tuple[int, ...], ...]
     detail: str = ""
 
 

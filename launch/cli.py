@@ -10,6 +10,7 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
 
 COMMANDS = {
     "stage": "play with a live input or a replayed guide",
+    "replay": "play guides of a corpus and measure how related the answers sound",
     "train": "make a bundle from tracks that were played together",
     "import-corpus": "make a corpus to learn from: stems, pairs, or multi-track MIDI",
     "alphabet-card": "say what the labels of a corpus mean, before any training",

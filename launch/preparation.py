@@ -64,7 +64,8 @@ def prepare(config: StageConfig, name: str, told: Told) -> BandConfig:
         {
             **config.model_dump(),
             "out": make_run_folder(config, name, n_windows, told.note),
-            "playable": tuple(sorted(memory.playable)),
+            "playable": tuple(tuple(sorted(labels)) for labels in memory.playable),
+            "track_names": memory.names,
             "first_segments": memory.starts,
             "n_windows": n_windows,
         }

@@ -1,7 +1,8 @@
 """Make a bundle from paired tracks: `python launch/train.py --pairs A.wav B.wav --out DIR`.
 
-Hears the tracks, makes the alphabet, counts, trains the decision transformer, measures both on
-held-out material, and writes the bundle with a report that says whether anything was learned.
+Or from imported corpora: `--corpus DIR [DIR ...]`. Hears the tracks, makes the alphabet, counts,
+trains the decision transformer, measures both on held-out material, and writes the bundle with a
+report that says whether anything was learned.
 """
 
 if __package__ in (None, ""):  # run as a file: the packages lie one folder up
@@ -19,7 +20,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from rich.console import Console
@@ -27,6 +28,8 @@ from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from corpus.audio_file import AudioFileError
+from corpus.manifest import ManifestError
+from launch.corpus_material import corpus_material, drawn
 from launch.train_material import Material, label_songs, songs_of
 from launch.train_report import TrainingReport, html_page, json_page
 from launch.train_settings import SettingsError, TrainSettings, read_settings
@@ -34,11 +37,13 @@ from models.bundle import CARD_FILE, Bundle, BundleCard, BundleError
 from models.checkpoint import CheckpointError, fingerprint, load_checkpoint, save_checkpoint
 from models.count_model import CountModel
 from models.evaluation import evaluate_decision
+from models.heard_history import codes_of, with_history
 from models.live_transformer import LiveTransformer
-from models.paired_labels import Split, split_songs
 from models.training import TrainingState, fit, start
 
-_ERRORS = (AudioFileError, SettingsError, BundleError, CheckpointError)
+_ERRORS = (AudioFileError, ManifestError, SettingsError, BundleError, CheckpointError)
+_MOST_JUDGED = 8000
+"""Windows of a corpus that the report rests on: whole pairs, songs by turns."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -54,7 +59,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         _check_target(arguments.out, force=arguments.force)
         settings = read_settings(arguments.config, _overrides(arguments))
-        report = train(settings, arguments.pairs, arguments.out, arguments.checkpoint, console)
+        report = train(
+            settings,
+            arguments.corpus or arguments.pairs,
+            arguments.out,
+            arguments.checkpoint,
+            console,
+            kind="corpus" if arguments.corpus else "pairs",
+        )
     except _ERRORS as error:
         console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         return 2
@@ -71,13 +83,20 @@ def _parser() -> argparse.ArgumentParser:
         prog="antiphon train", description="Make a bundle from tracks that were played together."
     )
     add = parser.add_argument
-    add(
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
         "--pairs",
         nargs="+",
         type=Path,
-        required=True,
         metavar="PATH",
         help="two audio files, or a folder with a subfolder of stems per song",
+    )
+    source.add_argument(
+        "--corpus",
+        nargs="+",
+        type=Path,
+        metavar="DIR",
+        help="imported corpora, learned from together; their manifests say what is held out",
     )
     add("--out", type=Path, required=True, metavar="DIR", help="the bundle to write")
     add("--config", type=Path, metavar="YAML", help="settings, as in configs/training.yaml")
@@ -127,22 +146,26 @@ def _check_target(out: Path, *, force: bool) -> None:
 
 def train(
     settings: TrainSettings,
-    pairs: Sequence[Path],
+    paths: Sequence[Path],
     out: Path,
     checkpoint: Path | None,
     console: Console,
+    *,
+    kind: Literal["pairs", "corpus"] = "pairs",
 ) -> TrainingReport:
     """Make a bundle and write it to `out`, with its report.
 
     Args:
         settings: what to make.
-        pairs: two files, or a folder.
+        paths: two files or a folder of songs, or imported corpora.
         out: folder of the bundle; must not exist, or is replaced.
         checkpoint: file to resume from if it exists, and to save to; removed when all is done.
         console: where progress is shown.
+        kind: what `paths` are.
 
     Raises:
         AudioFileError: a file that cannot be used.
+        ManifestError: a corpus that cannot be used.
         SettingsError: too little material.
         CheckpointError: a checkpoint of another training.
         BundleError: the folder cannot be written.
@@ -151,21 +174,16 @@ def train(
     began = time.perf_counter()
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
     with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
-        material = _hear(settings, pairs, bar)
-        split = split_songs(
-            material.songs,
-            settings.transformer().context,
-            settings.seed,
-            both_directions=settings.both_directions,
-        )
+        material = _hear(settings, paths, kind, bar)
+        split = material.split
         counts = CountModel.fit(
             [(b.heard, b.answer) for b in split.train],
             [(b.heard[b.warm_up :], b.answer[b.warm_up :]) for b in split.validation],
             material.codebook.n_classes,
             settings.horizon,
         )
-        state = _fit(settings, material, split, checkpoint, bar)
-        report = _report(settings, material, split, counts, state, began)
+        state = _fit(settings, material, checkpoint, bar)
+        report = _report(settings, material, counts, state, began)
     for notice in material.notices:
         console.print(notice, markup=False)
     _bundle(settings, material, counts, state, report).save(
@@ -176,23 +194,25 @@ def train(
     return report
 
 
-def _hear(settings: TrainSettings, pairs: Sequence[Path], bar: Progress) -> Material:
-    songs = songs_of(pairs)
+def _hear(settings: TrainSettings, paths: Sequence[Path], kind: str, bar: Progress) -> Material:
+    if kind == "corpus":
+        task = bar.add_task("reading", total=None, said="")
+        return corpus_material(paths, settings, lambda song: bar.update(task, advance=1, said=song))
+    songs = songs_of(paths)
     task = bar.add_task("hearing", total=len(songs), said="")
     return label_songs(songs, settings, lambda song: bar.update(task, advance=1, said=song.name))
 
 
 def _fit(
-    settings: TrainSettings,
-    material: Material,
-    split: Split,
-    checkpoint: Path | None,
-    bar: Progress,
+    settings: TrainSettings, material: Material, checkpoint: Path | None, bar: Progress
 ) -> TrainingState:
     """Train within the time limit; from the checkpoint on, if there is one."""
-    transformer, config = settings.transformer(), settings.training()
+    transformer, config, split = settings.transformer(), settings.training(), material.split
+    codes = codes_of(material.codebook.centres)
+    train = with_history(split.train, codes, transformer.history_windows)
+    validation = with_history(split.validation, codes, transformer.history_windows)
     n_labels = material.codebook.n_classes
-    state = start(transformer, config, n_labels, settings.horizon, split.train)
+    state = start(transformer, config, n_labels, settings.horizon, split.train, split.validation)
     print_of = fingerprint(transformer, config, split.train)
     if checkpoint is not None and checkpoint.exists():
         load_checkpoint(checkpoint, state, print_of)
@@ -208,8 +228,8 @@ def _fit(
     return fit(
         state,
         config,
-        split.train,
-        split.validation,
+        train,
+        validation,
         on_step=lambda step: bar.update(task, completed=step),
         on_validation=validated,
         should_stop=lambda: time.perf_counter() > deadline,
@@ -219,7 +239,6 @@ def _fit(
 def _report(
     settings: TrainSettings,
     material: Material,
-    split: Split,
     counts: CountModel,
     state: TrainingState,
     began: float,
@@ -227,13 +246,15 @@ def _report(
     """Measure on what was held out."""
     n_labels = material.codebook.n_classes
     live = LiveTransformer(settings.transformer(), n_labels, settings.horizon, state.best)
-    evaluation = evaluate_decision(live, counts, split.train, split.test, seed=settings.seed)
+    split = material.split
+    test = drawn(split.test, _MOST_JUDGED, settings.seed) if material.about else split.test
+    evaluation = evaluate_decision(live, counts, split.train, test, seed=settings.seed)
     return TrainingReport(
         settings=settings.model_dump(mode="json"),
         sources=material.sources,
         notices=material.notices,
         n_labels=n_labels,
-        n_windows=sum(song.n_windows * len(song.tracks) for song in material.songs),
+        n_windows=material.n_windows,
         split=split.description,
         stopped=state.stopped,
         history=state.history,
@@ -256,11 +277,14 @@ def _bundle(
     card = BundleCard(
         ear=settings.ear,
         window_seconds=settings.window_seconds,
-        sample_rate=settings.sample_rate,
+        sample_rate=material.sample_rate,
         n_labels=material.codebook.n_classes,
         horizon=settings.horizon,
         transformer=settings.transformer(),
-        trained={
+        key_normalised=material.key is not None,
+        key=settings.key,
+        trained=material.about
+        | {
             "songs": material.sources,
             "seed": settings.seed,
             "split": report.split,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,9 @@ from corpus.pairs import Song, find_songs, load_song, pair_song
 from corpus.segmentation import WindowGrid, exact_seconds
 from launch.train_settings import SettingsError, TrainSettings
 from models.alphabet import SILENCE
+from models.key import KeyConfig
 from models.labeller import Ear, build_ear
-from models.paired_labels import LabelledSong, LabelTrack
+from models.paired_labels import LabelledSong, LabelTrack, Split, split_songs
 from models.vector_quantizer import Codebook
 
 WINDOWS_PER_CLASS: Final = 8
@@ -42,19 +43,27 @@ class HeardTrack:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Songs in labels, and the alphabet they are written in.
+    """Labelled pairs, and the alphabet they are written in.
 
     Args:
-        songs: labelled.
-        codebook: fitted on all sounding windows of all songs.
+        split: blocks to train on, to stop by, and to report on.
+        codebook: of the alphabet.
         sources: content hash of every file, by song and track.
         notices: what the user should know, one sentence each.
+        n_windows: labelled windows of all tracks.
+        sample_rate: of the audio heard, Hz.
+        key: how the running key of the guide follows; None if labels are not normalised by it.
+        about: what else the bundle's card tells of the material.
     """
 
-    songs: list[LabelledSong]
+    split: Split
     codebook: Codebook
     sources: dict[str, dict[str, str]]
     notices: list[str]
+    n_windows: int
+    sample_rate: int
+    key: KeyConfig | None
+    about: dict[str, Any]
 
 
 def songs_of(paths: Sequence[Path]) -> list[Song]:
@@ -118,7 +127,14 @@ def label_songs(
         }
         for song in songs
     }
-    return Material(labelled, codebook, sources, notices)
+    split = split_songs(
+        labelled,
+        settings.transformer().context,
+        settings.seed,
+        both_directions=settings.both_directions,
+    )
+    n_windows = sum(song.n_windows * len(song.tracks) for song in labelled)
+    return Material(split, codebook, sources, notices, n_windows, settings.sample_rate, None, {})
 
 
 def alphabet_size(sounding: NDArray[np.float32], wished: int) -> tuple[int, list[str]]:

@@ -1,11 +1,12 @@
 """What a training is asked to do: defaults, then a YAML file, then the command line."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from models.key import KeyConfig
 from models.labeller import EarConfig
 from models.training import TrainingConfig
 from models.transformer_config import TransformerConfig
@@ -36,6 +37,16 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     minutes_limit: float = Field(default=3.0, gt=0, description="Of the training loop, minutes.")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Of everything drawn.")
     ear: EarConfig = Field(default_factory=EarConfig, description="How windows are heard.")
+    key_normalised: bool = Field(
+        default=True, description="Corpora only: labels are turned by the guide's running key."
+    )
+    key: KeyConfig = Field(default_factory=KeyConfig, description="How that key follows.")
+    shift_input: bool = Field(default=True, description="The network is told the shift, 0 to 2.")
+    counted: bool = Field(default=True, description="It starts from what counting expects.")
+    history_seconds: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(2.0, 8.0, 40.0), description="Memories of running means of what was heard."
+    )
+    activity: bool = Field(default=True, description="It foresees level and onset as well.")
 
     def transformer(self) -> TransformerConfig:
         """The size of the network, the context in windows."""
@@ -45,6 +56,10 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
             width=self.width,
             dropout=self.dropout,
             context=max(1, round(self.context_seconds / self.window_seconds)),
+            shift_input=self.shift_input,
+            counted=self.counted,
+            history_windows=tuple(s / self.window_seconds for s in self.history_seconds),
+            activity=self.activity,
         )
 
     def training(self) -> TrainingConfig:

@@ -1,4 +1,4 @@
-"""Onset strength of a window, from short frames: beside the label, never inside it."""
+"""Onset strength of a window and of its parts, from short frames: beside the label, never in it."""
 
 from typing import Final
 
@@ -9,6 +9,7 @@ from models.descriptors import amplitude_taper, fast_length, frame_indices
 
 FRAME_SECONDS: Final = 512 / 22050
 HOP_SECONDS: Final = 0.01
+PART_SECONDS: Final = 0.05
 N_BANDS: Final = 32
 LOWEST_HZ: Final = 60.0
 HIGHEST_HZ: Final = 8000.0
@@ -30,6 +31,8 @@ class OnsetStrength:
     """
 
     def __init__(self, sample_rate: int, window_seconds: float) -> None:
+        self.n_parts = max(1, round(window_seconds / PART_SECONDS))
+        """Parts in which a window is measured, about 50 ms each."""
         frame_samples = round(FRAME_SECONDS * sample_rate)
         self._indices = frame_indices(
             frame_samples, HOP_SECONDS, sample_rate, window_seconds, before=LAG_FRAMES
@@ -49,13 +52,23 @@ class OnsetStrength:
         Args:
             history: newest samples, mono, finite, shape (≥ history_samples,), oldest first.
         """
+        return self.measure_parts(history)[0]
+
+    def measure_parts(self, history: NDArray[np.float32]) -> tuple[float, tuple[float, ...]]:
+        """Onset strength of the window, and the strongest moment in each of its parts.
+
+        Args:
+            history: newest samples, mono, finite, shape (≥ history_samples,), oldest first.
+        """
         frames = history[self._indices] * self._taper
         spectrum = np.abs(np.fft.rfft(frames, self._n_fft, axis=1))[:, : self._bands.shape[0]]
         bands = np.log1p(COMPRESSION * (spectrum @ self._bands))
         before = bands[:-LAG_FRAMES].copy()
         before[:, 1:] = np.maximum(before[:, 1:], bands[:-LAG_FRAMES, :-1])
         before[:, :-1] = np.maximum(before[:, :-1], bands[:-LAG_FRAMES, 1:])
-        return float(np.maximum(bands[LAG_FRAMES:] - before, 0.0).mean())
+        flux = np.maximum(bands[LAG_FRAMES:] - before, 0.0)
+        parts = np.array_split(flux.mean(axis=1), self.n_parts)
+        return float(flux.mean()), tuple(float(part.max()) for part in parts)
 
 
 def _band_filters(sample_rate: int, n_fft: int) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ from safetensors.numpy import save as save_tensors
 
 from models.count_model import CountModel, LiveCounts
 from models.decision_model import DecisionModel
+from models.key import KeyConfig, RunningKey
 from models.labeller import EarConfig, Labeller, build_ear
 from models.live_transformer import LiveTransformer, check_weights
 from models.transformer_config import TransformerConfig
@@ -55,6 +56,11 @@ class BundleCard(BaseModel, frozen=True, extra="forbid"):
         default=1, description="Windows between the last heard and the first predicted: online."
     )
     transformer: TransformerConfig = Field(description="Size of the network; context in windows.")
+    key_normalised: bool = Field(
+        default=False,
+        description="Labels are those of features turned by `rotation_of` the guide's running key.",
+    )
+    key: KeyConfig = Field(default_factory=KeyConfig, description="How that key follows the guide.")
     trained: dict[str, Any] = Field(description="On what, how, from which seeds.")
     measured: dict[str, Any] = Field(description="Figures on held-out material.")
     files: dict[str, str] = Field(default_factory=dict, description="SHA-256 of each tensor file.")
@@ -79,11 +85,15 @@ class Bundle:
     def labeller(self, sample_rate: int, window_seconds: float) -> Labeller:
         """The ear and codebook of this bundle, for a stage's own rate and window.
 
+        It follows the key of what it hears if the bundle was trained so.
+
         Args:
             sample_rate: samples per second of what will be heard.
             window_seconds: length of a window, seconds, > 0.
         """
-        return Labeller(build_ear(self.card.ear, sample_rate, window_seconds), self.codebook)
+        ear = build_ear(self.card.ear, sample_rate, window_seconds)
+        key = RunningKey(self.card.key, window_seconds) if self.card.key_normalised else None
+        return Labeller(ear, self.codebook, key)
 
     def decision_model(self, kind: ModelKind) -> DecisionModel:
         """A fresh live model: "transformer", or "counts" (the fallback)."""

@@ -56,14 +56,19 @@ class BackoffTable:
     def distribution(self, previous: int, last: int) -> NDArray[np.float64]:
         """p(outcome | previous, last), shape (outcomes,), summing to 1."""
         n_contexts, n_outcomes = self.by_last.shape
-        uniform = np.full(n_outcomes, 1.0 / n_outcomes)
-        shorter = _interpolate(self.by_none, uniform, self.strengths[0])
-        shorter = _interpolate(self.by_last[last], shorter, self.strengths[1])
+        shorter = self.after(last)
         first = (previous * n_contexts + last) * n_outcomes
         found = slice(*np.searchsorted(self.pair_keys, [first, first + n_outcomes]))
         counts = np.zeros(n_outcomes)
         counts[self.pair_keys[found] - first] = self.pair_counts[found]
         return _interpolate(counts, shorter, self.strengths[2])
+
+    def after(self, last: int) -> NDArray[np.float64]:
+        """p(outcome | last), shape (outcomes,), summing to 1."""
+        n_outcomes = self.by_last.shape[1]
+        uniform = np.full(n_outcomes, 1.0 / n_outcomes)
+        shorter = _interpolate(self.by_none, uniform, self.strengths[0])
+        return _interpolate(self.by_last[last], shorter, self.strengths[1])
 
     def tuned(self, previous: Labels, last: Labels, outcome: Labels) -> "BackoffTable":
         """The same counts with the strengths that give held-out events the fewest bits.

@@ -24,10 +24,13 @@ class Prediction:
     Args:
         log_probabilities: (H, K) float32, natural logarithms over labels *given that one plays*.
         silence: (H,) float32, probability in [0, 1] that the window is silent.
+        activity: (H, 2) float32, level in dBFS and onset strength expected of the answer, given
+            that it plays; None from a model that foresees neither.
     """
 
     log_probabilities: NDArray[np.float32]
     silence: NDArray[np.float32]
+    activity: NDArray[np.float32] | None = None
 
     @property
     def is_finite(self) -> bool:

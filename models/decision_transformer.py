@@ -1,8 +1,11 @@
 """The decision transformer: labels heard and own past in, labels of the next H windows out.
 
 A causal transformer with sliding-window attention and rotary positions (Su et al. 2021). Position
-t holds what was heard in window t and what we played in it; from its hidden state H linear heads
-predict the answer of windows t + 1 … t + H. Silence is no label: a head of its own decides it.
+t holds what was heard in window t, and, for a shift s, what we played in window t + s − 1; from its
+hidden state H linear heads predict the answer of windows t + s … t + s + H − 1. The shift is 1
+(online rule), or an input. Silence is no label: a head of its own decides it, and another foresees
+level and onset of the answer. What counting expects after the label heard and after the own label
+enters the logits as two tables that are not trained: the network learns what counting cannot know.
 Positions enter only as differences and attention reaches `context` windows back, so a performance
 may be of any length. This is the network as trained; `models.live_transformer` reads it on stage.
 
@@ -19,7 +22,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.alphabet import SILENCE
-from models.transformer_config import FIELD_LIMIT, NORM_EPSILON, TransformerConfig, rotary_table
+from models.transformer_config import (
+    FIELD_LIMIT,
+    HISTORY_DIM,
+    N_SHIFTS,
+    NORM_EPSILON,
+    TransformerConfig,
+    history_size,
+    rotary_table,
+    weight_shapes,
+)
 
 
 class Block(nn.Module):
@@ -82,6 +94,11 @@ class DecisionTransformer(nn.Module):
 
     field_mean: Tensor
     field_scale: Tensor
+    answer_mean: Tensor
+    answer_scale: Tensor
+    codes: Tensor
+    heard_table: Tensor
+    own_table: Tensor
 
     def __init__(self, config: TransformerConfig, n_labels: int, horizon: int) -> None:
         super().__init__()
@@ -95,6 +112,20 @@ class DecisionTransformer(nn.Module):
         self.final_norm = nn.RMSNorm(config.width, eps=NORM_EPSILON)
         self.label_heads = nn.Linear(config.width, horizon * n_labels)
         self.silence_heads = nn.Linear(config.width, horizon)
+        if config.shift_input:
+            self.shift_embedding = nn.Embedding(N_SHIFTS, config.width)
+        if config.history_windows:
+            self.register_buffer("codes", torch.zeros(n_labels, HISTORY_DIM))
+            self.code_heads = nn.Linear(config.width, horizon * HISTORY_DIM)
+            self.history_projection = nn.Linear(history_size(config), config.width, bias=False)
+        if config.counted:
+            for name in ("heard_table", "own_table"):
+                shape = weight_shapes(config, n_labels, horizon)[name]
+                self.register_buffer(name, torch.zeros(shape))
+        if config.activity:
+            self.activity_heads = nn.Linear(config.width, 2 * horizon)
+            self.register_buffer("answer_mean", torch.tensor([-40.0, 0.0]))
+            self.register_buffer("answer_scale", torch.tensor([20.0, 1.0]))
 
     def initialise(self, generator: torch.Generator) -> None:
         """Draw all weights: normal with deviation 0.02, outputs into the stream scaled down."""
@@ -110,31 +141,71 @@ class DecisionTransformer(nn.Module):
                     if "_out." in name:
                         weight.mul_(residual_scale)
 
-    def embed(self, heard: Tensor, own: Tensor, fields: Tensor) -> Tensor:
+    def embed(
+        self, heard: Tensor, own: Tensor, fields: Tensor, shift: Tensor | None = None
+    ) -> Tensor:
         """The stream (B, T, C) that enters the first block.
 
         Args:
             heard: (B, T) int64, labels or SILENCE.
-            own: (B, T) int64, labels, SILENCE or HIDDEN.
-            fields: (B, T, 2) float32, energy in dB and onset strength.
+            own: (B, T) int64, labels, SILENCE or HIDDEN, of the window before the predicted one.
+            fields: (B, T, 2 + history) float32: energy in dB, onset strength, and the
+                `models.heard_history` if the network is told one.
+            shift: (B,) int64, 0..2; None is 1. A network without this input passes over it.
         """
         heard = torch.where(heard == SILENCE, self.n_labels, heard)
         own = torch.where(own < 0, self.n_labels - 1 - own, own)  # SILENCE: K, HIDDEN: K + 1
-        level = (fields - self.field_mean) / self.field_scale
+        level = (fields[..., :2] - self.field_mean) / self.field_scale
         level = torch.nan_to_num(level, nan=0.0).clamp(-FIELD_LIMIT, FIELD_LIMIT)
         embedded = self.heard_embedding(heard) + self.own_embedding(own)
-        return embedded + self.field_projection(level)
+        embedded = embedded + self.field_projection(level)
+        if self.config.history_windows:
+            embedded = embedded + self.history_projection(fields[..., 2:])
+        if self.config.shift_input:
+            told = heard.new_ones(heard.shape[0]) if shift is None else shift
+            embedded = embedded + self.shift_embedding(told)[:, None]
+        return embedded
 
-    def heads(self, stream: Tensor) -> tuple[Tensor, Tensor]:
-        """Label logits (B, T, H, K) and silence logits (B, T, H)."""
+    def counted(self, heard: Tensor, own: Tensor, shift: Tensor | None = None) -> Tensor | float:
+        """What the tables add to the label logits, (B, T, H, K); 0.0 without tables.
+
+        Args:
+            heard: as in `embed`.
+            own: as in `embed`.
+            shift: as in `embed`.
+        """
+        if not self.config.counted:
+            return 0.0
+        rows = torch.where(heard == SILENCE, self.n_labels, heard)
+        told = heard.new_ones(heard.shape[0]) if shift is None else shift
+        lags = told[:, None, None] + torch.arange(self.horizon, device=heard.device)
+        expected = self.heard_table[rows[..., None], lags]
+        return expected + self.own_table[torch.where(own < 0, self.n_labels - 1 - own, own)]
+
+    def heads(self, stream: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Label logits (B, T, H, K), silence logits (B, T, H) and activity (B, T, H, 2).
+
+        Activity is the answer's level and onset, standardised; None without such a head.
+        """
         stream = self.final_norm(stream)
         labels = self.label_heads(stream)
-        shape = (*labels.shape[:-1], self.horizon, self.n_labels)
-        return labels.view(shape), self.silence_heads(stream)
+        ahead = (*labels.shape[:-1], self.horizon)
+        labels = labels.view(*ahead, self.n_labels)
+        if self.config.history_windows:  # alike for labels whose centres are alike
+            labels = labels + self.code_heads(stream).view(*ahead, HISTORY_DIM) @ self.codes.T
+        activity = None
+        if self.config.activity:
+            activity = self.activity_heads(stream).view(*ahead, 2)
+        return labels, self.silence_heads(stream), activity
 
     def forward(
-        self, heard: Tensor, own: Tensor, fields: Tensor, generator: torch.Generator | None = None
-    ) -> tuple[Tensor, Tensor]:
+        self,
+        heard: Tensor,
+        own: Tensor,
+        fields: Tensor,
+        generator: torch.Generator | None = None,
+        shift: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Read whole sequences from their first window; answers as in `heads`.
 
         Args:
@@ -142,8 +213,9 @@ class DecisionTransformer(nn.Module):
             own: as in `embed`.
             fields: as in `embed`.
             generator: source of dropout; None reads without dropout.
+            shift: as in `embed`.
         """
-        stream = drop(self.embed(heard, own, fields), self.config.dropout, generator)
+        stream = drop(self.embed(heard, own, fields, shift), self.config.dropout, generator)
         steps = torch.arange(heard.shape[1])
         ago = steps[:, None] - steps[None, :]
         visible = (ago >= 0) & (ago < self.config.context)
@@ -152,7 +224,8 @@ class DecisionTransformer(nn.Module):
             q, k, v = block.project(stream, cos, sin)
             answer = functional.scaled_dot_product_attention(q, k, v, attn_mask=visible)
             stream = block.finish(stream, answer, generator)
-        return self.heads(stream)
+        labels, silence, activity = self.heads(stream)
+        return labels + self.counted(heard, own, shift), silence, activity
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """All weights by name, for storing."""

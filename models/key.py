@@ -8,15 +8,26 @@ Profiles: Temperley (2007), Music and Probability, from the Essen collection; Kr
 (1982), from listeners.
 """
 
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-__all__ = ["N_KEYS", "KeyConfig", "RunningKey", "key_scores", "rotation_of"]
+__all__ = [
+    "NO_KEY",
+    "N_KEYS",
+    "N_ROTATIONS",
+    "KeyConfig",
+    "KeyState",
+    "RunningKey",
+    "key_scores",
+    "rotation_of",
+]
 
 N_KEYS: Final = 24
+N_ROTATIONS: Final = 12
 _N_CHROMA: Final = 12
 _PROFILES: Final = {
     "temperley": (
@@ -41,6 +52,40 @@ class KeyConfig(BaseModel, frozen=True, extra="forbid"):
     """Correlation by which another key must lead."""
     patience_seconds: float = Field(2.0, ge=0, le=600)
     """For how long it must lead."""
+
+
+@dataclass(frozen=True)
+class KeyState:
+    """All that a running key knows, small enough to travel with a label.
+
+    Args:
+        chroma: gathered so far, C first, 12 numbers ≥ 0; empty before anything was heard.
+        key: the key taken up, 0..23, or None.
+        led: windows for which another key has led.
+
+    Raises:
+        ValueError: numbers that no running key could have gathered.
+    """
+
+    chroma: tuple[float, ...] = ()
+    key: int | None = None
+    led: int = 0
+
+    def __post_init__(self) -> None:
+        if self.chroma and not (
+            len(self.chroma) == _N_CHROMA
+            and np.isfinite(self.chroma).all()
+            and min(self.chroma) >= 0
+        ):
+            raise ValueError(f"chroma must be {_N_CHROMA} finite numbers ≥ 0, got {self.chroma}")
+        if not (self.key is None or 0 <= self.key < N_KEYS) or self.led < 0:
+            raise ValueError(
+                f"key must be in 0..{N_KEYS - 1} and led at least 0, got {self.key} and {self.led}"
+            )
+
+
+NO_KEY: Final = KeyState()
+"""Before anything with a pitch was heard."""
 
 
 class RunningKey:
@@ -72,6 +117,22 @@ class RunningKey:
     def key(self) -> int | None:
         """The key taken up, 0..23; None before anything with a pitch was heard."""
         return self._key
+
+    @property
+    def rotation(self) -> int:
+        """Semitones that bring this key to C major or A minor, 0..11; 0 without a key."""
+        return 0 if self._key is None else rotation_of(self._key)
+
+    @property
+    def state(self) -> KeyState:
+        """What `restore` needs to go on from here."""
+        chroma = tuple(self._chroma.tolist()) if self._chroma.any() else ()
+        return KeyState(chroma, self._key, self._led)
+
+    def restore(self, state: KeyState) -> None:
+        """Go on from an earlier state."""
+        self._chroma = np.array(state.chroma) if state.chroma else np.zeros(_N_CHROMA)
+        self._key, self._led = state.key, state.led
 
     def hear(self, chroma: NDArray[np.float32], *, silent: bool = False) -> int | None:
         """Take in the next window and say the key of all that was heard up to its end.

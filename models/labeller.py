@@ -15,11 +15,22 @@ from pydantic import BaseModel, Field
 from models.activity import OnsetStrength
 from models.alphabet import SILENCE
 from models.condenser import CondenserName, condense
+from models.descriptors import N_CHROMA, rotate_features
 from models.encoder import Encoder, EncoderName, build_encoder
 from models.energy_gate import EnergyGate, EnergyGateConfig, level_db
+from models.key import N_ROTATIONS, NO_KEY, KeyState, RunningKey
 from models.vector_quantizer import Codebook
 
-__all__ = ["Ear", "EarConfig", "Heard", "Labeller", "TrackLabels", "WindowLabel", "build_ear"]
+__all__ = [
+    "Ear",
+    "EarConfig",
+    "Heard",
+    "Labeller",
+    "RotatedLabels",
+    "TrackLabels",
+    "WindowLabel",
+    "build_ear",
+]
 
 
 class EarConfig(BaseModel, frozen=True, extra="forbid"):
@@ -43,6 +54,7 @@ class Heard:
         onset: onset strength, ≥ 0.
         silent: the energy gate is closed.
         reference_db: the gate's reference after this window, dBFS.
+        attacks: strongest onset in each of equal parts of the window.
     """
 
     features: NDArray[np.float32]
@@ -50,6 +62,7 @@ class Heard:
     onset: float
     silent: bool
     reference_db: float
+    attacks: tuple[float, ...]
 
 
 @dataclass(frozen=True)
@@ -62,6 +75,9 @@ class WindowLabel:
         energy_db: RMS level, dBFS, ≥ -120.
         onset: onset strength, ≥ 0.
         reference_db: the gate's reference after this window, dBFS.
+        rotation: semitones by which the features were turned before they were labelled, 0..11.
+        key: of the track up to the end of this window.
+        attacks: strongest onset in each of equal parts of the window.
     """
 
     label: int
@@ -69,6 +85,9 @@ class WindowLabel:
     energy_db: float
     onset: float
     reference_db: float
+    rotation: int = 0
+    key: KeyState = NO_KEY
+    attacks: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +100,7 @@ class TrackLabels:
         energy_db: RMS levels, dBFS, (W,) float32.
         onset: onset strengths, (W,) float32.
         features: condensed features, also of silent windows, (W, D) float32.
+        rotations: semitones by which features were turned before they were labelled, (W,) int64.
     """
 
     labels: NDArray[np.int64]
@@ -88,6 +108,26 @@ class TrackLabels:
     energy_db: NDArray[np.float32]
     onset: NDArray[np.float32]
     features: NDArray[np.float32]
+    rotations: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class RotatedLabels:
+    """The windows of a track, W of them, labelled in each of R rotations.
+
+    Args:
+        labels: class ids or SILENCE, (R, W) int64.
+        distances: to the centres, (R, W) float32; 0 for silence.
+        energy_db: RMS levels, dBFS, (W,) float32.
+        onset: onset strengths, (W,) float32.
+        attacks: strongest onset in each of P equal parts of the windows, (W, P) float32.
+    """
+
+    labels: NDArray[np.int64]
+    distances: NDArray[np.float32]
+    energy_db: NDArray[np.float32]
+    onset: NDArray[np.float32]
+    attacks: NDArray[np.float32]
 
 
 class Ear:
@@ -120,6 +160,11 @@ class Ear:
         )
 
     @property
+    def n_parts(self) -> int:
+        """Parts of a window in which attacks are told."""
+        return self._onset.n_parts
+
+    @property
     def feature_dim(self) -> int:
         """Length D of the feature vector of a window."""
         return self._encoder.feature_dim
@@ -142,12 +187,14 @@ class Ear:
         self._remember(window)
         energy_db = level_db(window)
         silent = self._gate.is_silent(energy_db)
+        onset, attacks = self._onset.measure_parts(self._history)
         return Heard(
             features=condense(self._encoder.encode(self._history), self._condenser),
             energy_db=energy_db,
-            onset=self._onset.measure(self._history),
+            onset=onset,
             silent=silent,
             reference_db=self._gate.reference_db,
+            attacks=attacks,
         )
 
     def listen_track(
@@ -201,15 +248,20 @@ class Ear:
 class Labeller:
     """An ear with a codebook: windows in, labels out.
 
+    With a key, features are turned so that the key of all that was heard up to the end of the
+    window comes to C major or A minor, and then labelled. Music without a key, and what comes
+    before the first pitch, is not turned.
+
     Args:
         ear: hears the windows; the labeller's own from now on.
         codebook: made from the features of an equal ear.
+        key: follows the track, fresh; the labeller's own. None labels features as they are.
 
     Raises:
         ValueError: the codebook belongs to features of another length.
     """
 
-    def __init__(self, ear: Ear, codebook: Codebook) -> None:
+    def __init__(self, ear: Ear, codebook: Codebook, key: RunningKey | None = None) -> None:
         if codebook.feature_dim != ear.feature_dim:
             raise ValueError(
                 f"the codebook must have {ear.feature_dim} features like the ear, got "
@@ -217,6 +269,12 @@ class Labeller:
             )
         self.ear = ear
         self.codebook = codebook
+        self._key = key
+
+    @property
+    def n_rotations(self) -> int:
+        """In how many rotations its labels may be: 12 with a key, else 1."""
+        return 1 if self._key is None else N_ROTATIONS
 
     def push(self, window_samples: NDArray[np.float32]) -> WindowLabel:
         """The label of the next window; does not block.
@@ -241,6 +299,7 @@ class Labeller:
         Raises:
             ValueError: boundaries outside the track or not on the ear's grid.
         """
+        self.reset()
         heard = list(self.ear.listen_track(samples, boundaries))
         windows = [self._label(one) for one in heard]
         features = np.array([one.features for one in heard], dtype=np.float32)
@@ -250,6 +309,41 @@ class Labeller:
             energy_db=np.array([one.energy_db for one in windows], dtype=np.float32),
             onset=np.array([one.onset for one in windows], dtype=np.float32),
             features=features.reshape(len(heard), self.ear.feature_dim),
+            rotations=np.array([one.rotation for one in windows], dtype=np.int64),
+        )
+
+    def label_in_all_rotations(
+        self, samples: NDArray[np.float32], boundaries: NDArray[np.int64]
+    ) -> RotatedLabels:
+        """Start afresh and label a whole track in every rotation that may come into use.
+
+        In rotation r it has the labels that the same music would have r semitones higher. The
+        track's own key plays no part.
+
+        Args:
+            samples: mono, finite, shape (n,).
+            boundaries: first sample of each window and the end of the last, shape (W + 1,).
+
+        Raises:
+            ValueError: boundaries outside the track or not on the ear's grid.
+        """
+        heard = list(self.ear.listen_track(samples, boundaries))
+        silent = np.array([one.silent for one in heard], dtype=bool)
+        features = np.array([one.features for one in heard], dtype=np.float32)
+        features = features.reshape(len(heard), self.ear.feature_dim)
+        shape = (self.n_rotations, len(heard))
+        labels, distances = np.empty(shape, np.int64), np.empty(shape, np.float32)
+        for rotation in range(self.n_rotations):
+            turned = rotate_features(features, rotation) if rotation else features
+            labels[rotation], distances[rotation] = self.codebook.assign(turned)
+        return RotatedLabels(
+            labels=np.where(silent, SILENCE, labels),
+            distances=np.where(silent, np.float32(0.0), distances),
+            energy_db=np.array([one.energy_db for one in heard], dtype=np.float32),
+            onset=np.array([one.onset for one in heard], dtype=np.float32),
+            attacks=np.array([one.attacks for one in heard], dtype=np.float32).reshape(
+                len(heard), self.ear.n_parts
+            ),
         )
 
     def skip(self, n_windows: int) -> None:
@@ -257,19 +351,37 @@ class Labeller:
         self.ear.skip(n_windows)
 
     def reset(self) -> None:
-        """Forget everything heard."""
+        """Forget everything heard, the key too."""
         self.ear.reset()
+        if self._key is not None:
+            self._key.reset()
 
-    def restore(self, reference_db: float) -> None:
-        """Start afresh, with the gate's reference of an earlier life, dBFS."""
+    def restore(self, reference_db: float, key: KeyState = NO_KEY) -> None:
+        """Start afresh, with the gate's reference (dBFS) and the key of an earlier life."""
         self.ear.restore(reference_db)
+        if self._key is not None:
+            self._key.restore(key)
 
     def _label(self, heard: Heard) -> WindowLabel:
+        features, rotation, key = heard.features, 0, NO_KEY
+        if self._key is not None:
+            self._key.hear(features[:N_CHROMA], silent=heard.silent)
+            rotation, key = self._key.rotation, self._key.state
+            features = rotate_features(features, rotation) if rotation else features
         label, distance = SILENCE, 0.0
         if not heard.silent:
-            labels, distances = self.codebook.assign(heard.features[None, :])
+            labels, distances = self.codebook.assign(features[None, :])
             label, distance = int(labels[0]), float(distances[0])
-        return WindowLabel(label, distance, heard.energy_db, heard.onset, heard.reference_db)
+        return WindowLabel(
+            label,
+            distance,
+            heard.energy_db,
+            heard.onset,
+            heard.reference_db,
+            rotation,
+            key,
+            heard.attacks,
+        )
 
 
 def build_ear(config: EarConfig, sample_rate: int, window_seconds: float) -> Ear:

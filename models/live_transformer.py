@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.alphabet import SILENCE
 from models.decision_model import HIDDEN, OWN_PAST_WEIGHT, Prediction
+from models.heard_history import HeardHistory
 from models.transformer_config import (
     FIELD_LIMIT,
     NORM_EPSILON,
@@ -60,9 +61,23 @@ class LiveTransformer:
         head_dim = config.width // config.n_heads
         self._layers = [_layer_weights(w, f"blocks.{i}.", head_dim) for i in range(config.n_layers)]
         final = w["final_norm.weight"]
-        heads = np.concatenate([w["label_heads.weight"], w["silence_heads.weight"]])
-        self._heads = (heads * final).T.copy()  # (C, H·K + H)
-        self._head_bias = np.concatenate([w["label_heads.bias"], w["silence_heads.bias"]])
+        names = ["label_heads", "silence_heads"] + ["activity_heads"] * config.activity
+        if config.history_windows:  # read the labels' codes into the label heads, once
+            w = w | _with_codes(w, horizon)
+        heads = np.concatenate([w[f"{name}.weight"] for name in names])
+        self._heads = (heads * final).T.copy()  # (C, H·K + H, and 2·H of activity)
+        self._head_bias = np.concatenate([w[f"{name}.bias"] for name in names])
+        self._answer_mean, self._answer_scale = w.get("answer_mean"), w.get("answer_scale")
+        self._history: HeardHistory | None = None
+        if config.history_windows:
+            self._history = HeardHistory(w["codes"], config.history_windows)
+            self._history_projection = w["history_projection.weight"].T.copy()
+        self._tables: tuple[Array, Array] | None = None
+        if config.counted:  # of shift 1
+            heard_table = w["heard_table"][:, 1 : 1 + horizon].reshape(n_labels + 1, -1)
+            self._tables = heard_table, w["own_table"].reshape(n_labels + 2, -1)
+        if config.shift_input:  # the online rule: told once, with every label heard
+            self._heard = self._heard + w["shift_embedding.weight"][1]
         shape = (config.n_layers, _READINGS, config.n_heads, config.context, head_dim)
         self._keys, self._values = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self.reset()
@@ -80,7 +95,9 @@ class LiveTransformer:
     def reset(self) -> None:
         """Forget everything observed; a prediction then rests on one window of silence."""
         self._position = 0
-        self._logits: Array | None = None  # (R, H·K + H) after the last window
+        if self._history is not None:
+            self._history.reset()
+        self._logits: Array | None = None  # (R, H·K + H, …) after the last window
 
     def observe(self, heard: int, own: int, energy_db: float, onset: float) -> None:
         """Take in the window that has just ended: one step through the cache."""
@@ -102,12 +119,17 @@ class LiveTransformer:
             inner = np.maximum(_normalise(stream) @ mlp_in, 0.0)
             stream = stream + (inner * inner) @ mlp_out
         self._logits = _normalise(stream) @ self._heads + self._head_bias
+        if self._tables is not None:
+            heard_table, own_table = self._tables
+            expected = heard_table[self._heard_row(heard)] + own_table[self._own_rows(own)]
+            self._logits[:, : expected.shape[1]] += expected
         self._position += 1
 
     def predict(self, own_past_weight: float = OWN_PAST_WEIGHT) -> Prediction:
         """Predict the next H windows, the two readings mixed as the protocol says.
 
-        Labels are mixed as log-probabilities and renormalised, silence as log-odds.
+        Labels are mixed as log-probabilities and renormalised, silence as log-odds, activity as it
+        is.
         """
         if self._logits is None:
             self.observe(SILENCE, HIDDEN, -np.inf, 0.0)
@@ -118,17 +140,32 @@ class LiveTransformer:
         labels = self._logits[:, :n_label_logits].reshape(_READINGS, self._horizon, -1)
         mix = np.array([own_past_weight, 1.0 - own_past_weight], dtype=np.float32)
         mixed = _log_softmax(np.tensordot(mix, _log_softmax(labels), axes=1))
-        silence = 1.0 / (1.0 + np.exp(-np.clip(mix @ self._logits[:, n_label_logits:], -60, 60)))
-        return Prediction(mixed, silence.astype(np.float32))
+        rest = mix @ self._logits[:, n_label_logits:]
+        silence = 1.0 / (1.0 + np.exp(-np.clip(rest[: self._horizon], -60, 60)))
+        activity = None
+        if self._answer_mean is not None and self._answer_scale is not None:
+            standard = rest[self._horizon :].reshape(self._horizon, 2)
+            activity = standard * self._answer_scale + self._answer_mean
+        return Prediction(mixed, silence.astype(np.float32), activity)
 
     def _embed(self, heard: int, own: int, energy_db: float, onset: float) -> Array:
         """The stream (R, C) that enters the first layer."""
         level = (np.array([energy_db, onset], np.float32) - self._field_mean) / self._field_scale
         level = np.clip(np.nan_to_num(level, nan=0.0), -FIELD_LIMIT, FIELD_LIMIT)
-        rows = [own if own >= 0 else self._n_labels - 1 - own, self._n_labels - 1 - HIDDEN]
-        heard_row = self._heard[heard if heard != SILENCE else self._n_labels]
-        embedded: Array = heard_row + self._own[rows] + level @ self._field_projection
+        own_rows = self._own[self._own_rows(own)]
+        embedded: Array = (
+            self._heard[self._heard_row(heard)] + own_rows + level @ self._field_projection
+        )
+        if self._history is not None:
+            embedded = embedded + self._history.hear(heard) @ self._history_projection
         return embedded
+
+    def _heard_row(self, heard: int) -> int:
+        return heard if heard != SILENCE else self._n_labels
+
+    def _own_rows(self, own: int) -> list[int]:
+        """Row of the own label in each reading: as it is, and hidden."""
+        return [own if own >= 0 else self._n_labels - 1 - own, self._n_labels - 1 - HIDDEN]
 
 
 def check_weights(
@@ -152,6 +189,18 @@ def check_weights(
             raise ValueError(f"{name!r} must have shape {shapes[name]}, got {arrays[name].shape}")
         if not np.isfinite(np.asarray(arrays[name], dtype=np.float32)).all():
             raise ValueError(f"{name!r} must be finite, and is not")
+
+
+def _with_codes(w: Mapping[str, Array], horizon: int) -> dict[str, Array]:
+    """Label heads that do what they and the heads of the codes do together."""
+    codes = w["codes"]
+    weight = w["code_heads.weight"].reshape(horizon, codes.shape[1], -1)
+    bias = w["code_heads.bias"].reshape(horizon, codes.shape[1])
+    through = np.einsum("kp,hpc->hkc", codes, weight).reshape(horizon * len(codes), -1)
+    return {
+        "label_heads.weight": w["label_heads.weight"] + through,
+        "label_heads.bias": w["label_heads.bias"] + (bias @ codes.T).ravel(),
+    }
 
 
 def _layer_weights(

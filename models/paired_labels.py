@@ -17,6 +17,7 @@ from models.alphabet import SILENCE
 SONGS_FOR_SPLIT_BY_SONG: Final = 5
 TEST_SHARE: Final = 0.2
 VALIDATION_SHARE: Final = 0.1
+_SONGS_TOLD: Final = 12
 _LONGEST_BLOCK: Final = 480  # windows; bounds the memory of one reading
 
 
@@ -74,8 +75,10 @@ class Block:
         first_window: index in the song of the block's first window.
         warm_up: leading windows that are heard but not scored, ≥ 0.
         heard: (T,) int64, labels of A.
-        fields: (T, 2) float32, energy in dB and onset strength of A.
+        fields: (T, 2 or more) float32, energy in dB and onset strength of A; what follows is told
+            to a network beside them.
         answer: (T,) int64, labels of B.
+        answer_fields: (T, 2) float32, energy in dB and onset strength of B; None if not known.
     """
 
     song: str
@@ -84,6 +87,7 @@ class Block:
     heard: NDArray[np.int64]
     fields: NDArray[np.float32]
     answer: NDArray[np.int64]
+    answer_fields: NDArray[np.float32] | None = None
 
     @property
     def scored(self) -> NDArray[np.bool_]:
@@ -118,7 +122,8 @@ class Split:
         """How the material was split, in words."""
         if self.by == "song":
             names = sorted({block.song for block in self.test})
-            return f"by song; reported on {len(names)} held-out songs: {', '.join(names)}"
+            told = ", ".join(names[:_SONGS_TOLD]) + (" and others" * (len(names) > _SONGS_TOLD))
+            return f"by song; reported on {len(names)} held-out songs: {told}"
         return (
             f"by time; reported on the last {TEST_SHARE:.0%} of every song, held out as one "
             f"stretch (the {VALIDATION_SHARE:.0%} before it decide when to stop)"

@@ -74,6 +74,22 @@ def nucleus(probabilities: NDArray[np.floating], top_p: float) -> NDArray[np.boo
     return members
 
 
+def nucleus_rows(probabilities: NDArray[np.floating], top_p: float) -> NDArray[np.bool_]:
+    """`nucleus` of every row of (rows, labels).
+
+    Raises:
+        ValueError: `top_p` out of range.
+    """
+    check_top_p(top_p)
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    mass = np.cumsum(np.take_along_axis(probabilities, order, axis=1), axis=1, dtype=np.float64)
+    before = np.concatenate([np.zeros((len(mass), 1)), mass[:, :-1]], axis=1)
+    inside = before < np.minimum(top_p, mass[:, -1:])  # the crossing label is in
+    members = np.zeros(probabilities.shape, dtype=bool)
+    np.put_along_axis(members, order, inside, axis=1)
+    return members
+
+
 def uniform_noise(
     seed: int, window: int, count: int, *, stream: int = _LABEL_STREAM
 ) -> NDArray[np.float64]:

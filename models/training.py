@@ -4,6 +4,7 @@ Every step draws its crops, hidden windows and dropout from (seed, step) alone, 
 training takes the same steps as an uninterrupted one.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,10 +17,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.alphabet import SILENCE
+from models.count_tables import count_tables
 from models.decision_model import HIDDEN
 from models.decision_transformer import DecisionTransformer
 from models.paired_labels import Block
-from models.transformer_config import TransformerConfig
+from models.transformer_config import FIELD_LIMIT, TransformerConfig
 
 _IGNORED: Final = -100  # target of a position past the end of its stretch
 
@@ -34,8 +36,13 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid"):
     warm_up_steps: int = Field(default=30, ge=1, description="Steps of linear warm-up.")
     weight_decay: float = Field(default=0.1, ge=0, description="AdamW, on matrices only.")
     fully_hidden_share: float = Field(
-        default=0.25, ge=0, le=1, description="Crops whose whole own past is hidden."
+        default=0.5, ge=0, le=1, description="Crops whose whole own past is hidden."
     )
+    online_share: float = Field(
+        default=0.8, ge=0, le=1, description="Crops of shift 1, if the shift is an input."
+    )
+    activity_weight: float = Field(default=0.1, ge=0, description="Of its squared error.")
+    bfloat16: bool = Field(default=False, description="Mixed precision: matrices in bfloat16.")
     evaluate_every: int = Field(default=25, ge=1, description="Steps between validations.")
     patience: int = Field(
         default=6, ge=1, description="Validations without a gain before stopping."
@@ -88,15 +95,32 @@ def start(
     n_labels: int,
     horizon: int,
     train: Sequence[Block],
+    validation: Sequence[Block] = (),
+    codes: NDArray[np.float32] | None = None,
 ) -> TrainingState:
-    """A fresh network, with fields normalised to the training material, and its optimizer."""
+    """A fresh network, with fields normalised to the training material, and its optimizer.
+
+    Count tables, if the network has them, are counted on `train` and tuned on `validation`; codes
+    are those of the codebook (`models.heard_history`), for a network that is told a history.
+    """
     network = DecisionTransformer(transformer, n_labels, horizon)
     network.initialise(torch.Generator().manual_seed(training.seed))
-    fields = np.concatenate([b.fields[b.heard != SILENCE] for b in train] or [np.zeros((0, 2))])
+    fields = np.concatenate(
+        [b.fields[b.heard != SILENCE, :2] for b in train] or [np.zeros((0, 2), np.float32)]
+    )
     if len(fields) > 1:
-        mean, scale = fields.mean(axis=0), np.maximum(fields.std(axis=0), 1e-3)
-        network.field_mean.copy_(torch.from_numpy(mean.astype(np.float32)))
-        network.field_scale.copy_(torch.from_numpy(scale.astype(np.float32)))
+        _normalise_to(fields, network.field_mean, network.field_scale)
+    answered = [b.answer_fields[b.answer != SILENCE] for b in train if b.answer_fields is not None]
+    if transformer.activity and sum(map(len, answered)) > 1:
+        _normalise_to(np.concatenate(answered), network.answer_mean, network.answer_scale)
+    if transformer.counted:
+        tables = count_tables(train, validation, n_labels, horizon)
+        network.heard_table.copy_(torch.from_numpy(tables.heard))
+        network.own_table.copy_(torch.from_numpy(tables.own))
+        with torch.no_grad():  # begin at what counting knows
+            network.label_heads.weight.zero_()
+    if transformer.history_windows and codes is not None:
+        network.codes.copy_(torch.from_numpy(codes))
     matrices = [w for w in network.parameters() if w.ndim >= 2]
     vectors = [w for w in network.parameters() if w.ndim < 2]
     optimizer = torch.optim.AdamW(
@@ -108,6 +132,13 @@ def start(
         betas=(0.9, 0.98),
     )
     return TrainingState(network, optimizer)
+
+
+def _normalise_to(fields: NDArray[np.floating], mean: Tensor, scale: Tensor) -> None:
+    """Take over mean and deviation of (windows, 2) fields."""
+    deviation = np.maximum(fields.std(axis=0), 1e-3)
+    mean.copy_(torch.from_numpy(fields.mean(axis=0).astype(np.float32)))
+    scale.copy_(torch.from_numpy(deviation.astype(np.float32)))
 
 
 def fit(
@@ -169,11 +200,12 @@ def fit(
 def take_step(state: TrainingState, config: TrainingConfig, train: Sequence[Block]) -> float:
     """One step of AdamW; returns the loss in nats per window."""
     rng = np.random.default_rng([config.seed, state.step])
-    crops = draw_crops(train, config, rng)
+    crops = draw_crops(train, config, rng, shifts=state.network.config.shift_input)
     dropout = torch.Generator().manual_seed(int(rng.integers(2**62)))
     for group in state.optimizer.param_groups:
         group["lr"] = config.learning_rate * _schedule(state.step, config)
-    loss = _loss(state.network, *crops, generator=dropout).mean()
+    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
+        loss = _loss(state.network, crops, config.activity_weight, generator=dropout)
     state.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
@@ -183,86 +215,152 @@ def take_step(state: TrainingState, config: TrainingConfig, train: Sequence[Bloc
 
 
 def _schedule(step: int, config: TrainingConfig) -> float:
-    """Linear warm-up, then a cosine down to a tenth."""
+    """Linear warm-up, then a cosine down to a thirtieth."""
     if step < config.warm_up_steps:
         return (step + 1) / config.warm_up_steps
     done = (step - config.warm_up_steps) / max(1, config.max_steps - config.warm_up_steps)
-    return float(0.55 + 0.45 * np.cos(np.pi * min(1.0, done)))
+    return float((31 + 29 * np.cos(np.pi * min(1.0, done))) / 60)
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """B sequences of T windows to read and to be judged by.
+
+    Args:
+        heard: (B, T) int64.
+        own: (B, T) int64, of window t + shift − 1, hidden at random.
+        fields: (B, T, 2) float32 of what is heard.
+        shift: (B,) int64.
+        answer: (B, T) int64, −100 where there is nothing to judge.
+        answer_fields: (B, T, 2) float32, NaN where they are not known.
+    """
+
+    heard: Tensor
+    own: Tensor
+    fields: Tensor
+    shift: Tensor
+    answer: Tensor
+    answer_fields: Tensor
 
 
 def draw_crops(
-    train: Sequence[Block], config: TrainingConfig, rng: np.random.Generator
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    train: Sequence[Block], config: TrainingConfig, rng: np.random.Generator, *, shifts: bool
+) -> Crops:
     """A batch of overlapping crops, own past hidden at random.
 
-    In each crop every own label is hidden with a rate drawn uniformly from 0..1; a share of the
-    crops is hidden throughout, which is the reading without own past.
+    A song is drawn by its length, then one of its pairs, then the place. In each crop every own
+    label is hidden with a rate drawn uniformly from 0..1; a share of the crops is hidden
+    throughout, which is the reading without own past.
 
-    Returns:
-        heard (B, T), own (B, T), fields (B, T, 2), answer (B, T) with -100 past the end.
+    Args:
+        train: stretches to learn from.
+        config: how many, how long, how much is hidden.
+        rng: of all draws.
+        shifts: a share of the crops has another shift than 1.
     """
-    lengths = np.array([len(block.heard) for block in train], dtype=np.float64)
     n, t = config.batch_size, config.sequence_windows
     heard, own = np.full((n, t), SILENCE), np.full((n, t), HIDDEN)
-    fields, answer = np.zeros((n, t, 2), np.float32), np.full((n, t), _IGNORED)
-    for row, index in enumerate(rng.choice(len(train), size=n, p=lengths / lengths.sum())):
+    answer = np.full((n, t), _IGNORED)
+    fields = np.zeros((n, t, train[0].fields.shape[1]), np.float32)
+    shift, answer_fields = np.ones(n, np.int64), np.full((n, t, 2), np.nan, np.float32)
+    for row, index in enumerate(rng.choice(len(train), size=n, p=_chances(train))):
         block = train[index]
         first = int(rng.integers(max(1, len(block.heard) - t + 1)))
         length = min(t, len(block.heard) - first)
         span = slice(first, first + length)
         heard[row, :length], fields[row, :length] = block.heard[span], block.fields[span]
         answer[row, :length] = block.answer[span]
+        if block.answer_fields is not None:
+            answer_fields[row, :length] = block.answer_fields[span]
+        if shifts and rng.random() >= config.online_share:
+            shift[row] = rng.choice((0, 2))
         rate = 1.0 if rng.random() < config.fully_hidden_share else rng.random()
         shown = rng.random(length) >= rate
-        own[row, :length] = np.where(shown, block.answer[span], HIDDEN)
-    return (
+        past = np.where(shown, block.answer[span], HIDDEN)
+        own[row, :length] = own_past(past, int(shift[row]))
+    return Crops(
         torch.from_numpy(heard),
         torch.from_numpy(own),
         torch.from_numpy(fields),
+        torch.from_numpy(shift),
         torch.from_numpy(answer),
+        torch.from_numpy(answer_fields),
     )
+
+
+def own_past(answer: NDArray[np.int64], shift: int) -> NDArray[np.int64]:
+    """Own labels as a network of this shift reads them: of window t + shift − 1, else HIDDEN."""
+    moved = np.full_like(answer, HIDDEN)
+    ahead = shift - 1
+    if ahead >= 0:
+        moved[: len(answer) - ahead] = answer[ahead:]
+    else:
+        moved[-ahead:] = answer[:ahead]
+    return moved
+
+
+def _chances(train: Sequence[Block]) -> NDArray[np.float64]:
+    """With which each block is drawn: songs by their length, pairs of one song alike."""
+    n_of_song = Counter(block.song for block in train)
+    weights = np.array([len(block.heard) / n_of_song[block.song] for block in train])
+    return weights / weights.sum()
 
 
 def _loss(
     network: DecisionTransformer,
-    heard: Tensor,
-    own: Tensor,
-    fields: Tensor,
-    answer: Tensor,
+    crops: Crops,
+    activity_weight: float,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Cross-entropy of active labels plus that of silence, nats, mean over windows and heads."""
-    labels, silence = network(heard, own, fields, generator)  # (B, T, H, K), (B, T, H)
-    horizon, t = network.horizon, heard.shape[1]
-    padded = functional.pad(answer, (0, horizon), value=_IGNORED)
-    target = torch.stack([padded[:, h : h + t] for h in range(1, horizon + 1)], dim=-1)
+    """Cross-entropy of active labels plus that of silence, nats, mean over windows and heads.
+
+    Where the network foresees activity, its squared error in active windows is added by weight.
+    """
+    labels, silence, activity = network(
+        crops.heard, crops.own, crops.fields, generator, crops.shift
+    )  # (B, T, H, K), (B, T, H), (B, T, H, 2)
+    b, t, horizon = silence.shape
+    rows = torch.arange(b)[:, None, None]
+    ahead = torch.arange(t)[:, None] + torch.arange(horizon) + crops.shift[:, None, None]
+    beyond = ahead >= t  # (B, T, H)
+    ahead = ahead.clamp(max=t - 1)
+    target = torch.where(beyond, _IGNORED, crops.answer[rows, ahead])
     label_loss = functional.cross_entropy(
-        labels.flatten(0, 2),
+        labels.float().flatten(0, 2),
         torch.where(target >= 0, target, _IGNORED).flatten(),
         ignore_index=_IGNORED,
         reduction="sum",
     )
     known = target != _IGNORED
     silence_loss = functional.binary_cross_entropy_with_logits(
-        silence[known], (target[known] == SILENCE).float(), reduction="sum"
+        silence.float()[known], (target[known] == SILENCE).float(), reduction="sum"
     )
     n_active, n_known = int((target >= 0).sum()), int(known.sum())
-    return label_loss / max(1, n_active) + silence_loss / max(1, n_known)
+    loss = label_loss / max(1, n_active) + silence_loss / max(1, n_known)
+    if activity is not None and activity_weight > 0:
+        level = (crops.answer_fields[rows, ahead] - network.answer_mean) / network.answer_scale
+        judged = (target >= 0)[..., None] & torch.isfinite(level)
+        error = (activity.float() - level.clamp(-FIELD_LIMIT, FIELD_LIMIT))[judged]
+        loss = loss + activity_weight * error.square().sum() / max(1, int(judged.sum()))
+    return loss
 
 
 @torch.no_grad()
 def validation_loss(network: DecisionTransformer, blocks: Sequence[Block]) -> float:
     """Loss in nats per window on scored windows, mean of the readings with and without own past.
 
-    NaN if there is nothing to score.
+    The shift is 1, activity is left out. NaN if there is nothing to score.
     """
     losses, weights = [], []
     for block in blocks:
-        heard, fields = torch.from_numpy(block.heard)[None], torch.from_numpy(block.fields)[None]
         own = torch.from_numpy(block.answer)[None]
         answer = torch.where(torch.from_numpy(block.scored)[None], own, _IGNORED)
+        fields = torch.from_numpy(block.fields)[None]
+        heard, shift = torch.from_numpy(block.heard)[None], torch.ones(1, dtype=torch.int64)
+        nothing = torch.full((*heard.shape, 2), torch.nan)
         for past in (own, torch.full_like(own, HIDDEN)):
-            losses.append(float(_loss(network, heard, past, fields, answer)))
+            crops = Crops(heard, past, fields, shift, answer, nothing)
+            losses.append(float(_loss(network, crops, 0.0)))
             weights.append(float(block.scored.sum()))
     return float(np.average(losses, weights=weights)) if sum(weights) else float("nan")
 

@@ -12,6 +12,12 @@ from pydantic import BaseModel, Field, model_validator
 FIELD_LIMIT: Final = 3.0
 """Fields are clipped to this many standard deviations; a silent window may be at −inf dB."""
 
+HISTORY_DIM: Final = 16
+"""Principal components of the codebook in which running means are taken."""
+
+N_SHIFTS: Final = 3
+"""Shifts that a network can be told: 0 (offline), 1 (the online rule), 2 (a window to spare)."""
+
 NORM_EPSILON: Final = 1e-6
 """Added to the mean square in every norm."""
 
@@ -24,6 +30,14 @@ class TransformerConfig(BaseModel, frozen=True, extra="forbid"):
     width: int = Field(default=128, ge=4, description="Features per position.")
     dropout: float = Field(default=0.2, ge=0, lt=1, description="Share dropped in training.")
     context: int = Field(default=60, ge=1, description="Windows that attention reaches back.")
+    shift_input: bool = Field(default=False, description="Told the shift; otherwise it is 1.")
+    counted: bool = Field(
+        default=False, description="What counting expects is added to the label logits."
+    )
+    history_windows: tuple[float, ...] = Field(
+        default=(), description="Memories, windows, of running means of what was heard."
+    )
+    activity: bool = Field(default=False, description="Foresees level and onset of the answer.")
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "TransformerConfig":
@@ -32,6 +46,13 @@ class TransformerConfig(BaseModel, frozen=True, extra="forbid"):
                 f"width must be a multiple of twice n_heads, got {self.width} and {self.n_heads}"
             )
         return self
+
+
+def history_size(config: TransformerConfig) -> int:
+    """Numbers that tell what was heard: the label itself, then a mean and a share per memory."""
+    if not config.history_windows:
+        return 0
+    return HISTORY_DIM + len(config.history_windows) * (HISTORY_DIM + 1)
 
 
 def weight_shapes(
@@ -51,6 +72,25 @@ def weight_shapes(
         "silence_heads.weight": (horizon, width),
         "silence_heads.bias": (horizon,),
     }
+    if config.shift_input:
+        shapes["shift_embedding.weight"] = (N_SHIFTS, width)
+    if config.history_windows:
+        shapes |= {
+            "codes": (n_labels, HISTORY_DIM),
+            "code_heads.weight": (horizon * HISTORY_DIM, width),
+            "code_heads.bias": (horizon * HISTORY_DIM,),
+            "history_projection.weight": (width, history_size(config)),
+        }
+    if config.counted:
+        shapes["heard_table"] = (n_labels + 1, horizon + N_SHIFTS - 1, n_labels)
+        shapes["own_table"] = (n_labels + 2, horizon, n_labels)
+    if config.activity:
+        shapes |= {
+            "activity_heads.weight": (horizon * 2, width),
+            "activity_heads.bias": (horizon * 2,),
+            "answer_mean": (2,),
+            "answer_scale": (2,),
+        }
     for layer in range(config.n_layers):
         shapes |= {
             f"blocks.{layer}.attention_norm.weight": (width,),

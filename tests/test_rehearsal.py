@@ -1,17 +1,22 @@
 """A whole rehearsal with the twins: the demo's guide in, the band's answer out, at full speed."""
 
 import json
+import shutil
 import threading
 
 import numpy as np
 import pytest
 import soundfile
+import yaml
 from scipy.ndimage import maximum_filter1d
 
 from actors.fast_band import FastBand
 from actors.journal import JournalReader
+from actors.parts import build_labeller, build_stage_memory
 from actors.report.report import report_from_run
-from agents.messages import SILENCE, Heartbeat, Plan, Played, Tick
+from agents.messages import SILENCE, Fragment, HeardLabel, Heartbeat, Plan, Played, Tick
+from launch.config import PROJECT_ROOT
+from models.bundle import CARD_FILE
 
 WAVS = ("input.wav", "accompaniment.wav", "mix.wav")
 SECONDS, WINDOWS = 12.0, 48
@@ -177,6 +182,24 @@ def test_a_run_that_is_stopped_fades_out(rehearse, run):
     assert np.abs(heard[begin : begin + 4000]).max() > 0.01
     assert not heard[-2:].any()
     assert lonely_steps(heard[:, 0]).max() < 3.4
+
+
+def test_a_key_normalised_bundle_plays_in_the_rotation_of_the_guide(rehearse, tmp_path):
+    bundle = tmp_path / "keyed"
+    shutil.copytree(PROJECT_ROOT / "models" / "bundles" / "demo", bundle)
+    card = yaml.safe_load((bundle / CARD_FILE).read_text("utf-8"))
+    key = {"memory_seconds": 3.0, "patience_seconds": 0.25, "margin": 0.0}  # restless
+    card |= {"key_normalised": True, "key": key}
+    (bundle / CARD_FILE).write_text(yaml.safe_dump(card), "utf-8")
+    keyed = rehearse(bundle=bundle, seconds=10.0)
+    heard, plans = keyed.of(HeardLabel), keyed.of(Plan)
+    assert len({label.rotation for label in heard.values()}) > 2
+    assert all(plans[k + 1].rotation == heard[k].rotation for k in heard if k + 1 in plans)
+    labels = build_stage_memory(keyed.config, build_labeller(keyed.config)).labels
+    fragments = [m for m in keyed.messages if isinstance(m, Fragment) and m.segment >= 0]
+    assert all(f.label == labels[f.rotation, f.segment] for f in fragments)
+    assert all(f.label == f.wanted for f in fragments)  # the mask turns too
+    assert keyed.report["misses"] == 0
 
 
 class StopsAfter(threading.Event):

@@ -57,12 +57,14 @@ class _Placed:
         gain_db: its gain; None if not known (after a restart).
         after: the segment in the window before when it was chosen.
         sent: the samples have been sent.
+        rotation: in which its labels are meant.
     """
 
     choice: Choice
     gain_db: float | None
     after: int
     sent: bool
+    rotation: int = 0
 
 
 class ActionAgent:
@@ -158,14 +160,14 @@ class ActionAgent:
         outbox: list[Message] = []
         for change in self._clips.done():
             self._adopt(change, window)
-            playable = tuple(sorted(change.memory.playable))
+            playable = tuple(tuple(sorted(labels)) for labels in change.memory.playable)
             outbox += [replace(e, window=window, playable=playable) for e in change.events]
         return outbox
 
     def _adopt(self, change: Change, window: int) -> None:
         """Swap the memory; what was foreseen from what is gone is forgotten."""
         self._memory = change.memory
-        self._navigator.walk(change.passages)
+        self._navigator.walk(change.passages, change.memory.attacks)
         self._placed = {
             w: placed
             for w, placed in self._placed.items()
@@ -180,9 +182,12 @@ class ActionAgent:
         for offset, wanted in enumerate(plan.labels):
             window = plan.window + offset
             before = self._placed.get(window)
-            if before is not None and before.choice.wanted != wanted:
+            if before is not None and (before.choice.wanted, before.rotation) != (
+                wanted,
+                plan.rotation,
+            ):
                 before = None
-            placed = self._place(window, plan.labels[offset:], before, is_first=offset == 0)
+            placed = self._place(plan, window, before)
             joins = before is not None and before.choice.continues == placed.choice.continues
             if offset == 0 or not (placed.sent and joins):
                 outbox.append(self._fragment(plan.window, window, placed))
@@ -191,18 +196,18 @@ class ActionAgent:
         self._forget(plan.window - self._navigator.history_windows)
         return outbox
 
-    def _place(
-        self, window: int, coming: Sequence[int], before: _Placed | None, *, is_first: bool
-    ) -> _Placed:
+    def _place(self, plan: Plan, window: int, before: _Placed | None) -> _Placed:
         """What sounds in `window`; `before` is what was foreseen for the same label, if any."""
-        history = self._history(window)
+        history, is_first = self._history(window), window == plan.window
         leave = self._leave and is_first
         if before is not None and is_first and not leave and before.after == history[-1]:
             return before
         choice = self._navigator.choose(
-            coming,
+            plan.labels[window - plan.window :],
             history,
             window=window,
+            rotation=plan.rotation,
+            attacks=next(iter(plan.attacks[window - plan.window :]), ()),
             preferred=SILENCE if before is None else before.choice.segment,
             leave=leave,
         )
@@ -211,7 +216,7 @@ class ActionAgent:
             gain_db, sent = before.gain_db, before.sent
         if gain_db is None and choice.segment != SILENCE:
             gain_db = self._gain_db(window, choice)
-        return _Placed(choice, gain_db, after=history[-1], sent=sent)
+        return _Placed(choice, gain_db, history[-1], sent, plan.rotation)
 
     def _history(self, window: int) -> list[int]:
         """Segments of the windows before `window`, oldest first, at least one."""
@@ -252,6 +257,7 @@ class ActionAgent:
             continues=choice.continues,
             lead_samples=lead_samples,
             samples=samples,
+            rotation=placed.rotation,
         )
 
     def _correct(self, played: Played) -> None:
@@ -281,7 +287,7 @@ class ActionAgent:
         if gain_db is None and before is not None and before.choice.segment == choice.segment:
             gain_db = before.gain_db
         previous = self._history(fragment.window)[-1]
-        self._placed[fragment.window] = _Placed(choice, gain_db, previous, sent=True)
+        self._placed[fragment.window] = _Placed(choice, gain_db, previous, True, fragment.rotation)
 
     def _sent_gain_db(self, fragment: Fragment) -> float | None:
         """The gain that its samples were sent with, dB; None if they do not tell."""

@@ -8,7 +8,7 @@ true while the memory changes. What the performer brought is never removed.
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -28,12 +28,12 @@ class Change:
 
     Args:
         memory: the new one.
-        passages: over its labels.
+        passages: over its labels, for each rotation.
         events: what is to be told; their window is not known yet.
     """
 
     memory: Memory
-    passages: Passages
+    passages: Sequence[Passages]
     events: tuple[MemoryChanged, ...]
 
 
@@ -85,7 +85,7 @@ class Clips:
         self,
         memory: Memory,
         hear: Callable[[Path], Track],
-        index: Callable[[Memory], Passages],
+        index: Callable[[Memory], Sequence[Passages]],
         work: SideWork,
         book: Path | None = None,
     ) -> None:

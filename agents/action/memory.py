@@ -1,23 +1,34 @@
 """The memory: the performer's own sound, cut on the window grid and labelled by the shared ear.
 
 Segments are counted over all files in the order given; a file's segments start at its first
-sample. Audio is float32 of shape (frames, channels), full scale ±1; levels are dBFS (RMS).
+sample. Transposed tracks come last; only what the others lack is played of them. Audio is float32
+of shape (frames, channels), full scale ±1; levels are dBFS (RMS).
 """
 
 import logging
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.action.track import Track, cached_track, listen_to
+from agents.action.track import Track, listen_to
+from agents.action.track_cache import TrackCache
+from corpus.audio_file import content_hash
 from corpus.segmentation import WindowGrid
+from corpus.transposition import MOST_SEMITONES
 from models.alphabet import SILENCE
 from models.labeller import Labeller
 
+FORMAT: Final = "track-3"
+"""Changes whenever a track cached before would be wrong."""
+SHORT_SECONDS: Final = 150.0
+SHORT_TRANSPOSE: Final = 3
+MOST_TRANSPOSED_SECONDS: Final = 3600.0
+"""Transpositions are kept in main memory: 1.3 GB an hour in stereo at 44.1 kHz."""
 LOWEST_DB: Final = -120.0
 """Typical level of a memory that is all silence, dBFS."""
 
@@ -28,14 +39,23 @@ class Memory:
     """Segments of one or several tracks: what each is, and its sound.
 
     Args:
-        tracks: at least one, all with the same number of channels.
+        own: at least one; all tracks have equally many channels and rotations.
         grid: the grid on which they are cut.
+        transposed: tracks for the labels that those do not have.
+        names: of all tracks.
 
     Raises:
         ValueError: no track, or tracks whose numbers of channels differ.
     """
 
-    def __init__(self, tracks: Sequence[Track], grid: WindowGrid) -> None:
+    def __init__(
+        self,
+        own: Sequence[Track],
+        grid: WindowGrid,
+        transposed: Sequence[Track] = (),
+        names: Sequence[str] = (),
+    ) -> None:
+        tracks = [*own, *transposed]
         channels = {track.samples.shape[1] for track in tracks}
         if len(channels) != 1:
             raise ValueError(
@@ -44,32 +64,39 @@ class Memory:
             )
         self.grid = grid
         self.channels: int = channels.pop()
-        self.labels = np.concatenate([track.labels for track in tracks])
-        """Class ids or SILENCE, shape (segments,), int64."""
-        self.distances = np.concatenate([track.distances for track in tracks])
-        """Distances to the centres of the classes, ≥ 0, shape (segments,)."""
+        self.names = tuple(names)
+        """Of all tracks, for a report."""
+        self.labels = _labels(own, transposed)
+        """Class ids or SILENCE, (rotations, segments) int64; all rotations rest together."""
+        self.distances = np.concatenate([track.distances for track in tracks], axis=1)
+        """Distances to the centres of the classes, ≥ 0, shape (rotations, segments)."""
         self.energy_db = np.concatenate([track.energy_db for track in tracks])
         """RMS levels, dBFS, shape (segments,)."""
         self.onset = np.concatenate([track.onset for track in tracks])
         """Onset strengths, ≥ 0, shape (segments,)."""
-        ends = np.cumsum([len(track.labels) for track in tracks])
+        self.attacks = np.concatenate([track.attacks for track in tracks])
+        """Strongest onset in each of equal parts of the segments, ≥ 0, (segments, parts)."""
+        ends = np.cumsum([len(track.energy_db) for track in tracks])
         self.starts: tuple[int, ...] = (0, *ends[:-1].tolist())
         """First segment of each track."""
-        sounding = self.labels != SILENCE
-        self.playable: frozenset[int] = frozenset(self.labels[sounding].tolist())
-        """The labels that can be played; empty if the memory is all silence."""
+        sounding = self.labels[0] != SILENCE
+        self.playable = tuple(frozenset(turned[sounding].tolist()) for turned in self.labels)
+        """The labels that can be played in each rotation; none if the memory is all silence."""
         typical = np.median(self.energy_db[sounding]) if sounding.any() else LOWEST_DB
         self.typical_db = float(typical)
         """Median level of the segments that sound, dBFS."""
-        self._tracks = tuple(tracks)
+        self._tracks = tuple(
+            replace(track, labels=self.labels[:, first:end])
+            for track, first, end in zip(tracks, self.starts, ends.tolist(), strict=True)
+        )
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(self.energy_db)
 
     @property
     def is_silent(self) -> bool:
         """Whether nothing in it sounds, so that it can only play silence."""
-        return not self.playable
+        return not self.playable[0]
 
     @property
     def n_tracks(self) -> int:
@@ -78,7 +105,7 @@ class Memory:
 
     def add(self, track: Track) -> "Memory":
         """A memory with one more track, counted after all others."""
-        return Memory([*self._tracks, track], self.grid)
+        return Memory([*self._tracks, track], self.grid, (), self.names)
 
     def add_rest(self, n_segments: int) -> "Memory":
         """A memory with `n_segments` places more, all silent."""
@@ -97,7 +124,8 @@ class Memory:
 
     def replace(self, number: int, track: Track) -> "Memory":
         """A memory in which `track`, with equally many segments, stands for track `number`."""
-        return Memory([*self._tracks[:number], track, *self._tracks[number + 1 :]], self.grid)
+        tracks = [*self._tracks[:number], track, *self._tracks[number + 1 :]]
+        return Memory(tracks, self.grid, (), self.names)
 
     def cut(self, segment: int, lead_samples: int, tail_samples: int) -> NDArray[np.float32]:
         """A segment with the sound around it, zeros beyond the ends of its file.
@@ -121,15 +149,30 @@ class Memory:
         return sound
 
 
+def _labels(own: Sequence[Track], transposed: Sequence[Track]) -> NDArray[np.int64]:
+    """Labels of all segments, (rotations, segments); SILENCE where a transposed one is not needed.
+
+    In each rotation, a transposed segment counts only if no segment of the memory's own has its
+    label: the performer's sound as it is comes first.
+    """
+    labels = np.concatenate([track.labels for track in own], axis=1)
+    if not transposed:
+        return labels
+    shifted = np.concatenate([track.labels for track in transposed], axis=1)
+    known = np.array([np.isin(row, had) for row, had in zip(shifted, labels, strict=True)])
+    return np.concatenate([labels, np.where(known, SILENCE, shifted)], axis=1)
+
+
 def build_memory(
     paths: Sequence[Path],
     labeller: Labeller,
     grid: WindowGrid,
     channels: Literal[1, 2],
     *,
-    cache_dir: Path | None = None,
+    transpose: int | None = 0,
+    cache: TrackCache | None = None,
     fingerprint: str = "",
-    progress: Callable[[Path, int, int], None] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Memory:
     """Read, cut and label audio files, or take them from the cache.
 
@@ -140,13 +183,15 @@ def build_memory(
         labeller: the shared ear and codebook; it starts afresh with every file.
         grid: at the rate of the ear.
         channels: 1 or 2.
-        cache_dir: folder for finished tracks, made if missing; None keeps them in main memory.
+        transpose: semitones up and down by which files are transposed as well, for the labels
+            that they lack themselves; None: see `semitones_of`.
+        cache: of finished tracks; None hears every file.
         fingerprint: names the ear (encoder, condenser, gate) for the cache; the codebook's
             numbers are added.
-        progress: told (path, index, count) before each file.
+        progress: told (name, index, count) before each track.
 
     Raises:
-        ValueError: no path, or a grid at another rate than the ear's.
+        ValueError: no path, a grid at another rate than the ear's, or too far a transposition.
         AudioFileError: a file that cannot be used (see `read_audio`).
     """
     if labeller.ear.sample_rate != grid.sample_rate:
@@ -154,16 +199,81 @@ def build_memory(
             f"the memory must be cut at the ear's {labeller.ear.sample_rate} Hz, got a grid at "
             f"{grid.sample_rate} Hz; build both from one configuration"
         )
-    tracks = []
+
+    def track_of(path: Path, semitones: int) -> Track:
+        return known_track(path, labeller, grid, channels, semitones, cache, fingerprint)
+
+    own: list[Track] = []
     for index, path in enumerate(paths):
         if progress:
-            progress(path, index, len(paths))
-        if cache_dir:
-            track = cached_track(path, labeller, grid, channels, cache_dir, fingerprint)
-        else:
-            track = listen_to(path, labeller, grid, channels)
-        tracks.append(track)
-    memory = Memory(tracks, grid)
+            progress(path.name, index, len(paths))
+        own.append(track_of(path, 0))
+    seconds = sum(len(track.samples) for track in own) / grid.sample_rate
+    semitones = semitones_of(transpose, seconds, labeller)
+    shifted = [(path, shift) for shift in semitones for path in paths]
+    transposed: list[Track] = []
+    for index, (path, shift) in enumerate(shifted):
+        if progress:
+            progress(f"{path.name} {shift:+d}", index, len(shifted))
+        transposed.append(track_of(path, shift))
+    if cache is not None:
+        cache.prune()
+    names = [
+        *(path.name for path in paths),
+        *(f"{path.name} {shift:+d}" for path, shift in shifted),
+    ]
+    memory = Memory(own, grid, transposed, names)
     if memory.is_silent:
         _LOG.warning("the memory is all silence and will play silence; give it a louder file")
     return memory
+
+
+def known_track(
+    path: Path,
+    labeller: Labeller,
+    grid: WindowGrid,
+    channels: Literal[1, 2],
+    semitones: int,
+    cache: TrackCache | None,
+    fingerprint: str,
+) -> Track:
+    """One track as `build_memory` has it, from the cache if it was heard before."""
+
+    def make() -> Track:
+        return listen_to(path, labeller, grid, channels, semitones)
+
+    if cache is None:
+        return make()
+    facts = (
+        *(FORMAT, content_hash(path), grid.sample_rate, grid.window_seconds, channels),
+        *(semitones, labeller.n_rotations, fingerprint, labeller.codebook.centres.tobytes()),
+    )
+    return cache.track(facts, make, str(path))
+
+
+def semitones_of(transpose: int | None, seconds: float, labeller: Labeller) -> list[int]:
+    """By how many semitones a memory is transposed, nearest first.
+
+    Args:
+        transpose: up and down, 0..MOST_SEMITONES. None: `SHORT_TRANSPOSE` for a memory of at most
+            `SHORT_SECONDS` under a key-normalised bundle, else 0.
+        seconds: length of the memory.
+        labeller: the bundle's.
+
+    Raises:
+        ValueError: `transpose` out of range, or more sound than `MOST_TRANSPOSED_SECONDS`.
+    """
+    if transpose is None:
+        is_short = labeller.n_rotations > 1 and seconds <= SHORT_SECONDS
+        transpose = SHORT_TRANSPOSE if is_short else 0
+    if not 0 <= transpose <= MOST_SEMITONES:
+        raise ValueError(
+            f"transpose must be in 0..{MOST_SEMITONES} semitones, got {transpose}; lower it"
+        )
+    if 2 * transpose * seconds > MOST_TRANSPOSED_SECONDS:
+        raise ValueError(
+            f"a memory that is transposed must stay under {MOST_TRANSPOSED_SECONDS:.0f} s in all "
+            f"its transpositions, got {seconds:.0f} s in {2 * transpose}; lower transpose, or give "
+            "a shorter memory"
+        )
+    return [shift for size in range(1, transpose + 1) for shift in (size, -size)]

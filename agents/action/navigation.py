@@ -5,6 +5,9 @@ oracle of Assayag and Dubnov 2004. Where we differ: the place with the longest c
 found exactly, by a suffix array; suffix links serve to find places that share the past; all work
 is bounded, by a number of candidates and by the clock.
 
+Labels may be meant in several rotations: the segments are the same and only their labels differ,
+so a passage goes on across a change of rotation wherever its labels still fit.
+
 Silence is skipped on both sides: a rest in the scenario is played as a rest and does not break what
 follows, and after a rest of the memory its next segment that sounds continues.
 """
@@ -14,6 +17,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
 from agents.action.passages import Passages
@@ -21,6 +25,8 @@ from agents.action.suffix_array import BREAK, DEPTH, SYMBOL_BYTES, Occurrences
 from models.alphabet import SILENCE
 
 N_DRAWS = 4093
+N_ATTACK_CANDIDATES = 16
+"""Equals among which the one with the attacks that are expected is chosen."""
 
 
 class NavigationConfig(BaseModel, frozen=True, extra="forbid"):
@@ -68,6 +74,7 @@ class _Query:
     """One choice to make: what is wanted, and where the history has led.
 
     Args:
+        passages: the memory's labels in the rotation in which the scenario is meant.
         label: the label wanted, or its substitute; the memory has it.
         pattern: the coming labels, as the suffix array reads them.
         previous: position that sounded last, or BREAK.
@@ -75,9 +82,11 @@ class _Query:
         last_heard: segments under taboo; the larger the number, the later.
         preferred: position that was foreseen, or BREAK.
         draw: decides among equals, ≥ 0.
+        attacks: expected in the parts of the window, as `_standardised`; empty if nothing is.
         deadline: when to stop, seconds.
     """
 
+    passages: Passages
     label: int
     pattern: bytes
     previous: int
@@ -85,6 +94,7 @@ class _Query:
     last_heard: dict[int, int]
     preferred: int
     draw: int
+    attacks: NDArray[np.float32]
     deadline: float
 
 
@@ -95,25 +105,36 @@ class Navigator:
     the time budget holds.
 
     Args:
-        passages: the memory's labels, indexed.
+        passages: the memory's labels, indexed, for each rotation, at least one.
         config: how to walk; may be replaced between calls.
         seed: of the choice among equals, ≥ 0.
         now: monotonic time in seconds, for the budget only.
+        attacks: strength of the attacks in the parts of each segment, (segments, parts); None if
+            the choice shall not depend on them.
     """
 
     def __init__(
-        self, passages: Passages, config: NavigationConfig, *, seed: int, now: Callable[[], float]
+        self,
+        passages: Sequence[Passages],
+        config: NavigationConfig,
+        *,
+        seed: int,
+        now: Callable[[], float],
+        attacks: NDArray[np.float32] | None = None,
     ) -> None:
         self.config = config
         self.n_over_budget = 0
         """Choices cut short by the time budget so far."""
-        self._passages = passages
         self._now = now
+        self.walk(passages, attacks)
         self._draws: list[int] = np.random.default_rng(seed).integers(2**31, size=N_DRAWS).tolist()
 
-    def walk(self, passages: Passages) -> None:
+    def walk(
+        self, passages: Sequence[Passages], attacks: NDArray[np.float32] | None = None
+    ) -> None:
         """Walk another memory from now on, in which segments have the indices they had."""
-        self._passages = passages
+        self._passages = tuple(passages)
+        self._attacks = None if attacks is None else _standardised(attacks)
 
     @property
     def history_windows(self) -> int:
@@ -146,6 +167,8 @@ class Navigator:
         history: Sequence[int],
         *,
         window: int,
+        rotation: int = 0,
+        attacks: Sequence[float] = (),
         preferred: int = SILENCE,
         leave: bool = False,
     ) -> Choice:
@@ -155,16 +178,27 @@ class Navigator:
             scenario: the labels wanted from `window` on, at least one; DEPTH of them count.
             history: segments that sounded in the windows before, oldest first, SILENCE for rests.
             window: index of the window to choose for, ≥ 0.
+            rotation: in which the scenario's labels are meant.
+            attacks: how strong attacks are expected to be in the parts of the window; among equals
+                the segment with the most similar ones is taken. Empty, or in another number of
+                parts than the memory's: any.
             preferred: taken among equals, after a continuation: what was foreseen before.
             leave: seek another passage even if this one could go on.
 
         Raises:
-            ValueError: the scenario is empty.
+            ValueError: the scenario is empty, or the memory does not have this rotation.
         """
         if not scenario:
             raise ValueError("a scenario must hold at least one label, got none; send a plan of H")
+        if not 0 <= rotation < len(self._passages):
+            raise ValueError(
+                f"rotation must be in 0..{len(self._passages) - 1}, as the memory was labelled, "
+                f"got {rotation}; label it with the bundle that plans"
+            )
         deadline = self._now() + self.config.budget_seconds
-        return self._choose(scenario, history, window, deadline, preferred, leave=leave)
+        return self._choose(
+            scenario, history, window, deadline, rotation, attacks, preferred, leave=leave
+        )
 
     def _choose(
         self,
@@ -172,15 +206,18 @@ class Navigator:
         history: Sequence[int],
         window: int,
         deadline: float,
+        rotation: int = 0,
+        attacks: Sequence[float] = (),
         preferred: int = SILENCE,
         *,
         leave: bool = False,
     ) -> Choice:
-        passages, wanted = self._passages, scenario[0]
+        passages, wanted = self._passages[rotation], scenario[0]
         if wanted == SILENCE or not passages.playable:
             return Choice(SILENCE, SILENCE, wanted, "silence", continues=False)
-        previous, continuity = self._passage_so_far(history)
+        previous, continuity = self._passage_so_far(passages, history)
         query = _Query(
+            passages=passages,
             label=passages.substitute(wanted),
             pattern=passages.pattern(scenario),
             previous=previous,
@@ -188,6 +225,7 @@ class Navigator:
             last_heard=self._last_heard(history),
             preferred=passages.position_of(preferred),
             draw=self._draws[window % N_DRAWS],
+            attacks=_standardised(np.array(attacks, dtype=np.float32)),
             deadline=deadline,
         )
         position, reason = self._best(query)
@@ -202,7 +240,7 @@ class Navigator:
 
     def _best(self, query: _Query) -> tuple[int, str]:
         """The best position found in time, and why."""
-        array, ahead = self._passages.array, query.previous + 1
+        array, ahead = query.passages.array, query.previous + 1
         following = self._match_ahead(query)
         stays = 0 if query.leaving or not following else following + self.config.continuity_bonus
         if SYMBOL_BYTES * stays >= len(query.pattern):
@@ -223,9 +261,10 @@ class Navigator:
                 return query.preferred, "scenario" if length > 1 else "jump"
             if n_shared and n_shared + self.config.context_bonus >= length:
                 return shared, "suffix"
-            for position in self._candidates(query, found):
-                if self._is_free(query, position):
-                    return position, "scenario" if length > 1 else "jump"
+            free = (p for p in self._candidates(query, found) if self._is_free(query, p))
+            equals = list(islice(free, N_ATTACK_CANDIDATES if query.attacks.any() else 1))
+            if equals:
+                return self._most_in_time(query, equals), "scenario" if length > 1 else "jump"
         if following:
             return ahead, "continuation"
         return self._least_recent(query, found), "jump"
@@ -235,21 +274,21 @@ class Navigator:
         return 0 if query.previous == BREAK else self._match(query.previous + 1, query)
 
     def _match(self, position: int, query: _Query) -> int:
-        return self._passages.array.match(position, query.pattern)
+        return query.passages.array.match(position, query.pattern)
 
     def _hurried(self, query: _Query, following: int) -> tuple[int, str]:
         """An answer in no time: the next segment if it fits, else any that has the label."""
         self.n_over_budget += 1
         if following:
             return query.previous + 1, "continuation"
-        return self._passages.some_position(query.label), "jump"
+        return query.passages.some_position(query.label), "jump"
 
     def _sharing_the_past(self, query: _Query) -> tuple[int, int]:
         """The free position with the same past that matches most of what comes, and how much."""
         best, n_best = BREAK, 0
         if query.previous == BREAK:
             return best, n_best
-        similar = self._passages.oracle.similar(query.previous + 1)
+        similar = query.passages.oracle.similar(query.previous + 1)
         for state, n_shared in islice(similar, self.config.context_candidates):
             if n_shared >= self.config.min_context and self._is_free(query, state):
                 n_matched = self._match(state, query)
@@ -257,16 +296,23 @@ class Navigator:
                     best, n_best = state, n_matched
         return best, n_best
 
+    def _most_in_time(self, query: _Query, positions: Sequence[int]) -> int:
+        """The position whose attacks are most like those expected; the first if none are."""
+        if self._attacks is None or self._attacks.shape[1:] != query.attacks.shape:
+            return positions[0]
+        segments = [query.passages.segment_at(position) for position in positions]
+        return positions[int(np.argmax(self._attacks[segments] @ query.attacks))]
+
     def _candidates(self, query: _Query, found: Occurrences) -> Iterator[int]:
-        """Positions in an order that the draw decides: one more than can be under taboo."""
+        """Positions in an order that the draw decides: more than can be under taboo."""
         n_found = found.last - found.first
         n_taboo = len(query.last_heard) + 1 + (2 * self.config.taboo if query.leaving else 0)
-        for offset in range(min(n_found, n_taboo + 1)):
-            yield self._passages.array.position(found.first + (query.draw + offset) % n_found)
+        for offset in range(min(n_found, n_taboo + N_ATTACK_CANDIDATES)):
+            yield query.passages.array.position(found.first + (query.draw + offset) % n_found)
 
     def _is_free(self, query: _Query, position: int) -> bool:
         """Whether a jump may go there: not heard lately, and not near a passage to be left."""
-        segment = self._passages.segment_at(position)
+        segment = query.passages.segment_at(position)
         if segment == SILENCE or segment in query.last_heard:
             return False
         if query.previous == BREAK:
@@ -278,12 +324,12 @@ class Navigator:
         """Where everything is under taboo: what was heard longest ago."""
         return min(
             self._candidates(query, found),
-            key=lambda position: query.last_heard.get(self._passages.segment_at(position), -1),
+            key=lambda position: query.last_heard.get(query.passages.segment_at(position), -1),
         )
 
-    def _passage_so_far(self, history: Sequence[int]) -> tuple[int, int]:
+    def _passage_so_far(self, passages: Passages, history: Sequence[int]) -> tuple[int, int]:
         """The position that sounded last (or BREAK), and for how many windows its passage runs."""
-        position_of, first, continuity = self._passages.position_of, BREAK, 0
+        position_of, first, continuity = passages.position_of, BREAK, 0
         last = BREAK
         for segment in reversed(history[-self.history_windows :]):
             position = position_of(segment)
@@ -299,3 +345,13 @@ class Navigator:
     def _last_heard(self, history: Sequence[int]) -> dict[int, int]:
         recent = history[-self.config.taboo :] if self.config.taboo else ()
         return {segment: age for age, segment in enumerate(recent) if segment != SILENCE}
+
+
+def _standardised(attacks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Without their mean and of unit length along the last axis; zeros where all is equal."""
+    if not attacks.size:
+        return attacks
+    centred = attacks - attacks.mean(axis=-1, keepdims=True)
+    length = np.linalg.norm(centred, axis=-1, keepdims=True)
+    standardised: NDArray[np.float32] = centred / np.maximum(length, 1e-9)
+    return standardised

@@ -11,6 +11,7 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
+from agents.decision.attack_forecast import AttackForecast
 from agents.decision.constraints import playable_mask
 from agents.messages import (
     SILENCE,
@@ -40,6 +41,12 @@ class DecisionConfig(BaseModel, frozen=True, extra="forbid"):
     own_past_weight: float = Field(
         default=OWN_PAST_WEIGHT, ge=0, le=1, description="w: 0 flickers, 1 sticks."
     )
+    phrase_windows: int = Field(
+        default=8,
+        ge=1,
+        le=256,
+        description="Windows that share one draw of silence: rests and phrases, no flicker.",
+    )
     silence_threshold: float | None = Field(
         default=None,
         ge=0,
@@ -55,18 +62,19 @@ class DecisionAgent:
     Args:
         model: predicts; its own from now on.
         config: how to choose.
-        playable: class ids that the memory holds.
+        playable: class ids that the memory holds, for each rotation that labels may be in.
         fallback: predicts when the model fails; its own from now on.
 
     Raises:
-        ValueError: models of different size, too short a horizon, or a foreign class id.
+        ValueError: models of different size, too short a horizon, no rotation, or a foreign class
+            id.
     """
 
     def __init__(
         self,
         model: DecisionModel,
         config: DecisionConfig,
-        playable: Collection[int],
+        playable: Sequence[Collection[int]],
         fallback: DecisionModel,
     ) -> None:
         if fallback.n_labels != model.n_labels:
@@ -80,8 +88,13 @@ class DecisionAgent:
                 f"decision.horizon must be at most {reach}, as the bundle was trained, got "
                 f"{config.horizon}; lower it or train with a longer horizon"
             )
+        if not playable:
+            raise ValueError(
+                "playable must hold the memory's class ids for at least one rotation, got none"
+            )
+        self._attacks = AttackForecast()
         self._model, self._fallback, self._config = model, fallback, config
-        self._playable = playable_mask(playable, model.n_labels)
+        self._masks = [playable_mask(labels, model.n_labels) for labels in playable]
         self._forget()
 
     def step(self, moment: Moment, inbox: Sequence[Message]) -> list[Message]:
@@ -120,7 +133,9 @@ class DecisionAgent:
         """The state before anything was heard."""
         self._model.reset()
         self._fallback.reset()
+        self._attacks.reset()
         self._newest: int | None = None  # last window observed
+        self._rotation = 0  # of the last label
         self._failed = False  # since the last plan
         self._own: dict[int, int] = {}  # label planned for each window not yet observed
         self._top_p = self._config.top_p
@@ -128,25 +143,32 @@ class DecisionAgent:
 
     def _take_in(self, heard: HeardLabel) -> list[Message]:
         """Observe a window, and those passed over before it."""
-        window, label = heard.window, heard.label
+        window, label, rotation = heard.window, heard.label, heard.rotation
         if self._newest is not None and window <= self._newest:
             return []
         answers: list[Message] = []
-        if not (label == SILENCE or 0 <= label < self._model.n_labels):
+        if not (
+            (label == SILENCE or 0 <= label < self._model.n_labels)
+            and 0 <= rotation < len(self._masks)
+        ):
+            rotation = self._rotation
             answers.append(Metric(window, "decision.foreign_label", float(label)))
             label = SILENCE
         missing = 0 if self._newest is None else window - self._newest - 1
         if missing > _LONGEST_GAP:
             self._model.reset()
             self._fallback.reset()
+            self._attacks.reset()
             missing = 0
         for gap in range(window - missing, window):
             self._observe(gap, SILENCE, _QUIET_DB, 0.0)
+            self._attacks.hear((0.0,) * len(heard.attacks))
         if missing:
             answers.append(Metric(window, "decision.windows_never_heard", float(missing)))
         self._observe(window, label, heard.energy_db, heard.onset)
+        self._attacks.hear(heard.attacks)
         self._own = {w: own for w, own in self._own.items() if w > window}
-        self._newest = window
+        self._newest, self._rotation = window, rotation
         return answers
 
     def _observe(self, window: int, label: int, energy_db: float, onset: float) -> None:
@@ -188,9 +210,15 @@ class DecisionAgent:
             label, probability = self._decide(first + ahead, prediction, ahead)
             labels.append(label)
             probabilities.append(probability)
-        if not self._playable.any():
+        if not self._masks[self._rotation].any():
             answers.append(Metric(first, "decision.nothing_playable", 1.0))
-        plan = Plan(first, tuple(labels), tuple(probabilities))
+        plan = Plan(
+            first,
+            tuple(labels),
+            tuple(probabilities),
+            self._rotation,
+            self._attacks.expect(self._config.horizon),
+        )
         self._remember(plan)
         return [plan, *answers]
 
@@ -198,22 +226,24 @@ class DecisionAgent:
         """Label of one window, and the probability that the model gave this decision."""
         config, silence = self._config, float(prediction.silence[ahead])
         if config.silence_threshold is None:
-            silent = draw_silence(silence, config.seed, window)
+            silent = draw_silence(silence, config.seed, window // config.phrase_windows)
         else:
             silent = silence >= config.silence_threshold
         if silent:
             return SILENCE, silence
         log_probabilities = prediction.log_probabilities[ahead]
         noise = gumbel_noise(config.seed, window, len(log_probabilities))
-        choice = draw_label(log_probabilities, self._top_p, self._playable, noise)
+        choice = draw_label(log_probabilities, self._top_p, self._masks[self._rotation], noise)
         if choice.reason == NOTHING_PLAYABLE:
             return SILENCE, silence
         return choice.label, (1.0 - silence) * choice.probability
 
     def _follow_memory(self, changed: MemoryChanged) -> None:
         """From now on the memory can play other labels; foreign ones are passed over."""
-        own = [label for label in changed.playable if 0 <= label < self._model.n_labels]
-        self._playable = playable_mask(own, self._model.n_labels)
+        n_labels = self._model.n_labels
+        if len(changed.playable) == len(self._masks):
+            known = [[label for label in row if 0 <= label < n_labels] for row in changed.playable]
+            self._masks = [playable_mask(labels, n_labels) for labels in known]
 
     def _remember(self, plan: Plan) -> None:
         """What we shall have played, until a newer plan says otherwise."""
@@ -239,7 +269,9 @@ class DecisionAgent:
         return []
 
 
-def build(config: DecisionConfig, bundle: Bundle, playable: Collection[int]) -> DecisionAgent:
+def build(
+    config: DecisionConfig, bundle: Bundle, playable: Sequence[Collection[int]]
+) -> DecisionAgent:
     """The agent that plays from `bundle`; the count model is its fallback.
 
     Raises:

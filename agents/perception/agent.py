@@ -52,7 +52,7 @@ class PerceptionAgent:
         return [label for window in windows if (label := self._hear(window)) is not None]
 
     def restore(self, history: Sequence[Message]) -> None:
-        """Take up the gate's reference and the place on the grid from the newest own label.
+        """Take up the gate's reference, the key and the place on the grid from the newest label.
 
         What was heard before is gone, so the first label afterwards may differ in the frames that
         reach back (186 ms); from then on all is as without the restart.
@@ -66,7 +66,7 @@ class PerceptionAgent:
             self._newest = None
             return
         newest = max(labels, key=lambda message: message.window)
-        self._labeller.restore(newest.reference_db)
+        self._labeller.restore(newest.reference_db, newest.key)
         self._newest = newest.window
 
     def _hear(self, message: AudioIn) -> HeardLabel | None:
@@ -86,6 +86,9 @@ class PerceptionAgent:
             energy_db=heard.energy_db,
             onset=heard.onset,
             reference_db=heard.reference_db,
+            rotation=heard.rotation,
+            key=heard.key,
+            attacks=heard.attacks,
         )
 
 

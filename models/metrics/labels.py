@@ -116,12 +116,33 @@ def paired_bootstrap(
             f"{differences.shape} and {groups.shape}"
         )
     members = np.unique(groups, return_inverse=True)[1]
-    sums = np.bincount(members, weights=differences)
+    sums = np.bincount(members, weights=differences).astype(np.float64)
     sizes = np.bincount(members).astype(np.float64)
+    return grouped_bootstrap(sums, sizes, seed, n_draws)
+
+
+def grouped_bootstrap(
+    sums: NDArray[np.floating], sizes: NDArray[np.floating], seed: int, n_draws: int = 2000
+) -> Interval:
+    """`paired_bootstrap` from what each group sums to.
+
+    Args:
+        sums: (groups,), differences summed over the windows of each group.
+        sizes: (groups,), windows in each, ≥ 0 and not all 0.
+        seed: of the draws.
+        n_draws: number of resamples, ≥ 1.
+    """
     draws = np.random.default_rng(seed).integers(0, len(sums), (n_draws, len(sums)))
-    means = sums[draws].sum(axis=1) / sizes[draws].sum(axis=1)
+    means = sums[draws].sum(axis=1) / np.maximum(sizes[draws].sum(axis=1), 1e-9)
     low, high = np.percentile(means, [2.5, 97.5])
-    return Interval(float(differences.mean()), float(low), float(high))
+    return Interval(float(sums.sum() / sizes.sum()), float(low), float(high))
+
+
+def mann_whitney(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
+    """Two-sided p-value that two samples come from one distribution (Mann and Whitney 1947)."""
+    from scipy.stats import mannwhitneyu
+
+    return float(mannwhitneyu(first, second, alternative="two-sided").pvalue)
 
 
 def evaluate(reference: Labels, estimate: Labels) -> dict[str, float]:

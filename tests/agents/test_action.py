@@ -28,20 +28,31 @@ def memory_of(labels, energy_db=-20.0):
     track = Track(
         samples.astype(np.float32),
         GRID.boundaries(n_segments),
-        np.array(labels, dtype=np.int64),
-        zeros,
+        np.array([labels], dtype=np.int64),
+        zeros[None],
         zeros + np.float32(energy_db),
         zeros,
+        np.zeros((n_segments, 5), dtype=np.float32),
     )
     return Memory([track], GRID)
+
+
+def agent_in_two_rotations():
+    """In rotation 1 each label of the melody is one more (5 becomes 0)."""
+    memory = memory_of(MELODY)
+    distances = np.abs(np.subtract.outer(np.arange(N_LABELS), np.arange(N_LABELS)))
+    turned = [(memory.labels[0] + rotation) % N_LABELS for rotation in (0, 1)]
+    passages = [Passages(labels, memory.starts, distances.astype(float)) for labels in turned]
+    navigator = Navigator(passages, ActionConfig(), seed=3, now=lambda: 0.0)
+    return ActionAgent(memory, navigator, ActionConfig())
 
 
 def agent_of(labels=MELODY, energy_db=-20.0, **config):
     memory = memory_of(labels, energy_db)
     distances = np.abs(np.subtract.outer(np.arange(N_LABELS), np.arange(N_LABELS)))
-    passages = Passages(memory.labels, memory.starts, distances.astype(float))
+    passages = Passages(memory.labels[0], memory.starts, distances.astype(float))
     action_config = ActionConfig(**config)
-    navigator = Navigator(passages, action_config, seed=3, now=lambda: 0.0)
+    navigator = Navigator([passages], action_config, seed=3, now=lambda: 0.0)
     return ActionAgent(memory, navigator, action_config)
 
 
@@ -307,3 +318,33 @@ def test_a_memory_of_one_window_plays_on():
 
     assert [f.segment for f in found] == [0] * 5
     assert not any(f.continues for f in found)
+
+
+def test_a_change_of_rotation_goes_on_with_the_same_passage():
+    agent = agent_in_two_rotations()
+    before = fragments(agent, Plan(0, (0, 1, 2, 3), (1.0,) * 4, rotation=0))
+    after = fragments(agent, Plan(1, (2, 3, 4, 5), (1.0,) * 4, rotation=1))
+    assert after[1].segment == before[0].segment + 1
+    assert after[1].continues
+    assert (after[1].wanted, after[1].label, after[1].rotation) == (2, 2, 1)
+
+
+def test_what_was_foreseen_for_a_number_in_another_rotation_does_not_stand():
+    agent = agent_in_two_rotations()
+    before = fragments(agent, Plan(0, (0, 1, 2, 3), (1.0,) * 4, rotation=0))
+    after = fragments(agent, Plan(1, (1, 2, 3, 4), (1.0,) * 4, rotation=1))
+    assert before[1].label == after[1].label == 1
+    assert MELODY[before[1].segment % 64] == 1
+    assert MELODY[after[1].segment % 64] == 0
+
+
+def test_a_restarted_agent_keeps_what_it_had_placed_in_a_rotation():
+    plans_said = [Plan(0, (0, 1, 2, 3), (1.0,) * 4, rotation=1)]
+    agent = agent_in_two_rotations()
+    said = fragments(agent, *plans_said)
+    again = agent_in_two_rotations()
+    again.restore(list(said.values()))
+    follow = Plan(1, (1, 2, 3, 4), (1.0,) * 4, rotation=1)
+    assert {w: f.segment for w, f in fragments(again, follow).items()} == {
+        w: f.segment for w, f in fragments(agent, follow).items()
+    } | {1: said[1].segment}

@@ -17,7 +17,7 @@ SCENARIOS = st.lists(st.integers(SILENCE, N_LABELS + 1), min_size=1, max_size=40
 
 def navigator_of(labels, starts=(0,), now=lambda: 0.0, seed=0, **config):
     passages = Passages(np.array(labels, dtype=np.int64), starts, DISTANCES)
-    return Navigator(passages, NavigationConfig(**config), seed=seed, now=now)
+    return Navigator([passages], NavigationConfig(**config), seed=seed, now=now)
 
 
 def walk(navigator, scenario, history=()):
@@ -215,3 +215,61 @@ def test_a_first_choice_matches_as_much_of_the_scenario_as_any_segment(labels, s
 @settings(deadline=None)
 def test_no_history_is_too_strange(labels, scenario, history):
     assert len(navigator_of(labels).navigate(scenario, history)) == len(scenario)
+
+
+def navigator_in_two_rotations(first, second, starts=(0,)):
+    passages = [Passages(np.array(labels), starts, DISTANCES) for labels in (first, second)]
+    return Navigator(passages, NavigationConfig(), seed=0, now=lambda: 0.0)
+
+
+def test_each_rotation_has_its_own_labels_of_the_same_segments():
+    navigator = navigator_in_two_rotations([0, 1, 2, 3], [2, 3, 0, 1])
+
+    assert navigator.choose([2, 3], [], window=0, rotation=0).segment == 2
+    assert navigator.choose([2, 3], [], window=0, rotation=1).segment == 0
+
+
+def test_a_passage_goes_on_across_a_change_of_rotation():
+    navigator = navigator_in_two_rotations([0, 1, 2, 3, 2, 3], [3, 4, 5, 0, 5, 0])
+
+    choice = navigator.choose([5, 0], [0, 1], window=0, rotation=1)
+
+    assert (choice.segment, choice.continues) == (2, True)
+    assert choice.reason == "continuation"
+
+
+def test_a_rotation_that_the_memory_has_not_is_refused():
+    with pytest.raises(ValueError, match=r"rotation must be in 0\.\.0, .* got 3"):
+        navigator_of([0, 1]).choose([0], [], window=0, rotation=3)
+
+
+def navigator_in_time(labels, attacks, seed=0):
+    passages = Passages(np.array(labels), (0,), DISTANCES)
+    return Navigator(
+        [passages], NavigationConfig(), seed=seed, now=lambda: 0.0, attacks=np.float32(attacks)
+    )
+
+
+def test_among_equals_the_one_with_the_expected_attacks_is_taken():
+    labels = [0, 5, 0, 4, 0, 3, 0]
+    attacks = [[0, 0, 0]] * 7
+    attacks[0], attacks[2], attacks[4], attacks[6] = [1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]
+    for seed in range(6):
+        navigator = navigator_in_time(labels, attacks, seed)
+        for part, segment in enumerate((0, 2, 4)):
+            expected = [0.1, 0.1, 0.1]
+            expected[part] = 0.7
+            assert navigator.choose([0], [], window=0, attacks=expected).segment == segment
+
+
+def test_the_scenario_comes_before_the_attacks():
+    navigator = navigator_in_time([0, 1, 5, 0, 2], [[1, 0], [0, 0], [0, 0], [0, 1], [0, 0]])
+    assert navigator.choose([0, 1], [], window=0, attacks=[0.0, 1.0]).segment == 0
+
+
+def test_without_expected_attacks_the_draw_decides():
+    labels, attacks = [0, 5, 0, 4, 0, 3, 0], [[1, 0]] * 7
+    plain = [navigator_of(labels, seed=s).choose([0], [], window=0).segment for s in range(8)]
+    for nothing in ((), (0.0, 0.0), (0.3, 0.3), (1.0, 0.0, 0.0)):
+        timed = [navigator_in_time(labels, attacks, s) for s in range(8)]
+        assert [n.choose([0], [], window=0, attacks=nothing).segment for n in timed] == plain

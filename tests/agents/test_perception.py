@@ -5,6 +5,7 @@ from agents.messages import SILENCE, AudioIn, HeardLabel, Tick
 from agents.musical_time import TempoMap
 from agents.perception.agent import PerceptionAgent, PerceptionConfig, build
 from models.energy_gate import EnergyGateConfig
+from models.key import KeyConfig, RunningKey
 from models.labeller import EarConfig, Labeller, build_ear
 from models.vector_quantizer import Codebook
 
@@ -17,6 +18,11 @@ NOW = TempoMap().moment(0, 0.0)
 def labeller() -> Labeller:
     centres = np.random.default_rng(0).normal(size=(8, 18))
     return Labeller(build_ear(EarConfig(), RATE, WINDOW), Codebook(centres))
+
+
+def keyed_labeller() -> Labeller:
+    plain = labeller()
+    return Labeller(plain.ear, plain.codebook, RunningKey(KeyConfig(memory_seconds=5), WINDOW))
 
 
 def sound(n_windows: int, seed: int = 0) -> np.ndarray:
@@ -136,3 +142,31 @@ def test_the_performers_gate_takes_the_place_of_the_bundles():
 def test_a_window_off_the_grid_is_refused():
     with pytest.raises(ValueError, match=r"a window must be mono and 0.25 s at 8000 Hz"):
         PerceptionAgent(labeller()).step(NOW, [AudioIn(0, np.zeros((7, 1), np.float32))])
+
+
+def test_labels_carry_the_rotation_that_they_have_offline():
+    samples = sound(40)
+    want = keyed_labeller().label_track(samples, np.arange(41) * N)
+    agent = PerceptionAgent(keyed_labeller())
+    got = [agent.step(NOW, [message])[0] for message in audio_in(samples, list(range(40)))]
+    assert [label.rotation for label in got] == want.rotations.tolist()
+    assert [label.label for label in got] == want.labels.tolist()
+    assert len(set(want.rotations.tolist())) > 1
+
+
+def test_a_restarted_agent_is_in_the_key_of_the_old_one():
+    f_sharp_major = np.array([6, 8, 10, 11, 13, 15, 17, 18]) - 9  # above A4
+    t = np.arange(N) / RATE
+    notes = np.tile(440.0 * 2 ** (f_sharp_major / 12), 5)
+    samples = np.concatenate([0.2 * np.sin(2 * np.pi * hz * t) for hz in notes])
+    heard = audio_in(samples.astype(np.float32), list(range(40)))
+    said = PerceptionAgent(keyed_labeller()).step(NOW, heard)
+    agent = PerceptionAgent(keyed_labeller())
+    agent.restore(said[26:30])  # as much as the journal is asked for
+    again = agent.step(NOW, heard[30:])
+    assert (
+        [label.rotation for label in again] == [label.rotation for label in said[30:]] == [6] * 10
+    )
+    assert [label.label for label in again[1:]] == [label.label for label in said[31:]]
+    fresh = PerceptionAgent(keyed_labeller()).step(NOW, heard[30:])
+    assert fresh[0].rotation != 6

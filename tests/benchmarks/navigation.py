@@ -61,7 +61,7 @@ def measure(kind: str, size: int, n_queries: int) -> dict[str, float]:
     start = time.perf_counter()
     passages = Passages(labels, (0,), distances)
     learn_seconds = time.perf_counter() - start
-    navigator = Navigator(passages, NavigationConfig(), seed=1, now=time.perf_counter)
+    navigator = Navigator([passages], NavigationConfig(), seed=1, now=time.perf_counter)
     queries, busy, lives, history = [], [], [], []
     for query in range(n_queries):
         scenario = labels_of(kind, QUERY_LABELS, rng).tolist()

@@ -1,5 +1,7 @@
 """Bundles: whole on disk or not there, checked when read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ import yaml
 from models.bundle import CARD_FILE, TENSOR_FILES, Bundle, BundleCard, BundleError
 from models.count_model import CountModel
 from models.decision_transformer import DecisionTransformer
+from models.key import KeyConfig
 from models.labeller import EarConfig, build_ear
 from models.transformer_config import TransformerConfig
 from models.vector_quantizer import Codebook
@@ -161,4 +164,36 @@ def test_card_that_does_not_fit_is_refused(folder, changes, message):
 def test_card_that_is_no_card_is_refused(folder, content):
     (folder / CARD_FILE).write_bytes(content)
     with pytest.raises(BundleError, match="must"):
+        Bundle.load(folder)
+
+
+def test_key_handling_survives_the_disk(tmp_path):
+    bundle = make_bundle()
+    assert not bundle.card.key_normalised
+    card = bundle.card.model_copy(update={"key_normalised": True, "key": KeyConfig(margin=0.5)})
+    replace(bundle, card=card).save(tmp_path / "turned")
+    read = Bundle.load(tmp_path / "turned").card
+    assert read.key_normalised
+    assert read.key == KeyConfig(margin=0.5)
+
+
+def test_a_card_from_before_keys_is_not_normalised(folder):
+    content = yaml.safe_load((folder / CARD_FILE).read_text())
+    del content["key_normalised"], content["key"]
+    (folder / CARD_FILE).write_text(yaml.safe_dump(content))
+    assert not Bundle.load(folder).card.key_normalised
+
+
+def test_a_bundle_that_is_not_normalised_hears_without_a_key(folder):
+    assert Bundle.load(folder).labeller(22050, 0.25).n_rotations == 1
+
+
+def test_a_key_normalised_bundle_follows_the_key_as_its_card_says(folder):
+    change_card(folder, key_normalised=True, key={"memory_seconds": 7.0})
+    assert Bundle.load(folder).labeller(22050, 0.25).n_rotations == 12
+
+
+def test_a_card_with_a_key_that_cannot_be_is_refused(folder):
+    change_card(folder, key={"memory_seconds": -1})
+    with pytest.raises(BundleError, match=r"key\.memory_seconds"):
         Bundle.load(folder)

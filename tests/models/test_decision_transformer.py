@@ -14,13 +14,20 @@ TINY = TransformerConfig(n_layers=2, n_heads=2, width=16, dropout=0.2, context=6
 K, H = 5, 3
 
 
-@pytest.fixture
-def network():
-    net = DecisionTransformer(TINY, K, H)
+@pytest.fixture(params=["plain", "told"])
+def network(request):
+    config = TINY
+    if request.param == "told":  # the shift, what counting expects; and activity foreseen
+        more = {"shift_input": True, "counted": True, "activity": True}
+        config = TINY.model_copy(update=more)
+    net = DecisionTransformer(config, K, H)
     net.initialise(torch.Generator().manual_seed(0))
     with torch.no_grad():
         for weight in net.parameters():  # far from the flat start, so that differences show
             weight.mul_(8.0 if weight.ndim == 2 else 1.0)
+        if config.counted:
+            net.heard_table.normal_(generator=torch.Generator().manual_seed(1))
+            net.own_table[:-1].normal_(generator=torch.Generator().manual_seed(2))
     return net.requires_grad_(False)
 
 
@@ -43,8 +50,11 @@ def test_cached_reading_equals_the_uncached_one_also_beyond_the_context(network,
     for t in range(windows):
         live.observe(int(heard[t]), int(own[t]), *fields[t].tolist())
         for weight, past in ((1.0, own), (0.0, torch.full_like(own, HIDDEN))):
-            labels, silence = network(heard[None], past[None], fields[None])
+            labels, silence, activity = network(heard[None], past[None], fields[None])
             prediction = live.predict(weight)
+            if activity is not None:
+                expected = activity[0, t] * network.answer_scale + network.answer_mean
+                np.testing.assert_allclose(prediction.activity, expected, rtol=1e-4)
             np.testing.assert_allclose(
                 prediction.log_probabilities, labels[0, t].log_softmax(-1), atol=1e-5
             )
@@ -53,9 +63,9 @@ def test_cached_reading_equals_the_uncached_one_also_beyond_the_context(network,
 
 def test_nothing_later_changes_an_earlier_prediction(network):
     heard, own, fields = performance(12)
-    before, _ = network(heard[None], own[None], fields[None])
+    before, *_ = network(heard[None], own[None], fields[None])
     heard[8], own[8], fields[8] = (heard[8] + 1) % K, 0, 3.0
-    after, _ = network(heard[None], own[None], fields[None])
+    after, *_ = network(heard[None], own[None], fields[None])
     torch.testing.assert_close(before[:, :8], after[:, :8])
     assert not torch.allclose(before[:, 8:], after[:, 8:])
 
@@ -64,9 +74,9 @@ def test_one_layer_sees_exactly_its_context():
     net = DecisionTransformer(TINY.model_copy(update={"n_layers": 1}), K, H)
     net.initialise(torch.Generator().manual_seed(1))
     heard, own, fields = performance(12)
-    before, _ = net(heard[None], own[None], fields[None])
+    before, *_ = net(heard[None], own[None], fields[None])
     heard[2] = (heard[2] + 1) % K
-    after, _ = net(heard[None], own[None], fields[None])
+    after, *_ = net(heard[None], own[None], fields[None])
     changed = (before != after).flatten(2).any(-1)[0]
     assert changed.tolist() == [False] * 2 + [True] * 6 + [False] * 4
 
@@ -135,7 +145,7 @@ def test_reset_forgets_the_performance(network):
 
 
 def test_stored_weights_give_the_same_predictions(network):
-    again = DecisionTransformer(TINY, K, H)
+    again = DecisionTransformer(network.config, K, H)
     again.load_arrays(network.arrays())
     heard, own, fields = performance(9)
     for a, b in zip(
@@ -143,19 +153,19 @@ def test_stored_weights_give_the_same_predictions(network):
         again(heard[None], own[None], fields[None]),
         strict=True,
     ):
-        assert torch.equal(a, b)
+        assert a is b is None or torch.equal(a, b)
 
 
 def test_listed_weight_shapes_are_those_of_the_network(network):
     shapes = {name: tuple(w.shape) for name, w in network.state_dict().items()}
-    assert weight_shapes(TINY, K, H) == shapes
+    assert weight_shapes(network.config, K, H) == shapes
 
 
 def test_weights_of_another_network_are_refused(network):
     with pytest.raises(ValueError, match="weights must fit the network of the config"):
-        DecisionTransformer(TINY, K + 1, H).load_arrays(network.arrays())
+        DecisionTransformer(network.config, K + 1, H).load_arrays(network.arrays())
     with pytest.raises(ValueError, match=r"'heard_embedding.weight' must have shape \(7, 16\)"):
-        LiveTransformer(TINY, K + 1, H, network.arrays())
+        LiveTransformer(network.config, K + 1, H, network.arrays())
 
 
 def test_missing_foreign_and_broken_weights_are_named(network):
@@ -169,7 +179,7 @@ def test_missing_foreign_and_broken_weights_are_named(network):
         (missing, "'final_norm.weight', which is missing"),
     ):
         with pytest.raises(ValueError, match=message):
-            LiveTransformer(TINY, K, H, changed)
+            LiveTransformer(network.config, K, H, changed)
 
 
 def test_initial_weights_follow_from_the_seed_alone():

@@ -4,7 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.descriptors import Descriptors
-from models.key import N_KEYS, KeyConfig, RunningKey, key_scores, rotation_of
+from models.key import (
+    N_KEYS,
+    NO_KEY,
+    KeyConfig,
+    KeyState,
+    RunningKey,
+    key_scores,
+    rotation_of,
+)
 
 C_MAJOR = np.array([1, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0], np.float32)
 SCALE = np.array([3, 0, 1, 0, 2, 1, 0, 2, 0, 1, 0, 1], np.float32)
@@ -121,3 +129,38 @@ def test_wrong_shapes_and_lengths_are_refused():
         key().hear(np.zeros(18, np.float32))
     with pytest.raises(ValueError, match="above 0"):
         RunningKey(KeyConfig(), 0.0)
+
+
+def test_a_key_taken_up_again_goes_on_as_if_it_had_never_stopped():
+    rng = np.random.default_rng(0)
+    chroma = np.concatenate([rng.random((40, 12)) + SCALE, rng.random((60, 12)) + F_SHARP])
+    whole, second = key(memory_seconds=10), key(memory_seconds=10)
+    keys = whole.follow(chroma, np.zeros(100, bool)).tolist()
+    assert len(set(keys)) > 1
+    for cut in (0, 1, 45, 50):
+        first = key(memory_seconds=10)
+        first.follow(chroma[:cut], np.zeros(cut, bool))
+        second.restore(first.state)
+        assert [second.hear(one) for one in chroma[cut:]] == keys[cut:]
+
+
+def test_the_rotation_is_that_of_the_key_and_nothing_before_there_is_one():
+    running = key()
+    assert (running.rotation, running.state) == (0, NO_KEY)
+    hear(running, F_SHARP, 4)
+    assert running.rotation == rotation_of(6) == 6
+
+
+@pytest.mark.parametrize(
+    ("state", "rule"),
+    [
+        ({"chroma": (1.0,) * 11}, "12 finite numbers"),
+        ({"chroma": (float("nan"),) * 12}, "12 finite numbers"),
+        ({"chroma": (-1.0,) * 12}, "12 finite numbers"),
+        ({"key": 24}, r"key must be in 0\.\.23"),
+        ({"led": -1}, "led at least 0"),
+    ],
+)
+def test_a_state_that_no_key_could_have_is_refused(state, rule):
+    with pytest.raises(ValueError, match=rule):
+        KeyState(**state)

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from corpus.segmentation import WindowGrid, exact_seconds
 from models.alphabet import SILENCE
+from models.descriptors import rotate_features
 from models.energy_gate import EnergyGateConfig
+from models.key import KeyConfig, RunningKey, rotation_of
 from models.labeller import EarConfig, Labeller, build_ear
 from models.vector_quantizer import Codebook
 
@@ -228,3 +230,85 @@ def test_labelling_waits_for_none_of_the_heavy_libraries():
     )
     heavy = {"librosa", "numba", "sklearn", "torch", "scipy"}
     assert not heavy & set(loaded.stdout.split())
+
+
+def keyed(labeller, **config):
+    ear = build_ear(EarConfig(), RATE, WINDOW)
+    return Labeller(ear, labeller.codebook, RunningKey(KeyConfig(**config), WINDOW))
+
+
+def transposed(chords, semitones):
+    return [[pitch + semitones for pitch in chord] for chord in chords]
+
+
+def test_live_labels_equal_offline_labels_with_the_key_too(play, chords):
+    tune = chords(30, 6)
+    sound = play([*tune, *transposed(tune, 5)], 0.43, RATE)
+    plain, boundaries = labeller_for(sound)
+    labeller = keyed(plain, memory_seconds=4)
+    offline = labeller.label_track(sound, boundaries)
+    labeller.reset()
+    live = [labeller.push(sound[a:b]) for a, b in pairwise(boundaries)]
+    assert [one.label for one in live] == offline.labels.tolist()
+    assert [one.rotation for one in live] == offline.rotations.tolist()
+    assert len(set(offline.rotations.tolist())) > 1
+
+
+def test_labels_are_those_of_features_turned_by_the_key_up_to_the_window(play, chords):
+    sound = play(transposed(chords(30, 6), 3), 0.43, RATE)
+    plain, boundaries = labeller_for(sound)
+    got = keyed(plain).label_track(sound, boundaries)
+    silent = np.zeros(len(got.labels), bool)
+    keys = RunningKey(KeyConfig(), WINDOW).follow(got.features[:, :12], silent)
+    turned = [rotate_features(f, rotation_of(k)) for f, k in zip(got.features, keys, strict=True)]
+    assert got.labels.tolist() == plain.codebook.assign(np.array(turned))[0].tolist()
+    assert got.rotations[-1] == rotation_of(3)
+
+
+def test_the_same_music_in_another_key_gets_the_same_labels(play, chords):
+    tune = chords(60, 7)
+    plain, boundaries = labeller_for(play(tune, 0.5, RATE))
+    sounds = [play(transposed(tune, n), 0.5, RATE) for n in (0, 2, -3)]
+    here, up, down = [keyed(plain).label_track(s, boundaries).labels[40:] for s in sounds]
+    other = plain.label_track(sounds[1], boundaries).labels[40:]
+    assert np.mean(here == up) > 0.75
+    assert np.mean(here == down) > 0.75
+    assert np.mean(here == other) < 0.4  # without the key
+
+
+def test_a_memory_is_labelled_in_twelve_rotations_as_its_transpositions_would_be(play, chords):
+    tune = chords(40, 8)
+    sound = play(tune, 0.5, RATE)
+    plain, boundaries = labeller_for(sound)
+    got = keyed(plain).label_in_all_rotations(sound, boundaries)
+    assert got.labels.shape == got.distances.shape == (12, len(boundaries) - 1)
+    assert got.labels[0].tolist() == plain.label_track(sound, boundaries).labels.tolist()
+    higher = plain.label_track(play(transposed(tune, 2), 0.5, RATE), boundaries)
+    assert np.mean(got.labels[2] == higher.labels) > 0.75
+    assert np.mean(got.labels[0] == higher.labels) < 0.4
+
+
+def test_without_a_key_a_memory_is_labelled_once(tune):
+    labeller, boundaries = labeller_for(tune)
+    got, want = (
+        labeller.label_in_all_rotations(tune, boundaries),
+        labeller.label_track(tune, boundaries),
+    )
+    assert got.labels.tolist() == [want.labels.tolist()]
+    assert got.distances.tobytes() == want.distances.tobytes()
+    assert not want.rotations.any()
+
+
+def test_what_has_no_key_is_not_turned():
+    rng = np.random.default_rng(0)
+    grid = WindowGrid(RATE, exact_seconds(WINDOW))
+    labeller = Labeller(
+        build_ear(EarConfig(), RATE, WINDOW),
+        Codebook(rng.normal(size=(8, 18))),
+        RunningKey(KeyConfig(margin=0.5), WINDOW),
+    )
+    drums = np.zeros(4 * RATE, np.float32)
+    assert not labeller.label_track(drums, grid.boundaries(16)).rotations.any()
+    drums[:: RATE // 4] = 0.5  # clicks: whatever key they seem to be in, it stays
+    rotations = labeller.label_track(drums, grid.boundaries(16)).rotations
+    assert len(set(rotations.tolist())) == 1

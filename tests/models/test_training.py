@@ -147,20 +147,34 @@ def test_nothing_to_train_on_is_refused():
 def test_crops_overlap_and_hide_own_past_at_all_rates(make_song):
     split = split_songs([make_song()], TINY.context, 0)
     config = QUICK.model_copy(update={"batch_size": 400})
-    _, own, _, answer = draw_crops(split.train, config, np.random.default_rng(0))
-    hidden = (own == HIDDEN).float().mean(dim=1).numpy()
-    assert 0.2 < (hidden == 1).mean() < 0.4
+    crops = draw_crops(split.train, config, np.random.default_rng(0), shifts=False)
+    hidden = (crops.own == HIDDEN).float().mean(dim=1).numpy()
+    assert 0.4 < (hidden == 1).mean() < 0.65
     assert hidden.min() < 0.1
-    assert ((own == HIDDEN) | (own == answer)).all()
+    assert (crops.shift == 1).all()
+    assert ((crops.own == HIDDEN) | (crops.own == crops.answer)).all()
+
+
+def test_own_past_is_that_of_the_window_before_the_predicted_one(make_song):
+    split = split_songs([make_song()], TINY.context, 0)
+    config = QUICK.model_copy(update={"batch_size": 400, "online_share": 0.4})
+    crops = draw_crops(split.train, config, np.random.default_rng(0), shifts=True)
+    for shift, share in ((0, 0.3), (1, 0.4), (2, 0.3)):
+        chosen = crops.shift == shift
+        assert chosen.float().mean() == pytest.approx(share, abs=0.1)
+        own, answer = crops.own[chosen], crops.answer[chosen]
+        read = own[:, 1:-1] != HIDDEN
+        assert (own[:, 1:-1] == answer[:, shift : shift + own.shape[1] - 2])[read].all()
+        assert read.any()
 
 
 def test_crops_longer_than_the_song_are_padded_and_padding_is_not_learned(make_song):
     split = split_songs([make_song(n_windows=30)], TINY.context, 0)
-    heard, _, _, answer = draw_crops(split.train, QUICK, np.random.default_rng(0))
+    crops = draw_crops(split.train, QUICK, np.random.default_rng(0), shifts=False)
     length = len(split.train[0].heard)
-    assert heard.shape == (8, 32)
-    assert (answer[:, length:] == -100).all()
-    assert (answer[:, :length] != -100).all()
+    assert crops.heard.shape == (8, 32)
+    assert (crops.answer[:, length:] == -100).all()
+    assert (crops.answer[:, :length] != -100).all()
 
 
 def test_fields_are_normalised_to_the_material(make_song):

@@ -81,7 +81,14 @@ MESSAGES: dict[type, st.SearchStrategy[StreamMessage]] = {
     Feedback: st.builds(Feedback, int64, text, text, text, text),
     Clip: st.builds(Clip, int64, text, text, number),
     MemoryChanged: st.builds(
-        MemoryChanged, int64, text, text, int64, int64, st.lists(int64).map(tuple), text
+        MemoryChanged,
+        int64,
+        text,
+        text,
+        int64,
+        int64,
+        st.lists(st.lists(int64).map(tuple)).map(tuple),
+        text,
     ),
     EvolutionState: st.builds(
         EvolutionState, *[int64] * 2, *[st.none() | number] * 3, *[int64] * 4, text
@@ -278,7 +285,7 @@ def test_numbers_from_numpy_travel_as_plain_numbers():
     said = HeardLabel(np.int64(3), np.int64(2), np.float32(0.5), np.float64(-3), 0.0, -40)
     heard = decode(frames_of(said), received=0.0).message
     assert heard == HeardLabel(3, 2, 0.5, -3.0, 0.0, -40.0)
-    assert {type(value) for value in dataclasses.astuple(heard)} == {int, float}
+    assert {type(value) for value in dataclasses.astuple(heard)[:7]} == {int, float}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The decision agent: what it observes, what it plans, how it degrades and restarts."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ class Scripted:
 
 
 def agent_of(model=None, config=CONFIG, playable=ALL, fallback=None):
-    return DecisionAgent(model or Scripted(), config, playable, fallback or Scripted((3, 3, 3)))
+    return DecisionAgent(model or Scripted(), config, [playable], fallback or Scripted((3, 3, 3)))
 
 
 def heard(window, label=0):
@@ -247,7 +248,7 @@ def real_agent(seed=0):
     arrays = {n: a * (10 if a.ndim == 2 else 1) for n, a in network.arrays().items()}
     counts = LiveCounts(CountModel.fit([], [], K, H))
     model = LiveTransformer(config, K, H, arrays)
-    return DecisionAgent(model, DecisionConfig(horizon=H, seed=seed), ALL, counts)
+    return DecisionAgent(model, DecisionConfig(horizon=H, seed=seed), [ALL], counts)
 
 
 def played_through(agent, windows, labels):
@@ -302,3 +303,76 @@ def test_fallback_of_another_alphabet_is_refused():
 def test_unknown_key_of_the_config_is_refused():
     with pytest.raises(ValueError, match="Extra inputs are not permitted"):
         DecisionConfig(nucleus=0.8)
+
+
+def in_rotation(window, rotation, label=0):
+    return HeardLabel(window, label, 0.1, -20.0, 0.5, -20.0, rotation)
+
+
+def rotating_agent(playable):
+    return DecisionAgent(Scripted(sharpness=0.0), CONFIG, playable, Scripted((3, 3, 3)))
+
+
+def test_a_plan_is_meant_in_the_rotation_of_the_newest_label():
+    agent = rotating_agent([ALL] * 12)
+    (plan,) = plans(step(agent, in_rotation(0, 3), in_rotation(1, 7)))
+    assert plan.rotation == 7
+
+
+def test_what_is_playable_follows_the_rotation():
+    agent = rotating_agent([{rotation % K} for rotation in range(12)])
+    for window in range(24):
+        (plan,) = plans(step(agent, in_rotation(window, window % 12)))
+        assert plan.labels == (window % 12 % K,) * H
+
+
+def test_a_rotation_in_which_nothing_is_playable_is_silent_and_says_so():
+    agent = rotating_agent([ALL, frozenset()])
+    answer = step(agent, in_rotation(0, 1))
+    assert plans(answer)[0].labels == (SILENCE,) * H
+    assert metrics(answer) == {"decision.nothing_playable": 1.0}
+    assert SILENCE not in plans(step(agent, in_rotation(1, 0)))[0].labels
+
+
+def test_a_rotation_that_the_memory_was_not_labelled_in_counts_as_foreign():
+    agent = rotating_agent([ALL])
+    answer = step(agent, in_rotation(0, 5))
+    assert metrics(answer) == {"decision.foreign_label": 0.0}
+    assert plans(answer)[0].rotation == 0
+
+
+def test_a_restarted_agent_plans_in_the_rotation_it_was_in():
+    agent = rotating_agent([ALL] * 12)
+    agent.restore([in_rotation(4, 9)])
+    (plan,) = plans(step(agent, in_rotation(5, 9)))
+    assert plan.rotation == 9
+
+
+def test_a_memory_without_rotations_is_refused():
+    with pytest.raises(ValueError, match="at least one rotation, got none"):
+        rotating_agent([])
+
+
+def test_a_plan_says_when_attacks_are_expected():
+    agent = agent_of()
+    for window in range(20):
+        attacks = (0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+        message = HeardLabel(window, 0, 0.1, -20.0, 0.5, -20.0, attacks=attacks)
+        (plan,) = plans(step(agent, message))
+    assert plan.attacks == (attacks,) * H
+    again = agent_of()
+    again.restore([replace(message, window=w) for w in range(20)])
+    (plan,) = plans(step(again, replace(message, window=20)))
+    assert plan.attacks == (attacks,) * H
+
+
+def test_silence_is_drawn_once_for_a_phrase():
+    model = Scripted(silence=0.5)
+    agent = agent_of(model, DecisionConfig(horizon=H, phrase_windows=8))
+    rests = []
+    for window in range(400):
+        (plan,) = plans(step(agent, heard(window)))
+        rests.append(plan.labels[0] == SILENCE)
+    phrases = np.array(rests[7:-1]).reshape(-1, 8)  # the plan after window 7 begins at 8
+    assert all(len(set(phrase)) == 1 for phrase in phrases)
+    assert 0.3 < phrases.mean() < 0.7

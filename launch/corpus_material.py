@@ -1,0 +1,323 @@
+"""From imported corpora to labelled pairs: what a training on many songs learns from.
+
+Every song stays on the side of the split that its manifest gives it. Each ordered pair of its
+parts is a block: the guide is heard, the other answers, both turned by the guide's running key.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from corpus.manifest import (
+    CorpusManifest,
+    ManifestError,
+    Role,
+    SongRecord,
+    load_features,
+    load_manifest,
+)
+from corpus.voices import name_seed
+from launch.train_material import Material, alphabet_size
+from launch.train_settings import TrainSettings
+from models.alphabet import SILENCE
+from models.key import KeyConfig
+from models.key_normalisation import answered_under, guide_rotations, turn, write_labels
+from models.labeller import EarConfig
+from models.paired_labels import Block, Split
+from models.vector_quantizer import Codebook
+
+MOST_PAIRS: Final = 6
+"""Pairs of parts taken from one song, drawn if it has more: no song outweighs the others."""
+MOST_WINDOWS: Final = 24_000
+"""Windows that a codebook is fitted on; more change nothing and take longer."""
+FEWEST_WINDOWS: Final = 40
+"""Windows that a song must have."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeardPart:
+    """One part as the ear heard it, W windows.
+
+    Args:
+        features: (W, D) float32.
+        silent: (W,) bool.
+        fields: (W, 2) float32, energy in dB and onset strength.
+        rotations: (W,) int64, by which it is turned when it is the guide.
+    """
+
+    features: NDArray[np.float32]
+    silent: NDArray[np.bool_]
+    fields: NDArray[np.float32]
+    rotations: NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class CorpusSong:
+    """One song of a corpus, before there is an alphabet.
+
+    Args:
+        name: with the name of its collection in front.
+        collection: which it came from.
+        role: its side of the split.
+        parts: by name.
+        pairs: ordered, guide first.
+        sources: content hash of every source file.
+    """
+
+    name: str
+    collection: str
+    role: Role
+    parts: dict[str, HeardPart]
+    pairs: list[tuple[str, str]]
+    sources: dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class HeardCorpora:
+    """All songs of some corpora, heard with one ear on one grid.
+
+    Args:
+        songs: in the order of the corpora and of their names.
+        window_seconds: Δ.
+        sample_rate: of the audio heard, Hz.
+        key: how the running key of the guide follows; None if nothing is turned.
+        notices: what the user should know, one sentence each.
+    """
+
+    songs: list[CorpusSong]
+    window_seconds: float
+    sample_rate: int
+    key: KeyConfig | None
+    notices: list[str]
+
+    def with_role(self, role: Role) -> list[CorpusSong]:
+        """The songs on one side of the split."""
+        return [song for song in self.songs if song.role == role]
+
+
+def hear_corpora(
+    folders: Sequence[Path],
+    window_seconds: float,
+    key: KeyConfig | None,
+    ear: EarConfig,
+    on_song: Callable[[str], None] = lambda _: None,
+) -> HeardCorpora:
+    """Read the features of all usable songs, and follow the key of every part.
+
+    Args:
+        folders: imported corpora, one or more.
+        window_seconds: Δ; every corpus must have been imported with it.
+        key: how the running key follows; None leaves labels as they sound.
+        ear: whose features are wanted.
+        on_song: told the name of every song read.
+
+    Raises:
+        ManifestError: no corpus, an empty one, corpora that do not fit each other or the ear, or
+            too few songs for a split.
+    """
+    manifests = [load_manifest(folder) for folder in folders]
+    _check_alike(folders, manifests, ear)
+    notices: list[str] = []
+    songs: list[CorpusSong] = []
+    seen: dict[str, str] = {}  # content of a part → the song that it was first met in
+    for folder, manifest in zip(folders, manifests, strict=True):
+        earlier = dict(seen)
+        for record in manifest.used:
+            again = {earlier[one.content] for one in record.parts if one.content in earlier}
+            if again:
+                notices.append(
+                    f"{folder.name}/{record.name} is left out: it shares a part with "
+                    f"{min(again)} of another corpus."
+                )
+                continue
+            seen |= {one.content: f"{folder.name}/{record.name}" for one in record.parts}
+            song = _hear_song(folder, record, window_seconds, key)
+            if len(next(iter(song.parts.values())).silent) >= FEWEST_WINDOWS:
+                songs.append(song)
+            else:
+                notices.append(f"{song.name} is left out: it is shorter than 40 windows.")
+            on_song(song.name)
+    heard = HeardCorpora(songs, window_seconds, manifests[0].settings.sample_rate, key, notices)
+    missing = [role for role in ("train", "validation", "test") if not heard.with_role(role)]
+    if missing:
+        raise ManifestError(
+            f"a training on corpora needs a song to train on, one to stop by and one to report on, "
+            f"got none for {' and '.join(missing)} among {len(songs)} usable songs; import at "
+            "least three songs"
+        )
+    return heard
+
+
+def _check_alike(
+    folders: Sequence[Path], manifests: Sequence[CorpusManifest], ear: EarConfig
+) -> None:
+    """Refuse corpora that are empty, or were not heard alike."""
+    first = manifests[0].settings
+    for folder, manifest in zip(folders, manifests, strict=True):
+        settings = manifest.settings
+        if not manifest.used:
+            raise ManifestError(
+                f"{folder} must hold songs that can be used, got none of {len(manifest.songs)}; "
+                "look into its manifest.json for the reasons"
+            )
+        for what, here, there in (
+            ("sample rate", f"{settings.sample_rate} Hz", f"{first.sample_rate} Hz"),
+            ("ear", settings.ear, first.ear),
+        ):
+            if here != there:
+                raise ManifestError(
+                    f"corpora learned from together must have one {what}, got {there} in "
+                    f"{folders[0]} and {here} in {folder}; import one of them again"
+                )
+        if not settings.ear.startswith(ear.encoder):
+            raise ManifestError(
+                f"{folder} must be heard by the encoder {ear.encoder}, got features of "
+                f"{settings.ear or 'none'}; import it again"
+            )
+
+
+def _hear_song(
+    folder: Path, record: SongRecord, window_seconds: float, key: KeyConfig | None
+) -> CorpusSong:
+    parts = {}
+    wanted = {name for pair in record.pairs for name in pair}
+    for name, fields in load_features(folder, record, window_seconds).items():
+        if name not in wanted:
+            continue
+        features = np.asarray(fields["features"], dtype=np.float32)
+        silent = np.asarray(fields["silent"], dtype=np.bool_)
+        levels = np.stack([fields["energy_db"], fields["onset"]], axis=1).astype(np.float32)
+        rotations = np.zeros(len(silent), dtype=np.int64)
+        if key is not None:
+            rotations = guide_rotations(features, silent, key, window_seconds)
+        parts[name] = HeardPart(features, silent, levels, rotations)
+    pairs = record.pairs
+    if len(pairs) > MOST_PAIRS:
+        draw = np.random.default_rng(name_seed(record.name)).permutation(len(pairs))
+        pairs = [pairs[index] for index in sorted(draw[:MOST_PAIRS])]
+    ordered = [pair for a, b in pairs for pair in ((a, b), (b, a))]
+    assert record.role is not None  # a usable song is on one side
+    name = f"{folder.name}/{record.name}"
+    return CorpusSong(name, folder.name, record.role, parts, ordered, record.sources)
+
+
+def fit_codebook(heard: HeardCorpora, alphabet: int, seed: int) -> tuple[Codebook, list[str]]:
+    """An alphabet from the training songs, heard and answering, and a notice if it is smaller.
+
+    Args:
+        heard: the songs.
+        alphabet: K wished for.
+        seed: of the draw of windows and of the centres.
+
+    Raises:
+        SettingsError: too little sound for two classes.
+    """
+    rows = []
+    for song in heard.with_role("train"):
+        for guide, answer in song.pairs:
+            a, b = song.parts[guide], song.parts[answer]
+            rows.append(turn(a.features, a.rotations)[~a.silent])
+            rows.append(turn(b.features, answered_under(a.rotations))[~b.silent])
+    sounding = np.concatenate(rows)
+    if len(sounding) > MOST_WINDOWS:
+        chosen = np.random.default_rng(seed).permutation(len(sounding))[:MOST_WINDOWS]
+        sounding = sounding[np.sort(chosen)]
+    size, notices = alphabet_size(sounding, alphabet)
+    return Codebook.fit(sounding, size, seed), notices
+
+
+def label_pairs(heard: HeardCorpora, codebook: Codebook) -> Split:
+    """Every ordered pair of every song as one block of its whole length, on its side.
+
+    Args:
+        heard: the songs.
+        codebook: the alphabet.
+    """
+    sides: dict[str, list[Block]] = {"train": [], "validation": [], "test": []}
+    for song in heard.songs:
+        guides = {
+            name: write_labels(p.features, p.silent, p.rotations, codebook)
+            for name, p in song.parts.items()
+        }
+        written: dict[tuple[str, bytes], NDArray[np.int64]] = {}
+        for guide, answer in song.pairs:
+            a, b = song.parts[guide], song.parts[answer]
+            rotations = answered_under(a.rotations)
+            place = (answer, rotations.tobytes())  # guides of one key share the work
+            if place not in written:
+                written[place] = write_labels(b.features, b.silent, rotations, codebook)
+            block = Block(song.name, 0, 0, guides[guide], a.fields, written[place], b.fields)
+            if (block.answer != SILENCE).any():
+                sides[song.role].append(block)
+    roles = [tuple(sides[role]) for role in ("train", "validation", "test")]
+    return Split(roles[0], roles[1], roles[2], "song")
+
+
+def corpus_material(
+    folders: Sequence[Path], settings: TrainSettings, on_song: Callable[[str], None]
+) -> Material:
+    """Labelled pairs of imported corpora.
+
+    Args:
+        folders: imported corpora.
+        settings: window, alphabet wished for, ear, key.
+        on_song: told the name of every song read.
+
+    Raises:
+        ManifestError: as in `hear_corpora`.
+        SettingsError: too little sound.
+    """
+    key = settings.key if settings.key_normalised else None
+    heard = hear_corpora(folders, settings.window_seconds, key, settings.ear, on_song)
+    codebook, notices = fit_codebook(heard, settings.alphabet, settings.seed)
+    split = label_pairs(heard, codebook)
+    collections = sorted({song.collection for song in heard.songs})
+    about = {
+        "corpora": {
+            name: {
+                role: sum(s.collection == name and s.role == role for s in heard.songs)
+                for role in ("train", "validation", "test")
+            }
+            for name in collections
+        },
+        "key": "running" if settings.key_normalised else "none",
+    }
+    return Material(
+        split,
+        codebook,
+        {song.name: song.sources for song in heard.songs},
+        heard.notices + notices,
+        sum(len(part.silent) for song in heard.songs for part in song.parts.values()),
+        heard.sample_rate,
+        key,
+        about,
+    )
+
+
+def drawn(blocks: Sequence[Block], most_windows: int, seed: int) -> tuple[Block, ...]:
+    """Some of the blocks, at most about `most_windows` windows: songs by turns, in their order.
+
+    Args:
+        blocks: of any songs.
+        most_windows: that all drawn blocks have together; the first is always drawn.
+        seed: of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    turns: dict[str, int] = {}
+    places = []
+    for index in rng.permutation(len(blocks)):
+        turn = turns.get(blocks[index].song, 0)
+        turns[blocks[index].song] = turn + 1
+        places.append((turn, int(index)))
+    chosen: list[int] = []
+    total = 0
+    for _, index in sorted(places, key=lambda place: place[0]):
+        if chosen and total + len(blocks[index].heard) > most_windows:
+            break
+        chosen.append(index)
+        total += len(blocks[index].heard)
+    return tuple(blocks[index] for index in sorted(chosen))

@@ -1,0 +1,233 @@
+"""One cell of the paired-tracks table: a configuration and a seed, trained and measured.
+
+Labels of a configuration are made once and kept (`labels/NAME.safetensors`); each cell keeps its
+figures and weights (`cells/NAME-SEED.json`). A command that was stopped goes on with the rest.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from corpus.manifest import write_atomically
+from launch.corpus_material import HeardCorpora, drawn, fit_codebook, label_pairs
+from launch.train_settings import TrainSettings
+from models.count_model import CountModel
+from models.heard_history import codes_of, with_history
+from models.paired_labels import Block, Split
+from models.regeneration_table import measure_systems
+from models.training import fit, load_best, start
+from models.vector_quantizer import Codebook
+
+Cell = dict[str, Any]
+ROLES: Final = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Window and alphabet, as the paper names them.
+
+    Args:
+        window_seconds: Δ.
+        alphabet: K.
+    """
+
+    window_seconds: float
+    alphabet: int
+
+    @property
+    def name(self) -> str:
+        """Such as `0.5s_A64`."""
+        return f"{self.window_seconds:g}s_A{self.alphabet}"
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is spent on one cell.
+
+    Args:
+        settings: of ours, but for window, alphabet and seed.
+        judged_windows: windows of held-out songs that are judged, about.
+        measure: which side of the split is measured: "test", or "validation" for design choices.
+    """
+
+    settings: TrainSettings
+    judged_windows: int
+    measure: str
+
+
+def labels_of(
+    configuration: Configuration, out: Path, heard: Callable[[], HeardCorpora]
+) -> tuple[Split, Codebook]:
+    """The labelled pairs of a configuration and its alphabet, from disk if they were made before.
+
+    Args:
+        configuration: which.
+        out: folder of the table.
+        heard: gives the songs if they are needed.
+    """
+    path = out / "labels" / f"{configuration.name}.safetensors"
+    if not path.exists():
+        songs = heard()
+        codebook, _ = fit_codebook(songs, configuration.alphabet, 0)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.part")
+        arrays = _to_arrays(label_pairs(songs, codebook))
+        save_file(arrays | {"centres": codebook.centres}, partial)
+        partial.replace(path)
+    stored = load_file(path)
+    return _from_arrays(stored), Codebook(stored["centres"])
+
+
+def _to_arrays(split: Split) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {}
+    for role in ROLES:
+        blocks: tuple[Block, ...] = getattr(split, role)
+        arrays |= {
+            f"{role}/song": np.frombuffer(
+                "\n".join(block.song for block in blocks).encode(), dtype=np.uint8
+            ),
+            f"{role}/length": np.array([len(block.heard) for block in blocks]),
+        }
+        for name in ("heard", "answer", "fields", "answer_fields"):
+            whole = np.concatenate([getattr(block, name) for block in blocks])
+            arrays[f"{role}/{name}"] = np.ascontiguousarray(whole)
+    return arrays
+
+
+def _from_arrays(stored: dict[str, NDArray[Any]]) -> Split:
+    parts = []
+    for role in ROLES:
+        ends = np.cumsum(stored[f"{role}/length"])[:-1]
+        cut = {
+            name: np.split(stored[f"{role}/{name}"], ends)
+            for name in ("heard", "answer", "fields", "answer_fields")
+        }
+        parts.append(
+            tuple(
+                Block(str(song), 0, 0, heard, fields, answer, answer_fields)
+                for song, heard, answer, fields, answer_fields in zip(
+                    stored[f"{role}/song"].tobytes().decode().split("\n"),
+                    cut["heard"],
+                    cut["answer"],
+                    cut["fields"],
+                    cut["answer_fields"],
+                    strict=True,
+                )
+            )
+        )
+    return Split(parts[0], parts[1], parts[2], "song")
+
+
+def settings_of(
+    effort: Effort, configuration: Configuration, n_labels: int, seed: int
+) -> TrainSettings:
+    """Settings of ours for one cell."""
+    told = {"window_seconds": configuration.window_seconds, "alphabet": n_labels, "seed": seed}
+    return effort.settings.model_copy(update=told)
+
+
+def run_cell(
+    configuration: Configuration,
+    seed: int,
+    effort: Effort,
+    out: Path,
+    labelled: Callable[[], tuple[Split, Codebook]],
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Train and measure one cell, or read what was measured before.
+
+    Args:
+        configuration: window and alphabet.
+        seed: of training and sampling.
+        effort: how much is spent.
+        out: folder of the table.
+        labelled: gives the labelled pairs if they are needed.
+        say: told where it stands.
+    """
+    path = out / "cells" / f"{configuration.name}-{seed}.json"
+    if path.exists():
+        found: dict[str, Any] = json.loads(path.read_text())
+        return found
+    split, codebook = labelled()
+    n_labels = codebook.n_classes
+    settings = settings_of(effort, configuration, n_labels, seed)
+    counts = CountModel.fit(
+        [(b.heard, b.answer) for b in split.train],
+        [(b.heard, b.answer) for b in split.validation],
+        n_labels,
+        settings.horizon,
+    )
+    codes = codes_of(codebook.centres)
+    memories = settings.transformer().history_windows
+    train = with_history(split.train, codes, memories)
+    validation = with_history(
+        drawn(split.validation, effort.judged_windows // 5, 0), codes, memories
+    )
+    began = time.process_time()
+    state = start(
+        settings.transformer(), settings.training(), n_labels, settings.horizon, train,
+        split.validation, codes,
+    )  # fmt: skip
+    fit(
+        state,
+        settings.training(),
+        train,
+        validation,
+        on_validation=lambda s: say(
+            f"{configuration.name} seed {seed}: step {s.step}, "
+            f"validation {s.history[-1].validation_loss:.3f} nats"
+        ),
+    )
+    seconds = time.process_time() - began
+    if state.stopped == "interrupted":  # half a training is no figure
+        raise KeyboardInterrupt
+    weights = load_best(state)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_file(dict(weights), path.with_suffix(".safetensors"))
+    blocks = with_history(
+        drawn(getattr(split, effort.measure), effort.judged_windows, 0), codes, memories
+    )
+    figures = measure_systems(
+        state.network, counts, split.train, blocks, configuration.window_seconds, seed
+    )
+    config = settings.training()
+    cell: Cell = {
+        "configuration": configuration.name,
+        "window_seconds": configuration.window_seconds,
+        "alphabet": n_labels,
+        "seed": seed,
+        "measured_on": effort.measure,
+        "training": {
+            "steps": state.step,
+            "best_step": state.history[state.best_index].step,
+            "stopped": state.stopped,
+            "cpu_seconds": round(seconds, 1),
+            "labels": state.step * config.batch_size * config.sequence_windows,
+            "weights": sum(w.numel() for w in state.network.parameters()),
+            "curve": [[p.step, p.train_loss, p.validation_loss] for p in state.history[1:]],
+        },
+        "train_songs": len({b.song for b in split.train}),
+        "songs": sorted({b.song for b in blocks}),
+        "sequence_songs": figures["truth"].sequence_songs,
+        "systems": {name: one.as_json() for name, one in figures.items()},
+    }
+    text = json.dumps(_rounded(cell))
+    write_atomically(path, text + "\n")
+    kept: Cell = json.loads(text)  # as it will be read again
+    return kept
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401
+    """Figures to six places: what is kept is read by people too."""
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return round(value, 6) if isinstance(value, float) else value

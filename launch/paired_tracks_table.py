@@ -1,0 +1,164 @@
+"""The paired-tracks table: re-generation on imported corpora, nine configurations, like with like.
+
+`python launch/paired_tracks_table.py --corpus DIR [DIR ...] --out DIR` trains and measures every
+configuration with every seed, keeps each result, and writes table.html, table.json and pictures
+(Figs 4 to 8 of Bujard et al. 2025). What was stopped goes on where it was.
+"""
+
+if __package__ in (None, ""):  # run as a file: the packages lie one folder up
+    import sys
+    from pathlib import Path
+
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from corpus.manifest import ManifestError, write_atomically
+from launch.corpus_material import HeardCorpora, hear_corpora
+from launch.paired_tracks_jobs import Cell, Configuration, Effort, labels_of, run_cell
+from launch.paired_tracks_page import write_page
+from launch.paired_tracks_paper import PaperEffort, run_paper
+from launch.paired_tracks_summary import summarise
+from launch.train_settings import SettingsError, TrainSettings, read_settings
+from models.paired_labels import Split
+from models.vector_quantizer import Codebook
+
+WINDOWS = (0.25, 0.35, 0.5)
+ALPHABETS = (16, 64, 256)
+ERRORS = (ManifestError, SettingsError, OSError, ValueError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fill and write the table as the command line says; 0 if it was written."""
+    arguments = _parser().parse_args(argv)
+    console = Console(stderr=True)
+    torch.set_num_threads(1)  # more threads gain little here, and sums come out otherwise
+    try:
+        rows = fill(arguments, lambda text: console.print(text, markup=False, soft_wrap=True))
+        write_page(arguments.out, rows)
+    except ERRORS as error:
+        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        console.print("stopped; the same command goes on where this was", style="yellow")
+        return 130
+    console.print(f"{arguments.out}: table.html and table.json written", markup=False)
+    return 0
+
+
+def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str, Any]:
+    """Train and measure what is missing; all rows of the table.
+
+    Raises:
+        ManifestError: corpora that cannot be used.
+        SettingsError: settings that cannot be used, too little material, or a table of others.
+    """
+    settings = read_settings(arguments.config, {"max_steps": arguments.steps})
+    effort = Effort(settings, arguments.judged_windows, arguments.measure)
+    _same_table(arguments, settings)
+    configurations = [
+        Configuration(window, alphabet)
+        for window in arguments.window or WINDOWS
+        for alphabet in arguments.alphabet or ALPHABETS
+    ]
+    papers = [_configuration(name) for name in arguments.paper or []]
+
+    @cache
+    def heard(window: float) -> HeardCorpora:
+        say(f"reading the corpora in windows of {window:g} s")
+        key = settings.key if settings.key_normalised else None
+        return hear_corpora(arguments.corpus, window, key, settings.ear)
+
+    def labelled(configuration: Configuration) -> Callable[[], tuple[Split, Codebook]]:
+        return lambda: labels_of(
+            configuration, arguments.out, lambda: heard(configuration.window_seconds)
+        )
+
+    cells: dict[str, list[Cell]] = {}
+    for seed in range(arguments.seeds):  # all configurations once before any a second time
+        for one in configurations:
+            cell = run_cell(one, seed, effort, arguments.out, labelled(one), say)
+            cells.setdefault(one.name, []).append(cell)
+    paper_effort = PaperEffort(arguments.paper_seconds, arguments.paper_windows)
+    paper = [
+        run_paper(one, rate, effort, paper_effort, arguments.out, labelled(one), say)
+        for one in papers
+        for rate in arguments.paper_rate or [1e-6]
+    ]
+    collections = [folder.name for folder in arguments.corpus]
+    rows = {name: summarise(found) for name, found in cells.items()}
+    by_collection = {
+        collection: {name: summarise(found, collection) for name, found in cells.items()}
+        for collection in collections
+        if any(song.startswith(f"{collection}/") for song in next(iter(cells.values()))[0]["songs"])
+    }
+    return {
+        "corpora": collections,
+        "measured_on": arguments.measure,
+        "settings": settings.model_dump(mode="json"),
+        "rows": rows,
+        "by_collection": by_collection,
+        "paper": paper,
+        "cells": cells,
+    }
+
+
+def _same_table(arguments: argparse.Namespace, settings: TrainSettings) -> None:
+    """Refuse to mix results of other corpora, settings or effort into one table."""
+    told = {
+        "corpora": [folder.name for folder in arguments.corpus],
+        "settings": settings.model_dump(mode="json", exclude={"window_seconds", "alphabet"}),
+        "judged_windows": arguments.judged_windows,
+        "measured_on": arguments.measure,
+    }
+    path = arguments.out / "asked.json"
+    if path.exists() and json.loads(path.read_text()) != told:
+        raise SettingsError(
+            f"--out must be a new folder or the table of the same command, and {arguments.out} "
+            "holds results of other corpora or settings; choose another --out"
+        )
+    write_atomically(path, json.dumps(told, indent=1) + "\n")
+
+
+def _configuration(name: str) -> Configuration:
+    window, _, alphabet = name.partition("s_A")
+    try:
+        return Configuration(float(window), int(alphabet))
+    except ValueError as error:
+        raise SettingsError(
+            f"--paper must name a configuration such as 0.5s_A64, got {name}"
+        ) from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description="Re-generation on paired tracks: ours, the paper's model, and baselines."
+    )
+    add = parser.add_argument
+    add("--corpus", nargs="+", type=Path, required=True, metavar="DIR", help="imported corpora")
+    add("--out", type=Path, required=True, metavar="DIR", help="folder of the table")
+    add("--seeds", type=int, default=3, help="trainings per configuration (3)")
+    add("--window", type=float, action="append", help="seconds; may be repeated; all three")
+    add("--alphabet", type=int, action="append", help="K; may be repeated; 16, 64, 256")
+    add("--config", type=Path, metavar="YAML", help="settings, as in configs/training.yaml")
+    add("--steps", type=int, help="training steps at most")
+    add("--measure", choices=("validation", "test"), default="test", help="validation for choices")
+    add("--judged-windows", type=int, default=24_000, help="held-out windows judged, about")
+    add("--paper", action="append", metavar="NAME", help="the paper's model on this, as 0.5s_A64")
+    add("--paper-rate", type=float, action="append", help="its learning rate; may be repeated")
+    add("--paper-seconds", type=float, default=600, help="CPU seconds of its training (600)")
+    add("--paper-windows", type=int, default=2000, help="windows it answers (2000)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
