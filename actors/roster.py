@@ -111,7 +111,8 @@ def _prepare_evolution(config: BandConfig, restarted: bool) -> Player:  # noqa: 
     from actors.parts import clip_labeller
 
     streams = connect(config, "evolution", HEARS)
-    return _BackgroundPlayer(EvolutionPlayer(config, streams, SystemClock(), clip_labeller(config)))
+    player = EvolutionPlayer(config, streams, SystemClock(), clip_labeller(config))
+    return player if config.evolution.priority == "normal" else _BackgroundPlayer(player)
 
 
 ROSTER: Mapping[str, Role] = MappingProxyType(
