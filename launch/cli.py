@@ -19,6 +19,7 @@ COMMANDS = {
     "render": "turn a Sonic Pi program into sound, faster than real time",
     "feedback": "like, dislike or take back what sounds, while a stage plays",
     "evolve": "breed music for a listener's taste, without a stage",
+    "evolution-tables": "redraw the tables of EvoMusic with our generator",
     "taste": "learn what listeners like, and measure it on a simulated audience",
 }
 
@@ -26,7 +27,7 @@ COMMANDS = {
 def main() -> int:
     """Run the command named on the command line; 2 if there is none of that name."""
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
-        lines = [f"  {name:14} {purpose}" for name, purpose in COMMANDS.items()]
+        lines = [f"  {name:16} {purpose}" for name, purpose in COMMANDS.items()]
         print("usage: antiphon COMMAND [options]", *lines, sep="\n")
         return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
     module = importlib.import_module(f"launch.{sys.argv[1].replace('-', '_')}")

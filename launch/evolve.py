@@ -14,7 +14,8 @@ import argparse
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -107,7 +108,7 @@ class Run:
             self.step()
             self.seconds_spent += time.perf_counter() - began
             self.save()
-            row = self.evolution.history[-1]
+            row = self.evolution.history[-1] if self.evolution.history else {}
             shown = ("best", "best true", "best second", "median")
             said = ", ".join(f"{name} {row[name]:.2f}" for name in shown if name in row)
             self._bar.update(task, completed=self.evolution.generation, said=said)
@@ -170,8 +171,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             Run(config, bar, resumes=not options.fresh) as run,
         ):
             console.print(f"{run.generator.name}: {run.generator.licence}", markup=False)
-            _stop_on_signals(run)
-            run.go()
+            with _stopping_on_signals(run):
+                run.go()
             run.save()
             write_page(run, config.out)
             _report(run, console)
@@ -217,13 +218,20 @@ def _identity(config: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in config.items() if name not in free}
 
 
-def _stop_on_signals(run: Run) -> None:
+@contextmanager
+def _stopping_on_signals(run: Run) -> Iterator[None]:
+    """Ctrl-C and a kind kill end the run after what is being judged; nothing told is lost."""
+
     def stop(number: int, frame: FrameType | None) -> None:
         del number, frame
         run.is_stopped = True
 
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, stop)
+    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
 def _report(run: Run, console: Console) -> None:

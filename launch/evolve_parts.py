@@ -143,7 +143,7 @@ def build_surrogate(config: EvolveConfig, world: World) -> CodeSurrogate | None:
         shared = len(world.fitness.target.vector())
         nothing, nowhere = (np.zeros((0, width), np.float32) for width in (1, shared))
         return CodeSurrogate(foresee, world.fitness.target.vector, nothing, nowhere)
-    points = [(k, foresee(code)) for k, code in enumerate(catalogue.programs)]
+    points = [(k, foresee(code)) for k, code in enumerate(catalogue.programs) if code]
     known = [(k, point) for k, point in points if point is not None]
     stacked = np.stack([point for _, point in known])
     songs = world.songs[[k for k, _ in known]]

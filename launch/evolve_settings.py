@@ -66,7 +66,11 @@ class TasteSettings(BaseModel, frozen=True, extra="forbid"):
     )
     piece: Path | None = Field(default=None, description="With a model, mode music: the piece.")
     user: int = Field(default=0, ge=0, description="Which listener, or which piece.")
-    catalogue: int = Field(default=400, ge=40, le=10_000, description="Made-up: programs heard.")
+    dataset: Path | None = Field(
+        default=None,
+        description="Made-up: take a data set of launch/render_corpus.py as catalogue.",
+    )
+    catalogue: int = Field(default=400, ge=24, le=10_000, description="Made-up: programs heard.")
     listeners: int = Field(default=300, ge=10, le=10_000, description="Made-up: audience.")
     playlist: int = Field(
         default=10, ge=1, le=1000, description="Clips that the listener rates in a generation."

@@ -23,7 +23,12 @@ from agents.evolution.fitness import (
 from agents.evolution.genome import Individual
 from agents.evolution.music_guard import MusicGuard
 from agents.evolution.population import Evolution
-from agents.evolution.program_catalogue import Catalogue, draw_programs, make_catalogue
+from agents.evolution.program_catalogue import (
+    Catalogue,
+    catalogue_of_dataset,
+    draw_programs,
+    make_catalogue,
+)
 from agents.evolution.second_scorer import SecondScorer
 from corpus.audio_file import read_audio
 from corpus.feedback_store import FeedbackStore
@@ -129,20 +134,10 @@ class MadeUpWorld:
     def __init__(self, config: EvolveConfig, on_program: Callable[[], None] = lambda: None) -> None:
         taste = config.taste
         self._config, self._encoder = config, SongDescriptors()
-        programs = draw_programs(
-            Breeder(own_templates(), config.seconds), taste.catalogue, _CATALOGUE_SEED
-        )
-        self.catalogue = make_catalogue(
-            programs,
-            config.seconds,
-            self._encoder,
-            config.cache,
-            n_workers=config.workers,
-            on_program=on_program,
-        )
+        self.catalogue = _catalogue(config, self._encoder, on_program)
         audience = AudienceConfig(n_listeners=taste.listeners, seed=_CATALOGUE_SEED)
         made_up = simulate_audience(self.catalogue.attributes, audience)
-        parts = split_listens(taste.listeners, len(self.catalogue.programs), seed=_CATALOGUE_SEED)
+        parts = split_listens(taste.listeners, len(self.catalogue.layers), seed=_CATALOGUE_SEED)
         material = Material(self.catalogue.layers, made_up, parts)
         self.aligner = _trained(config, material)
         self.songs: FloatArray = self.aligner.embed_songs(
@@ -320,6 +315,24 @@ class TrainedWorld:
         self._known |= dict(zip(state["clips"], state["songs"], strict=True))
         self._n_heard = 0
         self._listen()
+
+
+def _catalogue(
+    config: EvolveConfig, encoder: SongDescriptors, on_program: Callable[[], None]
+) -> Catalogue:
+    if config.taste.dataset is not None:
+        return catalogue_of_dataset(
+            config.taste.dataset, config.seconds, encoder, config.cache, on_program=on_program
+        )
+    breeder = Breeder(own_templates(), config.seconds)
+    return make_catalogue(
+        draw_programs(breeder, config.taste.catalogue, _CATALOGUE_SEED),
+        config.seconds,
+        encoder,
+        config.cache,
+        n_workers=config.workers,
+        on_program=on_program,
+    )
 
 
 def _trained(config: EvolveConfig, material: Material) -> AlignerV2:

@@ -99,6 +99,7 @@ class Evolution:
         self._in_flight: dict[int, Individual] = {}
         self._judged: list[Individual] = []
         self._said: dict[str, float] = {}
+        self._n_replaced = 0
         self._rng = np.random.default_rng([self.config.seed, 29])
         self._begun = False
 
@@ -167,7 +168,17 @@ class Evolution:
         self.n_evaluated += len(judged)
         self._judged += judged
         self._remember(judged)
+        for child in judged:
+            if child.fitness <= WORST and child.generation == self.generation:
+                self._replace()
         return judged
+
+    def _replace(self) -> None:
+        """Another child in the place of one that could not be judged; within limits."""
+        if self._n_replaced < self.config.population:
+            self._n_replaced += 1
+            [proposal] = self.searcher.ask(1, self.population)
+            self._add(replace(proposal, operator=f"{proposal.operator}, replacement"), None)
 
     def judge_again(self, judge: Callable[[Judgement], Judgement]) -> None:
         """All who live or are remembered, anew: the listener has become another."""
@@ -196,7 +207,7 @@ class Evolution:
         self.population = sorted(living, key=_unfitness)
         row = self._row()
         self.history.append(row)
-        self._judged = []
+        self._judged, self._waiting, self._n_replaced = [], [], 0
         self.generation += 1
         self._begun = False
         oldest = self.generation - _REMEMBERED_GENERATIONS
@@ -214,18 +225,21 @@ class Evolution:
         else:
             chosen = self._promising(self.surrogate)
         for proposal, estimate in chosen:
-            self._waiting.append(
-                Individual(
-                    id=self._next_id,
-                    genome=proposal.genome,
-                    generation=self.generation,
-                    operator=proposal.operator,
-                    parents=proposal.parents,
-                    seed=int(self._rng.integers(2**31)),
-                    estimate=estimate,
-                )
+            self._add(proposal, estimate)
+
+    def _add(self, proposal: Proposal, estimate: float | None) -> None:
+        self._waiting.append(
+            Individual(
+                id=self._next_id,
+                genome=proposal.genome,
+                generation=self.generation,
+                operator=proposal.operator,
+                parents=proposal.parents,
+                seed=int(self._rng.integers(2**31)),
+                estimate=estimate,
             )
-            self._next_id += 1
+        )
+        self._next_id += 1
 
     def _promising(self, surrogate: Foresight) -> list[tuple[Proposal, float | None]]:
         """The best of many by their code alone, and a few drawn blindly to keep it honest."""
@@ -289,7 +303,7 @@ class Evolution:
             "judged": [one.plain() for one in self._judged],
             "waiting": [c.plain() for c in children if c.generation == self.generation],
             "history": [dict(row) for row in self.history],
-            "counts": [self._next_id, self.n_evaluated, self.n_unwanted],
+            "counts": [self._next_id, self.n_evaluated, self.n_unwanted, self._n_replaced],
             "rng": rng_state(self._rng),
             "search": self.searcher.state(),
             "surrogate": None if self.surrogate is None else self.surrogate.state(),
@@ -324,7 +338,7 @@ class Evolution:
         self._waiting = [Individual.from_plain(one) for one in state["waiting"]]
         self._in_flight = {}
         self.history = [dict(row) for row in state["history"]]
-        self._next_id, self.n_evaluated, self.n_unwanted = state["counts"]
+        self._next_id, self.n_evaluated, self.n_unwanted, self._n_replaced = state["counts"]
         self._rng = rng_from_state(state["rng"])
 
 

@@ -1,12 +1,14 @@
 """Programs with their sound's features and attributes: what taste, guard and surrogate learn from.
 
-Fillings of templates and a share of crossings, so that the catalogue has seen what evolution will
-breed. Each entry is kept on disk by content: made once, taken up where it was stopped.
+Either rendered here (fillings of templates and a share of crossings, so that the catalogue has seen
+what evolution will breed) or cut from a data set that `launch/render_corpus.py` made. Each entry is
+kept on disk by content: made once, taken up where it was stopped.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +19,12 @@ from numpy.typing import NDArray
 from corpus.program_attributes import PROGRAM_ATTRIBUTES, program_attributes
 from corpus.song_features import SongEncoder, cached_layers
 from corpus.sonic_pi.breeding import Breeder
+from corpus.sonic_pi.dataset import SAMPLE_RATE as DATASET_RATE
+from corpus.sonic_pi.dataset import Dataset, Pair
 from corpus.sonic_pi.pool import RendererPool
 from corpus.sonic_pi.renderer import Rendering
 
-__all__ = ["Catalogue", "draw_programs", "make_catalogue"]
+__all__ = ["Catalogue", "catalogue_of_dataset", "draw_programs", "make_catalogue"]
 
 FloatArray = NDArray[np.float32]
 _CROSSED_SHARE: Final = 0.4
@@ -32,7 +36,7 @@ class Catalogue:
     """Programs that sound.
 
     Args:
-        programs: the code of each.
+        programs: the code of each; "" for a clip that is not the beginning of its program.
         layers: features of their sound, (programs, L, D).
         attributes: what they play, (programs, attributes).
     """
@@ -93,6 +97,71 @@ def make_catalogue(
             for code in batch:
                 rows.append(_entry(code, made.get(code), seconds, encoder, cache))
                 on_program()
+    return _catalogue(programs, rows, encoder)
+
+
+def catalogue_of_dataset(
+    folder: Path,
+    seconds: float,
+    encoder: SongEncoder,
+    cache: Path,
+    *,
+    on_program: Callable[[], None] = lambda: None,
+) -> Catalogue:
+    """Clips cut from the pairs of a data set, as loud as they were rendered.
+
+    Args:
+        folder: of the data set; not written to.
+        seconds: of each clip; as many as a pair holds, one after the other.
+        encoder: hears them.
+        cache: folder; what is there is not heard again.
+        on_program: told after each clip.
+
+    Raises:
+        FileNotFoundError: no data set.
+        ValueError: its pairs are shorter than a clip.
+    """
+    programs: list[str] = []
+    rows: list[FloatArray] = []
+    with Dataset(folder) as dataset:
+        n_clips = int(dataset.config.seconds / seconds)
+        if not n_clips:
+            raise ValueError(
+                f"the pairs of {folder} must last {seconds:g} s, they last "
+                f"{dataset.config.seconds:g}; set seconds lower"
+            )
+        for pair in dataset.pairs():
+            for k in range(n_clips):
+                start = k * seconds
+                rows.append(
+                    cached_layers(
+                        cache,
+                        f"{start:g}s:{_key(pair.code, seconds, encoder)}",
+                        partial(_cut, pair, start, seconds, encoder),
+                    )
+                )
+                programs.append("" if k else pair.code)
+                on_program()
+    return _catalogue(programs, rows, encoder)
+
+
+def _cut(pair: Pair, start: float, seconds: float, encoder: SongEncoder) -> FloatArray:
+    """Attributes and layers of a part of a pair; NaN if it is silent."""
+    whole = pair.samples()
+    whole = whole * np.float32(10 ** (pair.level_db / 20) / max(float(whole.std()), 1e-9))
+    first = round(start * DATASET_RATE)
+    samples = np.clip(whole[first : first + round(seconds * DATASET_RATE)], -1.0, 1.0)
+    events = [event for event in pair.events if start <= event.time < start + seconds]
+    if np.abs(samples).max(initial=0.0) < _SILENCE or not events:
+        return np.full(1, np.nan, np.float32)
+    layers = encoder.encode(soxr.resample(samples, DATASET_RATE, encoder.sample_rate))
+    attributes = program_attributes(events, seconds)
+    return np.concatenate([attributes, layers.ravel()]).astype(np.float32)
+
+
+def _catalogue(
+    programs: Sequence[str], rows: Sequence[FloatArray], encoder: SongEncoder
+) -> Catalogue:
     kept = [k for k, row in enumerate(rows) if np.isfinite(row).all()]
     table = np.stack([rows[k] for k in kept])
     n_attributes = len(PROGRAM_ATTRIBUTES)

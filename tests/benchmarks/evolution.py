@@ -1,9 +1,9 @@
 """What evolution reaches: hidden listeners, three modes, with and without the surrogate.
 
 Run as `python tests/benchmarks/evolution.py --out DIR [--mode dynamic] [--seeds 0 1 2 3 4]
-[--full]`. Every run is resumable and a finished one is only read. The table has, for each seed, the
-true taste of the best in the first and last generation (0 and 1 are mean and deviation over the
-catalogue), the second scorer's opinion, and renders.
+[--full] [--set taste.dataset=FOLDER]`. Every run is resumable and a finished one is only read. The
+table has, for each seed, the true taste of the best in the first and last generation (0 and 1 are
+mean and deviation over the catalogue), the second scorer's opinion, and renders.
 """
 
 import argparse
@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--generations", type=int, default=20)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--full", action="store_true", help="render every child")
     options = parser.parse_args()
     kind = "full" if options.full else "surrogate"
@@ -44,6 +45,7 @@ def main() -> None:
                 f"surrogate={str(not options.full).lower()}",
                 f"generations={options.generations}",
                 f"workers={options.workers}",
+                *options.set,
             ):
                 arguments += ["--set", setting]
             if evolve(arguments) != 0:

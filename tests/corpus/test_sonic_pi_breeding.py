@@ -84,7 +84,7 @@ def test_only_what_plays_can_move():
         transplant(genes_of(DRUMS), genes_of(MELODY), 0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 10_000))
 def test_children_parse_and_play(seed):
     breeder, rng = Breeder(own_templates(), 3.0), np.random.default_rng(seed)
@@ -126,7 +126,7 @@ def test_the_origin_of_a_parameter_space_is_nearly_its_program():
     assert space.program_at(space.origin) == code
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.integers(0, 26), st.integers(0, 2**31))
 def test_every_vector_is_a_program_that_parses(template, seed):
     space = ParameterSpace(own_templates()[template].fill(0).code)

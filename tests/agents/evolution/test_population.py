@@ -84,6 +84,22 @@ def test_what_cannot_be_judged_is_counted_and_kept_out_of_the_means(evolution, a
     assert row["mean"] == row["best"] == 1.0
 
 
+def test_a_child_that_could_not_be_made_is_replaced_but_not_for_ever(evolution, answers_of):
+    one = evolution()
+    asked = 0
+    while children := one.ask():
+        asked += len(children)
+        one.tell(answers_of(children, lambda _: WORST))
+        if one.is_complete:
+            break
+    assert asked == 40
+    assert one.close_generation()["failed"] == 40
+
+
+def test_every_child_has_a_seed_of_its_own(evolution):
+    assert len({child.seed for child in evolution().ask()}) == 20
+
+
 def test_an_evolution_put_back_goes_on_the_same(evolution, answers_of, near_goal):
     straight = run(evolution(), answers_of, near_goal, 6)
     stopped = evolution()

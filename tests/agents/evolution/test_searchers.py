@@ -75,7 +75,7 @@ def test_what_cannot_be_judged_does_not_stop_a_searcher(kind, space, answers_of,
     def fitness(genome):
         return -10.0 if genome.vector[0] > 2.0 else near_goal(genome)
 
-    assert evolve(NUMERICAL[kind](space), answers_of, fitness, 15).best.fitness > -2.5
+    assert evolve(NUMERICAL[kind](space), answers_of, fitness, 30).best.fitness > -2.5
 
 
 @pytest.mark.parametrize("kind", ["cma", "snes"])

@@ -1,0 +1,144 @@
+import csv
+import os
+import signal
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from agents.evolution.checkpoint import RunLock, load_checkpoint, save_checkpoint
+from launch.evolve import Run, main
+
+ROOT = Path(__file__).parents[2]
+TINY = (
+    "seconds=0.6", "taste.catalogue=24", "taste.listeners=20", "taste.playlist=2",
+    "taste.first_ratings=4", "evolution.population=4", "evolution.candidates=2", "generations=2",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def command(cache):
+    def make(out, *settings):
+        arguments = ["--config", str(ROOT / "configs/evolution.yaml"), "--out", str(out)]
+        for setting in (*TINY, f"cache={cache}", *settings):
+            arguments += ["--set", setting]
+        return arguments
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def finished(cache, tmp_path_factory):
+    """A run of two generations that renders every child."""
+    out = tmp_path_factory.mktemp("run")
+    arguments = ["--config", str(ROOT / "configs/evolution.yaml"), "--out", str(out)]
+    for setting in (*TINY, f"cache={cache}", "surrogate=false"):
+        arguments += ["--set", setting]
+    assert main(arguments) == 0
+    return out
+
+
+def history(out):
+    with (out / "history.csv").open() as file:
+        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
+
+
+def same(rows, others):
+    """Whether two histories are one, but for the rounding of batches of another size."""
+    return len(rows) == len(others) and all(
+        row == pytest.approx(other, abs=1e-4) for row, other in zip(rows, others, strict=True)
+    )
+
+
+def test_a_run_leaves_curves_and_the_living_to_listen_to(finished):
+    page = (finished / "index.html").read_text()
+    clips = sorted((finished / "clips").glob("*.flac"))
+    assert 1 <= len(clips) <= 4
+    assert page.count("<audio ") == len(clips)
+    assert "live_loop" in page
+    samples, rate = soundfile.read(clips[0])
+    assert samples.shape == (round(0.6 * rate),)
+    rows = history(finished)
+    assert [row["generation"] for row in rows] == [0, 1]
+    for name in ("best", "mean", "median", "best taste", "best true", "best second"):
+        assert name in rows[-1]
+    assert "<svg" in (finished / "curves.svg").read_text()
+
+
+def test_a_run_stopped_between_generations_goes_on_to_the_same_end(finished, command, tmp_path):
+    out = tmp_path / "run"
+    assert main(command(out, "surrogate=false", "generations=1")) == 0
+    assert main(command(out, "surrogate=false")) == 0
+    assert same(history(out), history(finished))
+
+
+def test_with_a_surrogate_a_quarter_is_rendered(command, tmp_path):
+    assert main(command(tmp_path / "run", "mode=user")) == 0
+    assert [row["evaluated"] for row in history(tmp_path / "run")] == [1, 2]
+
+
+def test_an_interrupted_run_loses_nothing_and_goes_on_to_the_same_end(
+    finished, command, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "run"
+    judge = Run.evaluate
+
+    def interrupted(run, children):
+        os.kill(os.getpid(), signal.SIGINT)
+        return judge(run, children[:2]) if len(children) > 2 else judge(run, children)
+
+    monkeypatch.setattr(Run, "evaluate", interrupted)
+    assert main(command(out, "surrogate=false")) == 130
+    assert "stopped; the same command goes on from here" in capsys.readouterr().err
+    state = load_checkpoint(out / "evolution.checkpoint")["evolution"]
+    assert (state["generation"], len(state["judged"]), len(state["waiting"])) == (0, 2, 2)
+    monkeypatch.undo()
+    assert main(command(out, "surrogate=false")) == 0
+    assert same(history(out), history(finished))
+
+
+def refused(arguments, capsys):
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert "Traceback" not in said
+    assert len(said.strip().splitlines()) <= 3, said
+    return said
+
+
+def test_another_config_is_not_resumed_into(finished, command, capsys):
+    assert "seed differ" in refused(command(finished, "surrogate=false", "seed=5"), capsys)
+
+
+def test_a_checkpoint_of_another_version_is_refused(finished, command, tmp_path, capsys):
+    state = load_checkpoint(finished / "evolution.checkpoint")
+    state["evolution"]["version"] = 99
+    (tmp_path / "run").mkdir()
+    save_checkpoint(tmp_path / "run/evolution.checkpoint", state)
+    said = refused(command(tmp_path / "run", "surrogate=false"), capsys)
+    assert "version 1, got 99" in said
+
+
+def test_two_evolutions_in_one_folder_are_refused(finished, command, capsys):
+    with RunLock(finished):
+        assert "one evolution at a time" in refused(command(finished), capsys)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (["mode=everyone"], "mode"),
+        (["generator.kind=musicgen"], "a folder of weights, or a hub id"),
+        (["generator.kind=audiocraft"], "must be an interpreter that has audiocraft"),
+        (["taste.model=/nowhere.safetensors"], "needs taste.songs"),
+        (["taste.dataset=/nowhere"], "holds no data set"),
+        (["evolution.population=1"], "population"),
+        (["nonsense=1"], '"nonsense" is not a known setting'),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(settings, said, command, tmp_path, capsys):
+    assert said in refused(command(tmp_path / "run", *settings), capsys)
