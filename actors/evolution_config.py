@@ -31,7 +31,8 @@ class StageEvolutionConfig(BaseModel, frozen=True, extra="forbid"):
         default=120.0, gt=0, description="Longest time for one clip before it counts as failed."
     )
     priority: Literal["idle", "low", "normal"] = Field(
-        default="idle", description="Of the workers: idle ones work when nobody else wants to."
+        default="idle",
+        description="idle: workers work when nobody else wants to; normal: as everybody.",
     )
     accept: float = Field(
         default=0.0, description="Fitness from which on a generation's best enters the memory."

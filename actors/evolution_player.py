@@ -17,6 +17,7 @@ import ray
 
 from actors.clock import Clock
 from actors.evolution_workers import Workforce, WorkforceError
+from actors.feedback_desk import source_names
 from actors.stage_config import BandConfig
 from actors.streams.machinery_messages import Fault
 from actors.streams.streams import Streams
@@ -100,8 +101,8 @@ class EvolutionPlayer:
             from actors.evolution_studio import Studio
 
             torch.set_num_threads(1)
-            names = self._config.sources.values()
-            sources = dict(zip(names, self._config.memory, strict=True))
+            files = self._config.memory
+            sources = dict(zip(source_names(files), files, strict=True))
             store, seed = self._config.feedback_store, self._config.seed
             studio = Studio(settings, store, sources, seed, self._make)
             workforce = Workforce(

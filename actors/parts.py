@@ -114,7 +114,7 @@ def clip_labeller(config: BandConfig, labeller: Labeller | None = None) -> Calla
         labeller: the bundle's; made at the first call if None.
     """
     made = [] if labeller is None else [labeller]
-    fingerprint, folder = ear_fingerprint(config), config.out / ".clips"
+    fingerprint = ear_fingerprint(config)
 
     def hear(path: Path) -> Track:
         from agents.action.memory import cached_track
@@ -122,7 +122,7 @@ def clip_labeller(config: BandConfig, labeller: Labeller | None = None) -> Calla
 
         if not made:
             made.append(build_labeller(config))
-        cache = TrackCache(folder, KEPT_CLIP_BYTES)
+        cache = TrackCache(config.out / ".clips", KEPT_CLIP_BYTES)
         track = cached_track(path, made[0], config.grid, config.n_channels, cache, fingerprint)
         cache.prune()
         return track

@@ -2,6 +2,7 @@
 
 import os
 import platform
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,9 +121,9 @@ class BandConfig(StageConfig, frozen=True, extra="forbid"):
 
     @property
     def sources(self) -> dict[int, str]:
-        """The name of each file and transposition of the memory, by its first segment."""
-        names = [*source_names(self.memory), *self.track_names[len(self.memory) :]]
-        return dict(zip(self.first_segments, names, strict=True))
+        """The file that each track of the memory is of, transposed or not, by first segment."""
+        names = cycle(source_names(self.memory))
+        return dict(zip(self.first_segments, names, strict=False))
 
     def metadata(self) -> dict[str, Any]:
         """What the journal says about the run; the report reads it back."""

@@ -85,7 +85,10 @@ class Memory:
         typical = np.median(self.energy_db[sounding]) if sounding.any() else LOWEST_DB
         self.typical_db = float(typical)
         """Median level of the segments that sound, dBFS."""
-        self._tracks = tuple(tracks)
+        self._tracks = tuple(
+            replace(track, labels=self.labels[:, first:end])
+            for track, first, end in zip(tracks, self.starts, ends.tolist(), strict=True)
+        )
 
     def __len__(self) -> int:
         return len(self.energy_db)

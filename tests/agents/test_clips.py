@@ -28,15 +28,16 @@ def track_of(labels, seed=0):
     return Track(
         samples.astype(np.float32),
         GRID.boundaries(n_segments),
-        np.array(labels, np.int64),
-        zeros,
+        np.array([labels], np.int64),
+        zeros[None],
         zeros - 20,
         zeros,
+        np.zeros((n_segments, 4), np.float32),
     )
 
 
 def index(memory):
-    return Passages(memory.labels, memory.starts, DISTANCES)
+    return [Passages(labels, memory.starts, DISTANCES) for labels in memory.labels]
 
 
 class Band:
@@ -84,7 +85,7 @@ def band(tmp_path):
 def test_a_clip_is_counted_after_the_performers_own_and_can_be_played(band):
     [told] = band.offer("a")
     assert (told.event, told.first_segment, told.n_segments) == ("added", 8, 4)
-    assert told.playable == (0, 1, 4, 5)
+    assert told.playable == ((0, 1, 4, 5),)
     assert [f.segment for f in band.play(4, 5, 4, 5)] == [8, 9, 10, 11]
 
 
@@ -166,7 +167,7 @@ def test_what_cannot_be_used_is_refused_with_a_sentence_and_nothing_changes(band
     [told] = band.offer(name)
     assert told.event == "refused"
     assert why in told.detail
-    assert told.playable == (0, 1, 4, 5)
+    assert told.playable == ((0, 1, 4, 5),)
 
 
 def test_a_clip_offered_twice_is_taken_once(band):

@@ -35,7 +35,9 @@ def track(n_segments: int) -> Track:
     zeros = np.zeros(n_segments, np.float32)
     samples = np.zeros((GRID.boundary(n_segments), 2), np.float32)
     labels = RNG.integers(K, size=n_segments)
-    return Track(samples, GRID.boundaries(n_segments), labels, zeros, zeros - 20, zeros)
+    attacks = np.zeros((n_segments, 4), np.float32)
+    boundaries = GRID.boundaries(n_segments)
+    return Track(samples, boundaries, labels[None], zeros[None], zeros - 20, zeros, attacks)
 
 
 def measure(n_segments: int) -> str:
@@ -44,9 +46,9 @@ def measure(n_segments: int) -> str:
     distances = np.abs(np.subtract.outer(np.arange(K), np.arange(K))).astype(float)
     spent: list[float] = []
 
-    def index(memory: Memory) -> Passages:
+    def index(memory: Memory) -> list[Passages]:
         began = clock.now()
-        made = Passages(memory.labels, memory.starts, distances)
+        made = [Passages(labels, memory.starts, distances) for labels in memory.labels]
         spent.append(clock.now() - began)
         return made
 

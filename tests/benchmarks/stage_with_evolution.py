@@ -37,7 +37,7 @@ from models.taste_checkpoint import save_aligner  # noqa: E402
 TURN_SECONDS = 10.0
 SETTLE_SECONDS = 2.5
 """At the start of a turn: children in flight end, or new ones begin."""
-START_SECONDS = 300.0
+START_SECONDS = 480.0
 WINDOW = 0.25
 
 
@@ -92,6 +92,8 @@ class Show:
 
     def __init__(self, folder: Path, arguments: argparse.Namespace) -> None:
         songs, taste = make_world(folder / "world")
+        (folder / "evolution").mkdir()
+        (folder / "evolution" / "heard").symlink_to(folder / "world" / "heard")
         self.journal = folder / "run" / "journal.sqlite"
         self.n_workers = arguments.workers
         osc = free_port(socket.SOCK_DGRAM)
@@ -106,6 +108,7 @@ class Show:
             "osc.port": osc,
             "streams.publish_port": free_port(socket.SOCK_STREAM),
             "streams.subscribe_port": free_port(socket.SOCK_STREAM),
+            "memory": f"[{ROOT / 'corpus/demo/audio/call_and_answer/piano.ogg'}]",
             "evolution.enabled": "true",
             "evolution.taste": taste,
             "evolution.songs": songs,
