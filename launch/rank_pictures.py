@@ -44,7 +44,7 @@ def _colour(method: str) -> str:
         return PAPER
     if method.startswith(("cascade", "first")):
         return HEARD
-    return OURS if method in ("static", "runtime events") else SIMPLE
+    return OURS if method in ("sketch, not trained", "static", "runtime events") else SIMPLE
 
 
 def of_scenarios(values: Mapping[str, Any]) -> dict[str, bytes]:
