@@ -44,7 +44,7 @@ def _colour(method: str) -> str:
         return PAPER
     if method.startswith(("cascade", "first")):
         return HEARD
-    return OURS if method in ("static", "runtime events") else SIMPLE
+    return OURS if method in ("sketch, not trained", "static", "runtime events") else SIMPLE
 
 
 def of_scenarios(values: Mapping[str, Any]) -> dict[str, bytes]:
@@ -116,7 +116,7 @@ def of_studies(correlation: Mapping[str, Correlation], fuzz: Sequence[Fuzz]) -> 
         for ax, (name, each) in zip(pairs.subplots(2, 2).ravel(), correlation.items(), strict=True):
             ax.plot(each.code, each.sound, ".", ms=3, color=OURS if "static" in name else SIMPLE)
             ax.set(
-                title=f"{name}: Spearman {each.spearman[0]:.2f} (p {each.spearman[1]:.2g})",
+                title=f"{name}\nSpearman {each.spearman[0]:.2f} (p {each.spearman[1]:.2g})",
                 xlabel="distance of code", ylabel="distance of sound",
             )  # fmt: skip
         changes = Figure(figsize=(10.0, 3.4), layout="constrained")
