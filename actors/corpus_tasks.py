@@ -18,7 +18,7 @@ from corpus.importer import Hear, SongImporter, import_one_by_one
 from corpus.manifest import ImportSettings, SongRecord
 from corpus.segmentation import WindowGrid, exact_seconds
 from corpus.song_sources import SongSource
-from models.labeller import EarConfig, build_ear
+from models.ear import EarConfig, build_ear
 
 __all__ = ["WorkersError", "build_hear", "ear_fingerprint", "import_songs"]
 

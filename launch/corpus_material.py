@@ -25,9 +25,9 @@ from launch.train_material import Material, alphabet_size
 from launch.train_settings import TrainSettings
 from models.alphabet import SILENCE
 from models.alphabet_card import ALL, CardPart, CardSong, measure_card
+from models.ear import EarConfig
 from models.key import KeyConfig
 from models.key_normalisation import answered_under, guide_rotations, turn, write_labels
-from models.labeller import EarConfig
 from models.paired_labels import Block, Split
 from models.vector_quantizer import Codebook
 

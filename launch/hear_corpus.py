@@ -34,8 +34,8 @@ from corpus.manifest import (
     to_json,
     write_atomically,
 )
+from models.ear import EarConfig
 from models.encoder import LearnedConfig
-from models.labeller import EarConfig
 
 _ERRORS = (ManifestError, AudioFileError, ValueError, OSError)
 

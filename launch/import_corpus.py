@@ -36,7 +36,7 @@ from corpus.song_sources import LAYOUTS, SongSource, SourceError, find_sources
 from corpus.song_split import SPLITS, divide
 from corpus.sound_font import SynthesizerMissingError
 from corpus.voices import VoiceConfig
-from models.labeller import EarConfig
+from models.ear import EarConfig
 
 _ERRORS = (SourceError, SynthesizerMissingError, WorkersError, OSError)
 

@@ -26,11 +26,11 @@ from models.alphabet import SILENCE
 from models.bundle import Bundle, BundleCard
 from models.count_model import CountModel
 from models.decision_transformer import DecisionTransformer
+from models.ear import build_ear
 from models.evaluation import evaluate_decision
 from models.heard_history import codes_of, with_history
 from models.key import KeyConfig
 from models.key_normalisation import answered_under, guide_rotations, turn, write_labels
-from models.labeller import build_ear
 from models.paired_labels import Block
 from models.training import fit, start
 from models.vector_quantizer import Codebook

@@ -13,8 +13,8 @@ from corpus.pairs import Song, find_songs, load_song, pair_song
 from corpus.segmentation import WindowGrid, exact_seconds
 from launch.train_settings import SettingsError, TrainSettings
 from models.alphabet import SILENCE
+from models.ear import Ear, build_ear
 from models.key import KeyConfig
-from models.labeller import Ear, build_ear
 from models.paired_labels import LabelledSong, LabelTrack, Split, split_songs
 from models.vector_quantizer import Codebook
 

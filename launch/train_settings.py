@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from models.ear import EarConfig
 from models.key import KeyConfig
-from models.labeller import EarConfig
 from models.training import TrainingConfig
 from models.transformer_config import TransformerConfig
 

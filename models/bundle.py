@@ -25,9 +25,10 @@ from safetensors.numpy import save as save_tensors
 
 from models.count_model import CountModel, LiveCounts
 from models.decision_model import DecisionModel
+from models.ear import EarConfig, build_ear
 from models.encoder import LiveHearing
 from models.key import KeyConfig, RunningKey
-from models.labeller import EarConfig, Labeller, build_ear
+from models.labeller import Labeller
 from models.live_transformer import LiveTransformer, check_weights
 from models.transformer_config import TransformerConfig
 from models.vector_quantizer import Codebook

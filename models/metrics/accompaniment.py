@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.descriptors import N_CHROMA
-from models.labeller import EarConfig, build_ear
+from models.ear import EarConfig, build_ear
 
 __all__ = ["MEASURES", "HeardTrack", "activity", "evaluate", "harmony", "hear", "rhythm"]
 

@@ -5,7 +5,7 @@ import soundfile
 from actors.corpus_tasks import build_hear, ear_fingerprint, import_songs
 from corpus.manifest import ImportSettings, load_features
 from corpus.song_sources import find_sources
-from models.labeller import EarConfig, build_ear
+from models.ear import EarConfig, build_ear
 
 RATE = 8000
 

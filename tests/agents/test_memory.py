@@ -12,8 +12,9 @@ from agents.action.track_cache import TrackCache
 from corpus.audio_file import AudioFileError
 from corpus.segmentation import WindowGrid, exact_seconds
 from models.alphabet import SILENCE
+from models.ear import EarConfig, build_ear
 from models.key import KeyConfig, RunningKey
-from models.labeller import EarConfig, Labeller, build_ear
+from models.labeller import Labeller
 from models.vector_quantizer import Codebook
 
 RATE = 16_000

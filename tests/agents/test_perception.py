@@ -4,9 +4,10 @@ import pytest
 from agents.messages import SILENCE, AudioIn, HeardLabel, Tick
 from agents.musical_time import TempoMap
 from agents.perception.agent import PerceptionAgent, PerceptionConfig, build
+from models.ear import EarConfig, build_ear
 from models.energy_gate import EnergyGateConfig
 from models.key import KeyConfig, RunningKey
-from models.labeller import EarConfig, Labeller, build_ear
+from models.labeller import Labeller
 from models.vector_quantizer import Codebook
 
 RATE = 8000

@@ -14,8 +14,8 @@ from launch.corpus_material import drawn, fit_codebook, hear_corpora, label_pair
 from launch.train import main
 from models.alphabet import SILENCE
 from models.bundle import Bundle
+from models.ear import EarConfig
 from models.key import KeyConfig
-from models.labeller import EarConfig
 
 RATE, WINDOW = 8000, 0.25
 MAJOR = np.array([0, 4, 7, 5, 9, 0, 7, 2])

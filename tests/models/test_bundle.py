@@ -10,8 +10,8 @@ import yaml
 from models.bundle import CARD_FILE, TENSOR_FILES, Bundle, BundleCard, BundleError
 from models.count_model import CountModel
 from models.decision_transformer import DecisionTransformer
+from models.ear import EarConfig, build_ear
 from models.key import KeyConfig
-from models.labeller import EarConfig, build_ear
 from models.transformer_config import TransformerConfig
 from models.vector_quantizer import Codebook
 

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from corpus.segmentation import WindowGrid, exact_seconds
 from models.alphabet import SILENCE
 from models.descriptors import rotate_features
+from models.ear import EarConfig, build_ear
 from models.energy_gate import EnergyGateConfig
 from models.key import KeyConfig, RunningKey, rotation_of
-from models.labeller import EarConfig, Labeller, build_ear
+from models.labeller import Labeller
 from models.vector_quantizer import Codebook
 
 RATE = 22050

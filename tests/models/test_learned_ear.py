@@ -7,9 +7,10 @@ from safetensors.numpy import save_file
 
 from corpus.segmentation import WindowGrid, exact_seconds
 from models.descriptors import rotate_features
+from models.ear import EarConfig, build_ear
 from models.ear_training import EarNetwork
 from models.encoder import LearnedConfig
-from models.labeller import EarConfig, Labeller, build_ear
+from models.labeller import Labeller
 from models.learned_ear import CONTEXT_FRAMES, EarError, EarShape, EarWeights, LearnedEar, outline
 from models.log_spectrum import LogSpectrum
 from models.vector_quantizer import Codebook
