@@ -8,7 +8,7 @@ STAGE_PACKAGES := libportaudio2
 ALL_PACKAGES := $(STAGE_PACKAGES) jackd2 fluidsynth fluid-soundfont-gm sonic-pi-server \
 	sonic-pi-samples supercollider-server sc3-plugins-server ruby bubblewrap faketime
 
-.PHONY: help setup stage test check bench clean
+.PHONY: help setup stage test test-band test-parts check bench clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,8 +27,14 @@ stage: $(STAMP) ## Play the rehearsal: a replayed guide in, the accompaniment ou
 	@sh launch/system_packages.sh $(STAGE_PACKAGES)
 	$(BIN)/python -m launch.stage
 
-test: setup ## Run the tests
-	$(BIN)/python -m pytest
+test: setup ## Run the tests, in two halves side by side
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-band test-parts
+
+test-band: # whole runs: commands, the stage, restarts
+	$(BIN)/python -m pytest tests/launch tests/test_*.py
+
+test-parts: # everything else
+	$(BIN)/python -m pytest --ignore=tests/launch $(wildcard tests/[a-z]*/)
 
 check: $(STAMP) ## Format, lint, types, import directions
 	$(BIN)/ruff format --check .

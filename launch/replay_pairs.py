@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.fast_band import FastBand
-from actors.parts import PARTS
+from actors.parts import parts_of
 from actors.stage_config import BandConfig, StageConfig
 from agents.agent import Agent
 from agents.messages import HeardLabel, Message, Plan
@@ -156,7 +156,7 @@ def _play(
     if copying:
         agents = {
             role: CopyingAgent() if role == "decision" else part.build(band)
-            for role, part in PARTS.items()
+            for role, part in parts_of(band).items()
         }
     try:
         FastBand(band, agents).run(threading.Event())

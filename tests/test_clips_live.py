@@ -8,7 +8,7 @@ import soundfile
 
 from actors.fast_band import FastBand
 from actors.journal import JournalReader
-from actors.parts import PARTS, build_labeller
+from actors.parts import build_labeller, parts_of
 from agents.messages import Clip, Feedback, Fragment, HeardLabel, MemoryChanged, Plan, Played
 from launch.config import PROJECT_ROOT
 
@@ -38,7 +38,7 @@ class Prompted:
 
 class Run:
     def __init__(self, config, folder):
-        agents = {name: part.build(config) for name, part in PARTS.items()}
+        agents = {name: part.build(config) for name, part in parts_of(config).items()}
         agents["action"] = Prompted(agents["action"], folder)
         FastBand(config, agents).run(threading.Event())
         self.sound = (config.out / "accompaniment.wav").read_bytes()

@@ -32,7 +32,7 @@ ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
 
 @pytest.fixture(scope="module", autouse=True)
 def ray_here():
-    start_ray(2)
+    start_ray(2, niceness=0)
     yield
     ray.shutdown()
 
@@ -61,7 +61,8 @@ class Obedient:
             return np.zeros(round(seconds * RATE), np.float32)
         t = np.arange(round(seconds * RATE)) / RATE
         hz = 200 + seed % 600
-        body = sum(0.5**k * np.sin(2 * np.pi * hz * (k + 1) * t) for k in range(4))
+        # many silent harmonics: long enough at work to be seen there on any machine
+        body = sum(0.5**k * np.sin(2 * np.pi * hz * (k + 1) * t) for k in range(400))
         return (0.2 * body * np.exp(-3 * (t % 0.25))).astype(np.float32)
 
     def close(self):

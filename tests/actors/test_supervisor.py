@@ -12,7 +12,7 @@ from actors import supervisor as module
 from actors.clock import ManualClock
 from actors.evolution_config import StageEvolutionConfig
 from actors.ray_session import signals_wait
-from actors.roster import HUNG_SECONDS, roster_of
+from actors.roster import HUNG_SECONDS, ROSTER, roster_of
 from actors.supervisor import LATECOMER_SILENT_SECONDS, LOOK_SECONDS, SILENT_SECONDS, Supervisor
 from agents.messages import Heartbeat
 
@@ -146,6 +146,7 @@ class Latecomer:
 
     def __init__(self, watch, process_id=500):
         self.readiness = Actor(None)
+        watch.supervisor._roster["code_ranking"] = ROSTER["code_ranking"]
         watch.actors["code_ranking"] = Actor(process_id)
         watch.supervisor._actors["code_ranking"] = watch.actors["code_ranking"]
         watch.supervisor._entering["code_ranking"] = Question(self.readiness)

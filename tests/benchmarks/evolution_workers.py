@@ -20,7 +20,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "benchmarks")]
 for name, value in (("initial_delay_ms", 500), ("period_ms", 500), ("timeout_ms", 1000)):
     os.environ[f"RAY_health_check_{name}"] = str(value)
 
-os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 as start_ray has it
 
 import numpy as np  # noqa: E402
 import ray  # noqa: E402
@@ -129,7 +128,7 @@ def main() -> None:
             seconds=4.0,
             priority=arguments.priority,
         )
-        start_ray(2)
+        start_ray(2, niceness=0)
         rates = [rate(make(), n, arguments.seconds) for n in (1, 2)]
         for n, one in zip((1, 2), rates, strict=True):
             print(f"| {n} on this machine | {one:.1f} |")
