@@ -8,10 +8,10 @@ STAGE_PACKAGES := libportaudio2
 ALL_PACKAGES := $(STAGE_PACKAGES) jackd2 fluidsynth fluid-soundfont-gm sonic-pi-server \
 	sonic-pi-samples supercollider-server sc3-plugins-server ruby bubblewrap faketime
 
-.PHONY: help setup stage test test-band test-parts check bench clean
+.PHONY: help setup stage test test-commands test-parts test-slow check bench clean
 
 help: ## Show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -27,14 +27,18 @@ stage: $(STAMP) ## Play the rehearsal: a replayed guide in, the accompaniment ou
 	@sh launch/system_packages.sh $(STAGE_PACKAGES)
 	$(BIN)/python -m launch.stage
 
-test: setup ## Run the tests, in two halves side by side
-	@$(MAKE) --no-print-directory -j2 --output-sync=target test-band test-parts
+test: setup ## Run the tests but the slow ones: two halves side by side, then the stage alone
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-commands test-parts
+	$(BIN)/python -m pytest -m "not slow" tests/test_survival.py
 
-test-band: # whole runs: commands, the stage, restarts
-	$(BIN)/python -m pytest tests/launch tests/test_*.py
+test-commands: # commands and whole runs at fast pace
+	$(BIN)/python -m pytest -m "not slow" --ignore=tests/test_survival.py tests/launch tests/test_*.py
 
 test-parts: # everything else
-	$(BIN)/python -m pytest --ignore=tests/launch $(wildcard tests/[a-z]*/)
+	$(BIN)/python -m pytest -m "not slow" tests/actors tests/agents tests/corpus tests/models
+
+test-slow: setup ## Run the slow tests: hostile programs, the real Sonic Pi server, ranking on stage
+	$(BIN)/python -m pytest -m slow
 
 check: $(STAMP) ## Format, lint, types, import directions
 	$(BIN)/ruff format --check .

@@ -341,7 +341,7 @@ def test_ctrl_c_while_playing_keeps_what_was_played(command, tmp_path):
     play = stage.FastBand.run
 
     def interrupted(band, stop):
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         play(band, stop)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -353,7 +353,7 @@ def test_ctrl_c_while_playing_keeps_what_was_played(command, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_before_the_music_leaves_nothing(command, tmp_path, monkeypatch, number):
-    monkeypatch.setattr(stage, "FastBand", lambda _: os.kill(os.getpid(), number))
+    monkeypatch.setattr(stage, "FastBand", lambda _: signal.raise_signal(number))
     code, printed = command()
     assert code == 130
     assert printed.endswith("ended before the music began; nothing is kept\n")
