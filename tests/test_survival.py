@@ -25,7 +25,7 @@ pytestmark = pytest.mark.ray
 
 KILLED = ("perception", "decision", "action", "broker")
 WINDOW, HORIZON = 0.25, 4
-START_SECONDS, BACK_SECONDS, END_SECONDS = 90.0, 20.0, 30.0
+START_SECONDS, BACK_SECONDS, END_SECONDS = 90.0, 20.0, 12.0
 MISSED = ("missed", "unreported")
 
 

@@ -27,7 +27,6 @@ pytestmark = [pytest.mark.audio, pytest.mark.slow]
 
 PROGRAMS = ["acid", "tilburg_2", "shufflit", "monday_blues"]
 SECONDS = 12.0
-RECORDINGS = 3
 SAMPLE_RATE = 44_100
 HOP = 441
 PORT = 4557
@@ -145,11 +144,6 @@ def test_the_rendering_sounds_like_the_real_server(
     with renderer:
         fast = renderer.render(code, SECONDS).audio
 
-    # the server plays in real time and comes late on a busy machine: the best recording counts
-    best = 0.0
-    for attempt in range(RECORDINGS):
-        best = max(best, agreement(fast, recorded(server, code, tmp_path / f"{attempt}.wav")))
-        if best >= AGREEMENT:
-            break
+    real = recorded(server, code, tmp_path / "real.wav")
 
-    assert best >= AGREEMENT
+    assert agreement(fast, real) >= AGREEMENT
