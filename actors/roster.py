@@ -1,5 +1,6 @@
 """The roster: which processes the band has, in which order they start, and which come back."""
 
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -86,14 +87,15 @@ def _prepare_journal(config: BandConfig, restarted: bool) -> Player:  # noqa: AR
 
 def _prepare_agent(name: str) -> Callable[[BandConfig, bool], Player]:
     def prepare(config: BandConfig, restarted: bool) -> Player:
-        import torch
-
         from actors.host import Host
         from actors.journal_recorder import recall
 
-        torch.set_num_threads(1)  # two threads on two busy cores spin at each other's barriers
         part = PARTS[name]
         agent = part.build(config)
+        if "torch" in sys.modules:  # loading it takes seconds: only where a network plays
+            import torch
+
+            torch.set_num_threads(1)  # two threads on two busy cores spin at each other's barriers
         streams = connect(config, name, part.topics)
         if restarted:
             past = recall(streams, part.recalls, part.recall_windows, RECALL_SECONDS)
