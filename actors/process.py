@@ -1,7 +1,7 @@
-"""A role in a process of its own: what Ray starts, watches and restarts.
+"""A process of the band: it stands by with everything loaded until it is given a role, then plays.
 
-Ray re-runs `__init__` after a crash, so the worker thread is started there; sockets and models
-are made inside that thread. Ray calls carry the life cycle only, never the beat.
+A role plays in a thread of its own; sockets and models are made inside that thread. Ray calls
+carry the life cycle only, never the beat.
 """
 
 import faulthandler
@@ -12,6 +12,7 @@ import traceback
 
 import ray
 
+from actors.parts import PARTS
 from actors.priority import FAR_BEHIND, ask_for_real_time, step_back
 from actors.roster import ROSTER
 from actors.stage_config import BandConfig
@@ -20,27 +21,44 @@ log = logging.getLogger(__name__)
 
 
 class RoleProcess:
-    """One role of the roster, playing in a thread of this process.
+    """A process that will have one role of the roster, or has it.
 
     Args:
-        role: a key of the roster.
         config_json: the stage's config; what is built is built here, from it.
     """
 
-    def __init__(self, role: str, config_json: str) -> None:
+    def __init__(self, config_json: str) -> None:
         faulthandler.enable()
-        self.role = role
+        self.role = ""
         self._config = BandConfig.model_validate_json(config_json)
         self._stop = threading.Event()
         self._ready = threading.Event()
         self._begin = threading.Event()
         self._finished = threading.Event()
         self._failure = ""
-        context = ray.get_runtime_context()
-        self._restarted = bool(context.was_current_actor_reconstructed)
-        if self._restarted:
+        self._is_successor = False
+
+    def stand_by(self) -> None:
+        """Load all that an agent of this band needs, so that a successor need not."""
+        for name, part in PARTS.items():
+            if ROSTER[name].is_awaited:
+                part.build(self._config)
+
+    def play(self, role: str, is_successor: bool = False) -> None:
+        """Take a role, a key of the roster; returns at once.
+
+        Args:
+            role: whose.
+            is_successor: the one who had it died; the band plays already.
+        """
+        self.role, self._is_successor = role, is_successor
+        if is_successor:
             self._begin.set()
         threading.Thread(target=self._play, name=role, daemon=True).start()
+
+    def live(self) -> None:
+        """Never return: the call fails when the process dies, which tells it at once."""
+        threading.Event().wait()
 
     def ready(self) -> str:
         """Wait until the role can play; empty if it can, else one sentence."""
@@ -62,7 +80,7 @@ class RoleProcess:
         return self._failure
 
     def process_id(self) -> int:
-        """The process the role lives in now; another one after a restart."""
+        """Which process this is; asked often, it also tells that the process still answers."""
         return os.getpid()
 
     def _play(self) -> None:
@@ -70,7 +88,7 @@ class RoleProcess:
         if priority is not None:
             ask_for_real_time(priority)
         try:
-            player = ROSTER[self.role].prepare(self._config, self._restarted)
+            player = ROSTER[self.role].prepare(self._config, self._is_successor)
             self._ready.set()
             if priority is None:
                 step_back(FAR_BEHIND)  # only now: on a busy machine it would never get ready
@@ -80,7 +98,7 @@ class RoleProcess:
         except Exception as error:  # noqa: BLE001 the thread's last frame: told to the supervisor
             traceback.print_exc()
             self._failure = f"{self.role} cannot play: {error}"
-            if ROSTER[self.role].restarts and (self._restarted or self._ready.is_set()):
+            if ROSTER[self.role].restarts and (self._is_successor or self._ready.is_set()):
                 os._exit(1)  # a process without its role would look alive; the next one may play
         finally:
             self._ready.set()

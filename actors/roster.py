@@ -17,7 +17,7 @@ CONNECT_SECONDS = 20.0
 RECALL_SECONDS = 1.0
 """How long a restarted agent waits for the journal to tell it its past."""
 HUNG_SECONDS = 10.0
-"""A process that does not answer for this long is killed, so that Ray starts it anew."""
+"""A process that does not answer for this long is killed, and another takes its role."""
 JOURNAL_SECONDS = 0.05
 """How often the journal takes in what was said: not with every message, while others must play."""
 
@@ -38,10 +38,9 @@ class Role:
         prepare: builds what plays, in the thread that will play it, given the config and whether
             this is a second life.
         rank: roles of a lower rank are ready before those of a higher one start.
-        restarts: it is started anew when it dies.
+        restarts: another process takes it over when its own dies.
         waits_for_the_band: it plays only after the supervisor said so.
         priority: real-time priority to ask for, 1 to 99; None: it steps back behind all others.
-        cpu_share: what Ray reserves for it; small, so that two cores hold the band.
         plays: whether the band has this role at all.
         is_awaited: the music waits for it at the start, and it is soon missed when it is silent;
             else it joins when it is ready.
@@ -53,7 +52,6 @@ class Role:
     restarts: bool = True
     waits_for_the_band: bool = False
     priority: int | None = 10
-    cpu_share: float = 0.1
     plays: Callable[[BandConfig], bool] = lambda _: True
     is_awaited: bool = True
     hung_seconds: float = HUNG_SECONDS

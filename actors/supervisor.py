@@ -1,8 +1,9 @@
 """The supervisor: starts the band on Ray, watches it, counts restarts, ends it.
 
-Ray restarts a process that dies. The supervisor notices (another process id), and kills a process
-that lives but no longer answers, or whose heart no longer beats, so that Ray restarts that one
-too. Nothing here is on the path from ear to loudspeaker.
+One process more than there are roles stands by with everything loaded. When a process dies, Ray
+says so at once, and that one takes the role over: the plan of the one that died is hardly over
+by then. A process that lives but no longer answers, or whose heart no longer beats, is killed,
+which comes to the same. Nothing here is on the path from ear to loudspeaker.
 """
 
 import contextlib
@@ -22,6 +23,8 @@ from agents.messages import Heartbeat
 
 log = logging.getLogger(__name__)
 
+CPU_SHARE = 0.1
+"""What Ray reserves for a process; small, so that two cores hold the band."""
 READY_SECONDS = 120.0
 """How long a role may take to load; a large memory is labelled before the band starts."""
 LOOK_SECONDS = 0.5
@@ -52,6 +55,8 @@ class Supervisor:
         self._clock = clock
         self._tell = tell
         self._actors: dict[str, Any] = {}
+        self._lives: dict[str, Any] = {}
+        self._understudy: Any = None
         self._process_ids: dict[str, int] = {}
         self._questions: dict[str, tuple[Any, float]] = {}
         self._heartbeats: dict[str, tuple[int, float]] = {}
@@ -68,14 +73,18 @@ class Supervisor:
         Raises:
             StartError: Ray or a role cannot start.
         """
+        import ray
+
         self._tell("starting Ray")
         start_ray(address=self._config.evolution.address, niceness=0)
-        config_json = self._config.model_dump_json()
+        ready = self._call_an_understudy()
         for stage in sorted({role.rank for role in self._roster.values()}):
             names = [name for name, role in self._roster.items() if role.rank == stage]
             self._tell("starting " + ", ".join(names))
-            self._start_roles(names, config_json)
+            self._start_roles(names)
         self._write_processes()
+        with contextlib.suppress(ray.exceptions.RayError):  # the music does not wait for it
+            ray.get(ready, timeout=READY_SECONDS)  # but would rather not be disturbed by its start
         self._done = self._actors["audio"].finished.remote()
 
     def begin(self) -> None:
@@ -87,8 +96,9 @@ class Supervisor:
         ray.get([asked[name] for name, role in waiting.items() if role.is_awaited])
 
     def look(self) -> None:
-        """Notice restarts and hung processes; returns at once, call it often."""
+        """Notice who died and who hangs; returns at once, call it often."""
         now = self._clock.now()
+        self._replace_the_dead()
         if now < self._look_due:
             return
         self._look_due = now + LOOK_SECONDS
@@ -139,6 +149,7 @@ class Supervisor:
         until = self._clock.now() + patience_seconds
         for name in reversed(list(self._roster)):
             actor = self._actors.pop(name, None)
+            self._lives.pop(name, None)
             if actor is None:
                 continue
             left = max(0.1, until - self._clock.now())
@@ -163,25 +174,13 @@ class Supervisor:
             part.write_text(json.dumps(self._process_ids, indent=1), encoding="utf-8")
             part.replace(self._processes_path)
 
-    def _start_roles(self, names: Sequence[str], config_json: str) -> None:
+    def _start_roles(self, names: Sequence[str]) -> None:
         import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        from actors.process import ActorClass
-
-        # other machines may have joined: the band plays on this one
-        node = ray.get_runtime_context().get_node_id()
-        here = NodeAffinitySchedulingStrategy(node_id=node, soft=False)
         for name in names:
-            role = self._roster[name]
-            self._actors[name] = ActorClass.options(
-                name=f"antiphon-{name}-{os.getpid()}",
-                num_cpus=role.cpu_share,
-                max_restarts=-1 if role.restarts else 0,
-                max_task_retries=-1 if role.restarts else 0,
-                max_concurrency=8,
-                scheduling_strategy=here,
-            ).remote(name, config_json)
+            actor = self._engage()
+            actor.play.remote(name)
+            self._cast(name, actor)
         for name in names:
             if not self._roster[name].is_awaited:
                 self._entering[name] = self._actors[name].ready.remote()
@@ -194,6 +193,46 @@ class Supervisor:
                 raise StartError(f"{name} must start, but its process failed: {reason}") from None
             if failure:
                 raise StartError(failure)
+
+    def _engage(self) -> Any:  # noqa: ANN401 a Ray handle
+        """A new process of the band, on this machine: others may have joined."""
+        import ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        from actors.process import ActorClass
+
+        node = ray.get_runtime_context().get_node_id()
+        return ActorClass.options(
+            num_cpus=CPU_SHARE,
+            max_concurrency=8,
+            scheduling_strategy=NodeAffinitySchedulingStrategy(node_id=node, soft=False),
+        ).remote(self._config.model_dump_json())
+
+    def _cast(self, name: str, actor: Any) -> None:  # noqa: ANN401 a Ray handle
+        """From now on `actor` has the role; it will be told when it dies."""
+        self._actors[name] = actor
+        if self._roster[name].restarts:
+            self._lives[name] = actor.live.remote()
+
+    def _call_an_understudy(self) -> Any:  # noqa: ANN401 a Ray reference
+        """Have a process for the next role whose process dies; what is ready when it is."""
+        self._understudy = self._engage()
+        return self._understudy.stand_by.remote()
+
+    def _replace_the_dead(self) -> None:
+        import ray
+
+        names = {life: name for name, life in self._lives.items()}
+        dead, _ = ray.wait(list(names), num_returns=len(names), timeout=0) if names else ([], [])
+        for name in [names[life] for life in dead]:
+            successor = self._understudy
+            successor.play.remote(name, is_successor=True)
+            self._cast(name, successor)
+            self._entering.pop(name, None)
+            self._questions[name] = (successor.process_id.remote(), self._clock.now())
+            self._call_an_understudy()
+            self.restarts[name] = self.restarts.get(name, 0) + 1
+            self.faults.append((name, "restart", f"{name} died and was restarted"))
 
     def _let_in(self) -> None:
         """Notice who has become ready, or never will, of those nobody waits for."""
@@ -230,13 +269,9 @@ class Supervisor:
             process_id = ray.get(question)
         except ray.exceptions.RayError:
             return  # it died between question and answer; the next look asks its successor
-        known = self._process_ids.get(name)
-        if process_id != known:
+        if process_id != self._process_ids.get(name):
             self._process_ids[name] = process_id
             self._write_processes()
-        if known not in (None, process_id):
-            self.restarts[name] = self.restarts.get(name, 0) + 1
-            self.faults.append((name, "restart", f"{name} died and was restarted"))
 
     def _listen_to_hearts(self, now: float) -> None:
         """Kill who is silent while others are heard: if nobody is, it is the broker that is gone.

@@ -20,24 +20,43 @@ ROLES = ("broker", "perception", "decision")
 
 
 class Question:
-    """A process asked for its id; `answer` is None while it does not answer."""
+    """A process asked for its id."""
 
     def __init__(self, actor):
         self.actor = actor
 
+    @property
+    def is_answered(self):
+        return self.actor.answer is not None
 
-class ProcessId:
+
+class Call:
+    """A call of a process that leaves a question behind."""
+
+    def __init__(self, ask):
+        self.remote = ask
+
+
+class Life:
+    """It is known to be over when the process is dead."""
+
     def __init__(self, actor):
         self.actor = actor
 
-    def remote(self):
-        return Question(self.actor)
+    @property
+    def is_answered(self):
+        return self.actor.is_dead
 
 
 class Actor:
+    """A process: `answer` is its id, or None while it does not answer."""
+
     def __init__(self, process_id):
-        self.answer = process_id
-        self.process_id = ProcessId(self)
+        self.answer, self.is_dead, self.roles = process_id, False, []
+        self.process_id = Call(lambda: Question(self))
+        self.live = Call(lambda: Life(self))
+        self.play = Call(lambda role, is_successor: self.roles.append((role, is_successor)))
+        self.stand_by = Call(lambda: None)
 
 
 @pytest.fixture
@@ -54,14 +73,27 @@ class Watch:
         self.clock, self.killed = ManualClock(), []
         self.supervisor = Supervisor(config, self.clock, lambda _: None)
         self.actors = {role: Actor(100 + k) for k, role in enumerate(ROLES)}
-        self.supervisor._actors = dict(self.actors)
+        self.understudies = [Actor(200)]
+        monkeypatch.setattr(self.supervisor, "_engage", self._engage)
+        self.supervisor._call_an_understudy()
+        for role, actor in self.actors.items():
+            self.supervisor._cast(role, actor)
         self.supervisor._process_ids = {role: a.answer for role, a in self.actors.items()}
         monkeypatch.setattr(
-            ray, "wait", lambda q, **_: (q if q[0].actor.answer is not None else [], [])
+            ray, "wait", lambda asked, **_: ([q for q in asked if q.is_answered], [])
         )
         monkeypatch.setattr(ray, "get", lambda q: q.actor.answer)
         monkeypatch.setattr(module.os, "kill", lambda *order: self.killed.append(order))
         self.out = config.out
+
+    def _engage(self):
+        self.understudies.append(Actor(self.understudies[-1].answer + 1))
+        return self.understudies[-2]
+
+    def kill(self, role):
+        """The process that has the role dies."""
+        actor = self.supervisor._actors[role]
+        actor.answer, actor.is_dead = None, True
 
     def look(self, seconds, hearts=()):
         for _ in range(round(seconds / LOOK_SECONDS)):
@@ -76,9 +108,11 @@ def test_a_band_that_lives_is_left_alone(watch):
     assert (watch.killed, watch.supervisor.faults, watch.supervisor.restarts) == ([], [], {})
 
 
-def test_another_process_id_is_a_restart_counted_once_and_told(watch):
+def test_who_stands_by_takes_over_at_once_and_it_is_counted_once_and_told(watch):
     watch.look(2)
-    watch.actors["decision"].answer = 200
+    watch.kill("decision")
+    watch.supervisor.look()
+    assert watch.understudies[0].roles == [("decision", True)]
     watch.look(5)
     assert watch.supervisor.restarts == {"decision": 1}
     [(role, event, sentence)] = watch.supervisor.faults
@@ -86,11 +120,26 @@ def test_another_process_id_is_a_restart_counted_once_and_told(watch):
     assert "died and was restarted" in sentence
 
 
+def test_a_successor_that_dies_is_succeeded_too(watch):
+    for _ in range(3):
+        watch.kill("decision")
+        watch.look(1)
+    assert [each.roles for each in watch.understudies[:3]] == [[("decision", True)]] * 3
+    assert watch.supervisor.restarts == {"decision": 3}
+
+
+def test_two_who_die_together_have_two_successors(watch):
+    watch.kill("decision")
+    watch.kill("broker")
+    watch.look(1)
+    assert sorted(each.roles[0][0] for each in watch.understudies[:2]) == ["broker", "decision"]
+
+
 def test_who_lives_where_is_written_for_people(watch):
-    watch.actors["broker"].answer = 300
+    watch.kill("broker")
     watch.look(2)
     written = json.loads((watch.out / module.PROCESSES_NAME).read_text("utf-8"))
-    assert written == {"broker": 300, "perception": 101, "decision": 102}
+    assert written == {"broker": 200, "perception": 101, "decision": 102}
 
 
 def test_a_process_that_does_not_answer_is_killed(watch):
@@ -135,7 +184,7 @@ def test_who_is_heard_last_after_an_outage_of_the_broker_is_not_killed(watch):
 
 def test_a_successor_that_is_still_loading_is_not_killed(watch):
     watch.look(3, hearts=("perception", "decision"))
-    watch.actors["perception"].answer = 400  # its heart has not been heard yet
+    watch.kill("perception")  # the heart of the next one has not been heard yet
     watch.look(30, hearts=("decision",))
     assert watch.killed == []
     assert watch.supervisor.restarts == {"perception": 1}
@@ -148,7 +197,7 @@ class Latecomer:
         self.readiness = Actor(None)
         watch.supervisor._roster["code_ranking"] = ROSTER["code_ranking"]
         watch.actors["code_ranking"] = Actor(process_id)
-        watch.supervisor._actors["code_ranking"] = watch.actors["code_ranking"]
+        watch.supervisor._cast("code_ranking", watch.actors["code_ranking"])
         watch.supervisor._entering["code_ranking"] = Question(self.readiness)
 
 
@@ -161,7 +210,7 @@ def test_who_joins_late_is_left_alone_until_ready_and_its_first_process_is_no_re
     assert (watch.killed, watch.supervisor.faults, watch.supervisor.restarts) == ([], [], {})
     written = json.loads((watch.out / module.PROCESSES_NAME).read_text("utf-8"))
     assert written["code_ranking"] == 500
-    watch.actors["code_ranking"].answer = 501
+    watch.kill("code_ranking")
     watch.look(3)
     assert watch.supervisor.restarts == {"code_ranking": 1}
 
