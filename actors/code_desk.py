@@ -25,7 +25,7 @@ from actors.devices.code_osc import (
     Word,
 )
 from actors.devices.code_preview import Preview, PreviewConfig, PreviewJob
-from actors.devices.language_model import LanguageModelConfig, Question
+from actors.devices.code_proposer import Question
 from actors.devices.osc import OscConfig, Rate
 from actors.devices.sonic_pi import SonicPi, SonicPiConfig
 from actors.streams.machinery_messages import Fault
@@ -45,6 +45,7 @@ from agents.messages import (
     Played,
     Tick,
 )
+from models.language_model import LanguageModelConfig
 
 ROLE: Final = "code_ranking"
 HEARS: Final = (

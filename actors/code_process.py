@@ -14,7 +14,7 @@ from actors.code_desk import HEARS, CodeDesk, CodeDeskConfig
 from actors.devices.audio import DeviceError
 from actors.devices.code_osc import LONGEST_DATAGRAM, CodeReplies, Word, translate
 from actors.devices.code_preview import Preview, Previewer, PreviewJob
-from actors.devices.language_model import LanguageModel, Question
+from actors.devices.code_proposer import CodeProposer, Question
 from actors.devices.osc import OscReceiver
 from actors.devices.sonic_pi import SonicPi
 from actors.host import Host
@@ -27,6 +27,7 @@ from agents.code_ranking.agent import CodeRankingAgent
 from agents.code_ranking.proposals import Proposals
 from agents.code_ranking.stage_load import StageLoad
 from agents.messages import Message
+from models.language_model import LanguageModel, LanguageModelError
 
 Connect = Callable[[BandConfig, str, tuple[str, ...]], Streams]
 ROUND_SECONDS: Final = 0.05
@@ -167,11 +168,11 @@ def _language_model(
     if config.model is None:
         return None
     try:
-        model = LanguageModel(config.model, now)
-    except DeviceError as error:
+        proposer = CodeProposer(LanguageModel(config.model, now))
+    except LanguageModelError as error:
         troubles.append(str(error))
         return None
-    return ThreadWorker("language model", model.ask, model.close)
+    return ThreadWorker("language model", proposer.ask, proposer.close)
 
 
 def _previewer(config: BandConfig) -> ThreadWorker[PreviewJob, Preview] | None:

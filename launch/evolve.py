@@ -36,10 +36,11 @@ from launch.evolve_page import write_page
 from launch.evolve_parts import build_generator, build_searcher, build_surrogate
 from launch.evolve_settings import EvolveConfig
 from launch.evolve_world import MadeUpWorld, TrainedWorld, World
+from models.language_model import LanguageModelError
 
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
 _ERRORS = (
-    ConfigError, CheckpointError, ValueError, OSError, ImportError,
+    ConfigError, LanguageModelError, CheckpointError, ValueError, OSError, ImportError,
     AudioFileError, SonicPiMissingError, SandboxMissingError,
 )  # fmt: skip
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.code_ranking.prediction import SoundPredictor, stored_predictor
+from agents.evolution.adviser import Adviser
 from agents.evolution.generators.generator import Generator
 from agents.evolution.generators.sonic_pi import SonicPiGenerator
 from agents.evolution.generators.watched import WatchedGenerator
@@ -79,7 +80,8 @@ def build_searcher(config: EvolveConfig, generator: WatchedGenerator) -> Searche
         Breeder(own_templates(), config.seconds, search.breeding) if is_sonic_pi else TextPrompts()
     )
     if search.kind in ("full-llm", "llm-evolve"):
-        model = LanguageModel(search.language_model) if search.language_model.base_url else None
+        asked = search.language_model
+        model = Adviser(LanguageModel(asked)) if asked else None
         if search.kind == "full-llm":
             return FullLlm(operators, model, search.full_llm, seed)
         return LlmEvolve(operators, model, search.llm_evolve, seed)

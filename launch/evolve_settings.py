@@ -46,7 +46,9 @@ class SearchSettings(BaseModel, frozen=True, extra="forbid"):
     vectors: VectorConfig = VectorConfig()
     full_llm: FullLlmConfig = FullLlmConfig()
     llm_evolve: LlmEvolveConfig = LlmEvolveConfig()
-    language_model: LanguageModelConfig = LanguageModelConfig()
+    language_model: LanguageModelConfig | None = Field(
+        default=None, description="Asked by full-llm and llm-evolve; none: text operators alone."
+    )
     program: Path | None = Field(
         default=None, description="cma-es, snes on parameters: the program; none: a template's."
     )

@@ -8,7 +8,6 @@ from pathlib import Path
 from actors.audio_process import build_engine
 from actors.devices.audio import DeviceError
 from actors.devices.code_preview import check_headphones
-from actors.devices.language_model import check_language_model
 from actors.devices.sound_card import choose
 from actors.parts import build_labeller, build_stage_memory
 from actors.stage_config import BandConfig, CodeStageConfig, StageConfig
@@ -18,6 +17,7 @@ from launch.config import PROJECT_ROOT, ConfigError, is_there, resolve
 from launch.live_hearing import Told, fit_for_live
 from launch.run_folder import make_run_folder
 from models.bundle import Bundle
+from models.language_model import LanguageModel, LanguageModelError
 
 
 def prepare(config: StageConfig, name: str, told: Told) -> BandConfig:
@@ -101,7 +101,10 @@ def _check_code_ranking(config: StageConfig) -> None:
     if not config.code_ranking.enabled:
         return
     if desk.model is not None:
-        check_language_model(desk.model)
+        try:
+            LanguageModel(desk.model).close()
+        except LanguageModelError as error:
+            raise ConfigError(str(error)) from error
     if desk.preview is not None:
         check_headphones(desk.preview.output, config.audio.output)
     if desk.osc is not None and config.osc is not None and desk.osc.port == config.osc.port != 0:

@@ -1,36 +1,55 @@
-"""A language model behind any OpenAI-compatible endpoint: bounded in time, size and tries.
+"""A language model behind any OpenAI-compatible endpoint: bounded in time, size and attempts.
 
-It may answer nonsense or never: then there is no answer, the reason is counted, and whoever asked
-goes on without. The key comes from the environment and is written nowhere. Blocks while it asks.
+Any server will do that speaks the chat protocol (a model on this machine, a service). What comes
+back is text from a stranger. The key comes from the environment and is written nowhere. Blocks
+while it asks: call it on a thread of its own.
 """
 
+import ipaddress
+import json
 import os
-import re
-from collections import Counter
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, field_validator
 
-__all__ = ["LanguageModel", "LanguageModelConfig", "tagged"]
+if TYPE_CHECKING:
+    from openai import OpenAI
+
+__all__ = ["LONGEST_ANSWER", "LanguageModel", "LanguageModelConfig", "LanguageModelError"]
+
+LONGEST_ANSWER: Final = 1_000_000
+"""Bytes; a server that sends more is not read on."""
+NO_KEY: Final = "none"
+"""What a server that wants no key is told."""
+
+
+class LanguageModelError(RuntimeError):
+    """The model cannot be asked, or does not answer; the message is one sentence for the user."""
 
 
 class LanguageModelConfig(BaseModel, frozen=True, extra="forbid"):
-    """Which model, and how long it is waited for."""
+    """Which language model is asked; the key itself stands in no config."""
 
-    base_url: str = Field(
-        default="", description="Such as http://127.0.0.1:11434/v1; empty asks no model."
-    )
-    model: str = Field(default="", description="As the server names it.")
-    key_variable: str = Field(
-        default="OPENAI_API_KEY", description="Environment variable that holds the key, if any."
-    )
-    temperature: float = Field(default=0.8, ge=0, le=2, description="Of its sampling.")
-    most_tokens: int = Field(default=4000, ge=16, le=100_000, description="Length of an answer.")
-    timeout_seconds: float = Field(default=30.0, gt=0, le=600, description="For one try.")
-    tries: int = Field(default=2, ge=1, le=10, description="Before it counts as no answer.")
-    most_failures: int = Field(
-        default=3, ge=1, description="Unanswered in a row, after which it is not asked again."
-    )
+    base_url: str  # such as http://127.0.0.1:11434/v1
+    model: str = Field(min_length=1)  # as the server names it
+    key_variable: str = "OPENAI_API_KEY"  # environment variable that holds the key, if any
+    seconds: float = Field(20.0, gt=0, le=600)  # for all attempts of one asking together
+    attempts: int = Field(3, ge=1, le=10)  # calls per asking, until enough has come
+    temperature: float = Field(1.0, ge=0, le=2)  # of the model's sampling
+    most_tokens: int = Field(6000, ge=64, le=100_000)  # length of one answer
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+            raise ValueError(f"must begin with http:// or https:// and name a host, got {url!r}")
+        if parts.username or parts.password or parts.query:
+            raise ValueError("must hold no password or query; put the key into the environment")
+        return url
 
 
 class LanguageModel:
@@ -38,80 +57,107 @@ class LanguageModel:
 
     Args:
         config: which.
+        now: monotonic seconds.
 
     Raises:
-        ValueError: no server or model is named, or a key would go to another machine in the open.
-        ImportError: the package openai is not installed.
+        LanguageModelError: the package is missing, or the key would travel in the open.
     """
 
-    def __init__(self, config: LanguageModelConfig) -> None:
-        if not config.base_url or not config.model:
-            raise ValueError(
-                "a language model needs base_url and model, got "
-                f"{config.base_url!r} and {config.model!r}"
-            )
-        from openai import OpenAI
-
-        key = os.environ.get(config.key_variable, "")
-        private = re.match(r"https://|http://(localhost|127\.|\[::1\])", config.base_url)
-        if key and not private:
-            raise ValueError(
-                f"a key must not travel in the open, but {config.base_url} is not https; "
-                f"unset {config.key_variable} or name an https address"
-            )
+    def __init__(
+        self, config: LanguageModelConfig, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self.config = config
-        self._client: Any = OpenAI(
-            base_url=config.base_url,
-            api_key=key or "none",
-            max_retries=0,
-            timeout=config.timeout_seconds,
+        self.now = now
+        self._client = _client(config)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._client.close()
+
+    def answer(self, system: str, user: str, until: float) -> str:
+        """What the model says.
+
+        Args:
+            system: the instructions.
+            user: the question.
+            until: when it is too late, on the clock of `now`.
+
+        Raises:
+            LanguageModelError: no answer, too late, too long, or no answer of this protocol.
+        """
+        from httpx2 import HTTPError
+        from openai import APIStatusError, OpenAIError
+
+        try:
+            with self._client.chat.completions.with_streaming_response.create(
+                model=self.config.model,
+                messages=[
+                    {"role": "system", "content": system},
+                    {"role": "user", "content": user},
+                ],
+                temperature=self.config.temperature,
+                max_tokens=self.config.most_tokens,
+                timeout=max(0.05, until - self.now()),
+            ) as response:
+                body = bytearray()
+                for chunk in response.iter_bytes():
+                    body += chunk
+                    if len(body) > LONGEST_ANSWER:
+                        raise self._failure(f"it sends more than {LONGEST_ANSWER} bytes")
+                    if self.now() > until:
+                        raise self._failure(f"it takes more than {self.config.seconds:g} s")
+        except APIStatusError as error:
+            raise self._failure(f"it says {error.status_code}") from error
+        except OpenAIError as error:
+            cause = error.__cause__ or error
+            reason = str(cause).strip() or type(cause).__name__
+            raise self._failure(" ".join(reason.split())[:200]) from error
+        except HTTPError as error:
+            raise self._failure(f"its answer broke off ({type(error).__name__})") from error
+        return self._text_of(bytes(body))
+
+    def _text_of(self, body: bytes) -> str:
+        try:
+            text = json.loads(body)["choices"][0]["message"]["content"]
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            raise self._failure("its answer is no chat completion") from error
+        if not isinstance(text, str):
+            raise self._failure("its answer holds no text")
+        return text
+
+    def _failure(self, what: str) -> LanguageModelError:
+        return LanguageModelError(
+            f"the language model at {self.config.base_url} must answer, but {what}; check "
+            "the address and that it runs"
         )
-        self.failures: Counter[str] = Counter()
-        self.n_asked = 0
-        self._in_a_row = 0
-
-    @property
-    def has_given_up(self) -> bool:
-        """Whether it failed so often in a row that it is not asked any more."""
-        return self._in_a_row >= self.config.most_failures
-
-    def ask(self, system: str, user: str) -> str | None:
-        """The model's answer; None if there was none in all tries (see `failures`)."""
-        if self.has_given_up:
-            return None
-        from openai import OpenAIError
-
-        for _ in range(self.config.tries):
-            self.n_asked += 1
-            try:
-                answer = self._client.chat.completions.create(
-                    model=self.config.model,
-                    messages=[
-                        {"role": "system", "content": system},
-                        {"role": "user", "content": user},
-                    ],
-                    temperature=self.config.temperature,
-                    max_tokens=self.config.most_tokens,
-                )
-                text = answer.choices[0].message.content
-            except (OpenAIError, ValueError, LookupError, TypeError, AttributeError) as error:
-                self.failures[type(error).__name__] += 1
-                continue
-            if isinstance(text, str) and text.strip():
-                self._in_a_row = 0
-                return text
-            self.failures["empty answer"] += 1
-        self._in_a_row += 1
-        return None
 
 
-def tagged(answer: str, tag: str = "prompt", longest: int = 6000) -> list[str]:
-    """What stands between <tag> and </tag>, one text each, none twice.
+def _client(config: LanguageModelConfig) -> "OpenAI":
+    try:
+        from openai import OpenAI
+    except ImportError as error:
+        raise LanguageModelError(
+            "asking a language model needs the package openai; install antiphon[llm]"
+        ) from error
+    key = os.environ.get(config.key_variable, "")
+    if not key.isascii():
+        raise LanguageModelError(
+            f"a key must be plain ASCII text, the one in {config.key_variable} is not"
+        )
+    if key and not _is_private(config.base_url):
+        raise LanguageModelError(
+            f"a key must not travel in the open, but {config.base_url} is not https; unset "
+            f"{config.key_variable} or name an https address"
+        )
+    return OpenAI(base_url=config.base_url, api_key=key or NO_KEY, max_retries=0)
 
-    Reasoning before it is cut off. A closing tag that is missing ends where the next one opens, so
-    that one slip does not spoil the answer.
-    """
-    answer = re.split(r"</think(?:ing)?>", answer)[-1]
-    pattern = rf"<{tag}>(.*?)(?=</{tag}>|<{tag}>|\Z)"
-    found = (text.strip() for text in re.findall(pattern, answer, re.S | re.I))
-    return list(dict.fromkeys(text for text in found if 0 < len(text) <= longest))
+
+def _is_private(url: str) -> bool:
+    """Whether nobody else reads what is sent there: https, or this machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False

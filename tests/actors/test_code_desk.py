@@ -11,7 +11,6 @@ from actors.background import InlineWorker, ThreadWorker
 from actors.code_desk import HEARS, CodeDesk, CodeDeskConfig
 from actors.devices.code_osc import AddCandidate, ClearCandidates, Hold, Rank, SetContext
 from actors.devices.code_preview import Preview
-from actors.devices.language_model import LanguageModelConfig
 from actors.devices.sonic_pi import SonicPi, SonicPiConfig
 from actors.streams.codec import encode
 from actors.streams.in_process_streams import InProcessHub
@@ -30,6 +29,7 @@ from agents.messages import (
     Tick,
 )
 from agents.musical_time import Moment
+from models.language_model import LanguageModelConfig
 
 RANK = Rank(0, "anything", None, None)
 MODEL = LanguageModelConfig(base_url="http://127.0.0.1:9/v1", model="small", seconds=5)

@@ -11,13 +11,13 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, Field
 
+from agents.evolution.adviser import Adviser, tagged
 from agents.evolution.fitness import WORST
 from agents.evolution.genome import Genome, Individual
 from agents.evolution.searchers.llm_evolve import TextOperators
 from agents.evolution.searchers.prompts import FULL, WHAT, system_prompt
 from agents.evolution.searchers.searcher import Proposal, rng_from_state, rng_state
 from agents.evolution.searchers.selection import roulette, tournament
-from models.language_model import LanguageModel, tagged
 
 __all__ = ["FullLlm", "FullLlmConfig"]
 
@@ -49,7 +49,7 @@ class FullLlm:
     def __init__(
         self,
         operators: TextOperators,
-        model: LanguageModel | None = None,
+        model: Adviser | None = None,
         config: FullLlmConfig | None = None,
         seed: int = 0,
     ) -> None:

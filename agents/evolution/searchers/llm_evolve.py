@@ -13,11 +13,11 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from pydantic import BaseModel, Field
 
+from agents.evolution.adviser import Adviser, tagged
 from agents.evolution.genome import Genome, Individual
 from agents.evolution.searchers.prompts import CROSS, MUTATE, WHAT, system_prompt
 from agents.evolution.searchers.searcher import Proposal, rng_from_state, rng_state
 from agents.evolution.searchers.selection import tournament
-from models.language_model import LanguageModel, tagged
 
 __all__ = ["LlmEvolve", "LlmEvolveConfig", "TextOperators"]
 
@@ -74,7 +74,7 @@ class LlmEvolve:
     def __init__(
         self,
         operators: TextOperators,
-        model: LanguageModel | None = None,
+        model: Adviser | None = None,
         config: LlmEvolveConfig | None = None,
         seed: int = 0,
     ) -> None:

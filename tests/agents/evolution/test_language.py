@@ -7,12 +7,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from agents.evolution.adviser import MOST_FAILURES, Adviser, tagged
 from agents.evolution.checkpoint import pack, unpack
 from agents.evolution.searchers.full_llm import FullLlm, FullLlmConfig
 from agents.evolution.searchers.llm_evolve import LlmEvolve, LlmEvolveConfig
 from agents.evolution.searchers.prompts import FULL
 from agents.evolution.text_prompts import TextPrompts
-from models.language_model import LanguageModel, LanguageModelConfig, tagged
+from models.language_model import LanguageModel, LanguageModelConfig
 
 
 @pytest.fixture
@@ -58,14 +59,8 @@ def _completion(text):
 @pytest.fixture
 def model(server):
     def make(**values):
-        return LanguageModel(
-            LanguageModelConfig(
-                base_url=f"http://127.0.0.1:{server.server_port}/v1",
-                model="m",
-                timeout_seconds=values.pop("timeout_seconds", 5.0),
-                **values,
-            )
-        )
+        url = f"http://127.0.0.1:{server.server_port}/v1"
+        return Adviser(LanguageModel(LanguageModelConfig(base_url=url, model="m", **values)))
 
     return make
 
@@ -132,7 +127,7 @@ def test_nonsense_is_counted_and_operators_without_a_model_take_over(
     kind, answer, server, model, population
 ):
     server.says = lambda _: answer
-    searcher = kind(TextPrompts(), model(tries=1))
+    searcher = kind(TextPrompts(), model(attempts=1))
     children = searcher.ask(8, population)
     assert len(children) == 8
     assert all(TextPrompts().is_valid(child.genome.text) for child in children)
@@ -142,12 +137,12 @@ def test_nonsense_is_counted_and_operators_without_a_model_take_over(
 
 def test_a_model_that_never_answers_is_given_up_after_a_few_tries(server, model, population):
     server.says = lambda _: None
-    silent = model(timeout_seconds=0.1, tries=2, most_failures=2)
+    silent = model(seconds=0.1)
     searcher = LlmEvolve(TextPrompts(), silent)
     assert len(searcher.ask(12, population)) == 12
-    assert len(server.questions) == silent.n_asked == 4
+    assert len(server.questions) == silent.n_asked == MOST_FAILURES
     assert silent.has_given_up
-    assert sum(silent.failures.values()) == 4
+    assert sum(silent.failures.values()) == MOST_FAILURES
 
 
 def test_a_searcher_without_a_model_is_put_back_exactly(population):
@@ -164,18 +159,6 @@ def test_one_missing_tag_does_not_spoil_an_answer():
         "<think><prompt>no</prompt></think><prompt>one <prompt>two</prompt> <prompt>one</prompt>"
     )
     assert tagged(answer) == ["one", "two"]
-
-
-def test_a_key_does_not_travel_in_the_open(monkeypatch):
-    monkeypatch.setenv("OPENAI_API_KEY", "secret")
-    with pytest.raises(ValueError, match="must not travel in the open") as caught:
-        LanguageModel(LanguageModelConfig(base_url="http://example.org/v1", model="m"))
-    assert "secret" not in str(caught.value)
-
-
-def test_a_model_without_a_name_is_refused():
-    with pytest.raises(ValueError, match="needs base_url and model"):
-        LanguageModel(LanguageModelConfig(base_url="http://127.0.0.1/v1"))
 
 
 def test_prompts_without_a_model_stay_phrases_and_change_little():

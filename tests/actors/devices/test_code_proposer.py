@@ -9,13 +9,12 @@ import pytest
 from pydantic import ValidationError
 
 from actors.clock import SystemClock
-from actors.devices.audio import DeviceError
-from actors.devices.language_model import (
+from actors.devices.code_proposer import CodeProposer, Question
+from models.language_model import (
     LONGEST_ANSWER,
     LanguageModel,
     LanguageModelConfig,
-    Question,
-    check_language_model,
+    LanguageModelError,
 )
 
 CONTEXT = "use_bpm 100\nlive_loop :drums do\n  sample :bd_haus\n  sleep 1\nend"
@@ -86,7 +85,7 @@ def completion(*codes, content=None):
 
 def ask(url, n=3, now=None, **options):
     config = LanguageModelConfig(base_url=url, model="small", key_variable=KEY, **options)
-    model = LanguageModel(config, now or SystemClock().now)
+    model = CodeProposer(LanguageModel(config, now or SystemClock().now))
     try:
         return model.ask(Question("model-1", CONTEXT, "bass", n, "diversity", 2))[1]
     finally:
@@ -175,8 +174,8 @@ def test_an_address_that_is_none_is_refused(url):
 
 def test_a_key_does_not_travel_in_the_open(monkeypatch):
     monkeypatch.setenv(KEY, "sk-secret")
-    with pytest.raises(DeviceError, match="in the open") as refused:
-        check_language_model(
+    with pytest.raises(LanguageModelError, match="in the open") as refused:
+        LanguageModel(
             LanguageModelConfig(base_url="http://198.51.100.7/v1", model="small", key_variable=KEY)
         )
     assert "sk-secret" not in str(refused.value)
