@@ -1,12 +1,18 @@
-"""Corpora to train on: short pieces of a known relation, imported as a user would."""
+"""Corpora to train on, imported as a user would; sounds, and the stage as a command."""
+
+import json
+import os
+import signal
 
 import numpy as np
 import pytest
 import soundfile
 
+from launch import stage
 from launch.import_corpus import main as import_corpus
 
 RATE, WINDOW = 8000, 0.25
+SOUND_RATE = 44_100
 MAJOR = np.array([0, 4, 7, 5, 9, 0, 7, 2])
 
 
@@ -59,3 +65,82 @@ def make_corpus_song():
 def import_songs():
     """Imports a folder of songs."""
     return imported
+
+
+def melody(seconds, rate=SOUND_RATE, channels=2):
+    """Four notes, half a second each, over and over; shape (frames, channels)."""
+    t = np.arange(round(seconds * rate)) / rate
+    hertz = np.array([262.0, 330.0, 392.0, 523.0])[(2 * t).astype(int) % 4]
+    sound = 0.3 * np.exp(-2 * (t % 0.5)) * np.sin(2 * np.pi * hertz * t)
+    return np.repeat(sound[:, None], channels, axis=1).astype(np.float32)
+
+
+@pytest.fixture(scope="session")
+def sounds(tmp_path_factory):
+    """A folder of good and bad audio files."""
+    folder = tmp_path_factory.mktemp("sounds")
+
+    def write(name, samples, rate=SOUND_RATE, **options):
+        soundfile.write(folder / name, samples, rate, **options)
+
+    write("good.wav", melody(2))
+    write("mono.wav", melody(2, channels=1))
+    write("six.wav", melody(2, channels=6))
+    write("telephone.wav", melody(2, 8_000), 8_000)
+    write("studio.wav", melody(2, 192_000), 192_000)
+    write("silent.wav", np.zeros((2 * SOUND_RATE, 2)))
+    write("one_second.wav", melody(1))
+    write("blip.wav", melody(0.3))
+    write("a [bold]name [red] ünd.wav", melody(2))
+    write("zero.wav", np.zeros((0, 2)))
+    with_nan = melody(2)
+    with_nan[SOUND_RATE] = np.nan
+    write("nan.wav", with_nan, subtype="FLOAT")
+    write("loud.wav", 100 * melody(2), subtype="FLOAT")
+    for name in ("whole.flac", "whole.ogg"):
+        write(name, melody(2))
+    for name, whole in (("cut.wav", "good.wav"), ("cut.flac", "whole.flac"),
+                        ("cut.ogg", "whole.ogg")):  # fmt: skip
+        content = (folder / whole).read_bytes()
+        (folder / name).write_bytes(content[: len(content) // 2])
+    (folder / "empty.wav").write_bytes(b"")
+    (folder / "text.wav").write_text("this is no sound\n" * 20)
+    (folder / "folder.wav").mkdir()
+    os.mkfifo(folder / "pipe.wav")
+    return folder
+
+
+@pytest.fixture
+def command(sounds, tmp_path, monkeypatch, capsys):
+    """Runs the stage in the folder of the sounds; gives the exit code and what was printed."""
+    monkeypatch.chdir(sounds)
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+
+    def run(*arguments, out=tmp_path / "run", replay="good.wav", memory=("good.wav",)):
+        lines = ["--pace", "fast", "--replay", replay, "--memory", *memory, "--out", out]
+        lines += ["--set", f"cache={tmp_path.parent / 'cache'}", *arguments]
+        code = stage.main([str(argument) for argument in lines])
+        assert handlers == [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
+        return code, capsys.readouterr().err
+
+    return run
+
+
+@pytest.fixture
+def refusal():
+    """Gives the one sentence of a command that did not start, from its code and what it printed."""
+
+    def sentence(code, printed):
+        assert code == 2
+        assert "Traceback" not in printed
+        lines = printed.splitlines()
+        assert [line for line in lines if line.startswith("error: ")] == lines[-1:]
+        return lines[-1]
+
+    return sentence
+
+
+@pytest.fixture
+def report():
+    """Reads the report of a run's folder."""
+    return lambda folder: json.loads((folder / "report.json").read_text(encoding="utf-8"))
