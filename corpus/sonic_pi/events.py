@@ -10,10 +10,16 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Literal
 
-__all__ = ["SCHEDULE_AHEAD_SECONDS", "Event", "EventKind", "Message", "ProgramError", "events_of"]
+__all__ = [
+    "REAL_TIME", "SCHEDULE_AHEAD_SECONDS", "Event", "EventKind", "Message", "ProgramError",
+    "events_of",
+]  # fmt: skip
 
 SCHEDULE_AHEAD_SECONDS = 0.5
 """Sonic Pi sends every sound this long before it is due; `Event` times are without it."""
+
+REAL_TIME = "of real time"
+"""Ends the message of an error that a busy machine alone may bring about."""
 
 EventKind = Literal["synth", "sample", "fx", "control"]
 Message = Sequence[int | float | str]
