@@ -41,6 +41,7 @@ from corpus.sonic_pi.dataset import (
 )
 from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.pool import RendererPool
+from corpus.sonic_pi.renderer import PATIENT
 from corpus.sonic_pi.scenarios import Scenario
 from corpus.sonic_pi.templating import Template
 from launch.alignment_material import Material, load_material
@@ -144,7 +145,7 @@ def render_scenarios(
     with Dataset(scenario_folder(scenarios, data), config, _templates(scenarios)) as dataset:
         jobs = list(dataset.missing())
         if jobs:
-            with RendererPool(n_workers) as pool:
+            with RendererPool(n_workers, PATIENT) as pool:
                 renderings = pool.render((job.code for job in jobs), SECONDS)
                 for done, (job, rendering) in enumerate(zip(jobs, renderings, strict=True), 1):
                     dataset.add(checked_pair(job, rendering, _KEEP_ALL))

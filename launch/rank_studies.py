@@ -20,6 +20,7 @@ from agents.code_ranking.prediction import STORED
 from corpus.sonic_pi.auto_template import find_parameters
 from corpus.sonic_pi.dataset import CheckConfig, Dataset, DatasetConfig, checked_pair
 from corpus.sonic_pi.pool import RendererPool
+from corpus.sonic_pi.renderer import PATIENT
 from corpus.sonic_pi.templating import Template
 from launch.alignment_material import Material, load_material
 from launch.rank_scenarios import cosine_distances
@@ -125,7 +126,7 @@ def render_study(
         jobs = list(dataset.missing())
         if not jobs:
             return
-        with RendererPool(n_workers) as pool:
+        with RendererPool(n_workers, PATIENT) as pool:
             renderings = pool.render((job.code for job in jobs), SECONDS)
             for done, (job, rendering) in enumerate(zip(jobs, renderings, strict=True), 1):
                 dataset.add(checked_pair(job, rendering, _KEEP_ALL))

@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from corpus.sonic_pi.auto_template import template_from_program
 from corpus.sonic_pi.dataset import Dataset, DatasetConfig, Job, Pair, checked_pair
 from corpus.sonic_pi.pool import RendererPool
-from corpus.sonic_pi.renderer import RendererConfig
+from corpus.sonic_pi.renderer import PATIENT
 from corpus.sonic_pi.templating import Template, own_templates
 
 __all__ = ["main"]
@@ -100,10 +100,10 @@ def _pairs(dataset: Dataset, arguments: argparse.Namespace) -> Iterator[Pair]:
         from actors.render_tasks import ray_session, render_jobs  # Ray only when asked for
 
         with ray_session(arguments.workers):
-            yield from render_jobs(dataset.missing(), arguments.workers, RendererConfig(), check)
+            yield from render_jobs(dataset.missing(), arguments.workers, PATIENT, check)
         return
     jobs, again = tee(dataset.missing())
-    with RendererPool(arguments.workers) as pool:
+    with RendererPool(arguments.workers, PATIENT) as pool:
         renderings = pool.render(_codes(jobs), dataset.config.seconds)
         for job, rendering in zip(again, renderings, strict=True):
             yield checked_pair(job, rendering, check)

@@ -14,7 +14,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -25,7 +25,7 @@ import yaml
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
-from corpus.sonic_pi.events import Event
+from corpus.sonic_pi.events import REAL_TIME, Event
 from corpus.sonic_pi.renderer import Rendering
 from corpus.sonic_pi.templating import Template
 
@@ -191,8 +191,13 @@ class Dataset:
         return self.config.renders * len(self._templates)
 
     def missing(self) -> Iterator[Job]:
-        """The fillings not tried yet, one of each template in turn."""
-        done = set(self._rows.execute("SELECT template, number FROM pairs"))
+        """The fillings not tried, or tried in vain on a busy machine; templates in turn."""
+        done = set(
+            self._rows.execute(
+                "SELECT template, number FROM pairs WHERE outcome != 'failed' OR note NOT LIKE ?",
+                (f"%{REAL_TIME}%",),
+            )
+        )
         for index in range(self.config.renders):
             for template in self._templates:
                 if (template.name, index) not in done:
@@ -207,7 +212,7 @@ class Dataset:
             partial = path.with_suffix(".part")
             partial.write_bytes(pair.sound)
             partial.replace(path)
-        events = zlib.compress(json.dumps([asdict(event) for event in pair.events]).encode())
+        events = zlib.compress(json.dumps([event._asdict() for event in pair.events]).encode())
         self._rows.execute(
             "INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (pair.template, pair.index, pair.code, pair.outcome, pair.level_db, pair.peak, events,

@@ -8,12 +8,18 @@ nothing about them is taken for granted.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Literal
+from typing import Literal, NamedTuple
 
-__all__ = ["SCHEDULE_AHEAD_SECONDS", "Event", "EventKind", "Message", "ProgramError", "events_of"]
+__all__ = [
+    "REAL_TIME", "SCHEDULE_AHEAD_SECONDS", "Event", "EventKind", "Message", "ProgramError",
+    "events_of",
+]  # fmt: skip
 
 SCHEDULE_AHEAD_SECONDS = 0.5
 """Sonic Pi sends every sound this long before it is due; `Event` times are without it."""
+
+REAL_TIME = "of real time"
+"""Ends the message of an error that a busy machine alone may bring about."""
 
 EventKind = Literal["synth", "sample", "fx", "control"]
 Message = Sequence[int | float | str]
@@ -24,8 +30,7 @@ _MIXERS = frozenset({"mixer", "basic_mixer"})
 _HIDDEN = frozenset({"scope", "server-info", "recorder", "amp_stereo_monitor"})
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One thing that a program sets going.
 
     Args:

@@ -18,7 +18,7 @@ from typing import IO
 
 from pydantic import BaseModel, Field
 
-from corpus.sonic_pi.events import ProgramError
+from corpus.sonic_pi.events import REAL_TIME, ProgramError
 from corpus.sonic_pi.install import Installation
 from corpus.sonic_pi.sandbox import Sandbox
 
@@ -248,7 +248,7 @@ def _verdict(end: str, limits: Mapping[str, float]) -> ProgramError:
                 "put a sleep into its loops"
             )
         case "deadline":
-            message = f"the program took longer than {limits['wall_seconds']:g} s of real time"
+            message = f"the program took longer than {limits['wall_seconds']:g} s {REAL_TIME}"
         case "flood":
             message = f"the program produced more than {limits['answer_bytes']:g} bytes"
         case _:

@@ -11,6 +11,7 @@ arguments.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from corpus.sonic_pi.sandbox import Sandbox
 from corpus.sonic_pi.score import ScoreError, checked, score
 from corpus.sonic_pi.synthesis import SAMPLE_RATE, SynthesisError, SynthesisLimits, Synthesizer
 
-__all__ = ["EventList", "Renderer", "RendererConfig", "Rendering"]
+__all__ = ["PATIENT", "EventList", "Renderer", "RendererConfig", "Rendering"]
 
 _LONGEST_SECONDS = 3600.0
 _LIMITER_SECONDS = 0.02  # the mixer's limiter looks ahead: sound leaves it so much later
@@ -46,6 +47,12 @@ class RendererConfig(BaseModel, frozen=True, extra="forbid"):
         False,
         description="run without bubblewrap where it is missing: programs can read every file",
     )
+
+
+PATIENT: Final = RendererConfig(
+    program=ProgramLimits(wall_seconds=60.0), synthesis=SynthesisLimits(wall_seconds=90.0)
+)
+"""For data sets: processor time decides what is given up, however busy the machine is."""
 
 
 @dataclass(frozen=True)

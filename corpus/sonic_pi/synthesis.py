@@ -15,6 +15,7 @@ import soundfile
 from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from corpus.sonic_pi.events import REAL_TIME
 from corpus.sonic_pi.install import Installation
 from corpus.sonic_pi.sandbox import ResourceLimits, Sandbox
 
@@ -103,7 +104,7 @@ class Synthesizer:
             )
         except subprocess.TimeoutExpired as late:
             raise SynthesisError(
-                f"the sound took longer than {wall_seconds:.1f} s of real time to make"
+                f"the sound was not made within {wall_seconds:.1f} s {REAL_TIME}"
             ) from late
         if done.returncode != 0:
             said = done.stdout.decode(errors="replace").strip()[-300:]

@@ -5,14 +5,15 @@ several times cheaper, and nearly all of a program is plain.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
-from corpus.sonic_pi.unroller_values import LoopNext, Return, Symbol, Value
+from corpus.sonic_pi.unroller_values import UNKNOWN, LoopNext, Return, Ring, Symbol, Value
 
-__all__ = ["Block", "Code", "Parameter", "Run", "Scope", "SymbolBlock", "finish"]
+__all__ = ["Block", "Code", "Parameter", "Run", "Scope", "SymbolBlock", "finish", "once"]
 
 Run: TypeAlias = "Callable[[Scope, VirtualThread], Value]"
+_UNCHANGING: Final = frozenset({int, float, bool, str, Symbol, type(None)})
 
 
 class Scope:
@@ -36,9 +37,11 @@ class Code:
         run: computes its value; where it may wait, without letting others run.
         steps: the same, giving way to others while it waits; none if it never waits.
         constant: alone in a tuple, the value that it always gives; none if it may give others.
+        is_pure: what it gives is equal every time, whatever the program does.
+        sleeps: does all that `steps` does but give way, and tells whether to; for `sleep` alone.
     """
 
-    __slots__ = ("constant", "run", "steps")
+    __slots__ = ("constant", "is_pure", "run", "sleeps", "steps")
 
     def __init__(
         self,
@@ -46,6 +49,8 @@ class Code:
         steps: "Callable[[Scope, VirtualThread], Steps] | None" = None,
         *,
         constant: tuple[Value] | None = None,
+        is_pure: bool = False,
+        sleeps: "Callable[[Scope, VirtualThread], bool] | None" = None,
     ) -> None:
         if run is None:
             if steps is None:
@@ -58,6 +63,30 @@ class Code:
         self.run: Run = run
         self.steps = steps
         self.constant = constant
+        self.is_pure = is_pure or constant is not None
+        self.sleeps = sleeps
+
+
+def once(run: Run) -> Code:
+    """Pure code that is run until it gives a value that cannot be changed, then never again."""
+    held: Value = UNKNOWN
+
+    def first(scope: Scope, thread: VirtualThread) -> Value:
+        nonlocal held
+        if held is UNKNOWN:
+            value = run(scope, thread)
+            if not _is_fixed(value):
+                return value
+            held = value
+        return held
+
+    return Code(first, is_pure=True)
+
+
+def _is_fixed(value: Value) -> bool:
+    if isinstance(value, Ring):
+        return _UNCHANGING.issuperset(map(type, value.items))
+    return type(value) in _UNCHANGING
 
 
 def finish(steps: Steps) -> Value:
@@ -86,9 +115,10 @@ class Block:
         body: what it does.
         scope: of the code around it; none for methods written with `def`.
         is_function: gives its value by `return`, and takes lists as they are.
+        leaves: it may be left by `next` or `return`.
     """
 
-    __slots__ = ("body", "is_function", "n_plain", "parameters", "scope", "waits")
+    __slots__ = ("body", "is_function", "n_plain", "parameters", "scope", "through", "waits")
 
     def __init__(
         self,
@@ -97,6 +127,7 @@ class Block:
         scope: Scope | None,
         *,
         is_function: bool = False,
+        leaves: bool = True,
     ) -> None:
         self.parameters = parameters
         self.body = body
@@ -105,6 +136,7 @@ class Block:
         self.waits = body.steps is not None
         plain = all(p.kind == "one" and p.default is None for p in parameters)
         self.n_plain = len(parameters) if plain else -1
+        self.through = None if leaves or not plain else body.steps
 
     @property
     def arity(self) -> int:
@@ -127,6 +159,13 @@ class Block:
         self, thread: VirtualThread, values: Sequence[Value] = (), given: "Block | None" = None
     ) -> Steps:
         """Runs it, giving way while it waits."""
+        if self.through is not None:
+            return self.through(self._enter(thread, values, given), thread)
+        return self._guarded(thread, values, given)
+
+    def _guarded(
+        self, thread: VirtualThread, values: Sequence[Value], given: "Block | None"
+    ) -> Steps:
         scope = self._enter(thread, values, given)
         try:
             if self.body.steps is None:
@@ -146,9 +185,10 @@ class Block:
         self, thread: VirtualThread, values: Sequence[Value], given: "Block | None"
     ) -> Scope:
         thread.spend()
-        if given is None and self.scope is not None:
-            given = self.scope.given
-        scope = Scope(self.scope, self, given)
+        around = self.scope
+        if given is None and around is not None:
+            given = around.given
+        scope = Scope(around, self, given)
         count = self.n_plain
         if count == 0:
             return scope

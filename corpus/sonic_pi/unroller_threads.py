@@ -27,6 +27,7 @@ from corpus.sonic_pi.unroller_values import (
 if TYPE_CHECKING:
     from corpus.sonic_pi.instruments import Instruments
     from corpus.sonic_pi.unroller_blocks import Block
+    from corpus.sonic_pi.unroller_played import Played
 
 __all__ = ["MISUSED", "NOTHING_SET", "Machine", "Moment", "Steps", "VirtualThread"]
 
@@ -146,7 +147,10 @@ class VirtualThread:
         Raises:
             StopThread: the time that was asked for is over.
         """
-        self.spend()
+        machine = self.machine
+        machine.budget -= 1
+        if machine.budget < 0:
+            self.spend(0)
         self.last_sync = None
         self.beat += beats
         if self.changes:
@@ -154,7 +158,6 @@ class VirtualThread:
         if not beats:
             return False
         self.time += beats * self.beat_seconds
-        machine = self.machine
         if not self.warp_depth:
             if self.time >= machine.horizon:
                 raise StopThread
@@ -228,18 +231,20 @@ class Machine:
         self.functions: dict[str, Block] = {}
         self.globals: dict[str, Value] = {}
         self.events: list[Event] = []
-        self.arguments: dict[tuple[object, ...], dict[str, float]] = {}
+        self.played: dict[tuple[object, ...] | None, Played] = {}
         self.n_nodes = 0
         self.n_buses = 0
         self.loaded: set[str] = set()
         self.errors: list[str] = []
         self.missed: Counter[tuple[str, str]] = Counter()
+        self.n_missed = 0
         self.n_random = 0
         self.is_cut = False
 
     def miss(self, what: str, why: str = "unknown") -> None:
         """Notes something that could not be foreseen."""
         self.missed[what, why] += 1
+        self.n_missed += 1
 
     def add(self, event: Event) -> None:
         """Notes an event.

@@ -1,6 +1,6 @@
 """Time, threads and shared state: sleep, loops, cues, tempo, warps of time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from corpus.sonic_pi.unroller_blocks import Block, finish
@@ -20,18 +20,27 @@ from corpus.sonic_pi.unroller_values import (
     whole,
 )
 
-__all__: list[str] = []
+__all__ = ["beats_of"]
+
+
+def beats_of(thread: VirtualThread, given: list[Value]) -> float:
+    """How long `sleep` is to wait, in beats.
+
+    Raises:
+        RubyError: it is given no number.
+    """
+    beats: Value = given[0] if given else None
+    if beats is UNKNOWN:
+        thread.machine.miss("sleep", "unknown time")
+        return 1.0
+    if not is_number(beats) or beats != beats:
+        raise RubyError(f"sleep needs a number of beats, got {inspect(beats)}")
+    return beats  # type: ignore[no-any-return]
 
 
 @waiting_function("sleep")
 def _sleep(thread: VirtualThread, given: list[Value], _block: Block | None) -> Steps:
-    beats: Value = given[0] if given else None
-    if beats is UNKNOWN:
-        thread.machine.miss("sleep", "unknown time")
-        beats = 1.0
-    if not is_number(beats) or beats != beats:
-        raise RubyError(f"sleep needs a number of beats, got {inspect(beats)}")
-    if thread.passes(beats):
+    if thread.passes(beats_of(thread, given)):
         yield
     return None
 
@@ -152,15 +161,13 @@ def _live_loop(thread: VirtualThread, given: list[Value], block: Block | None) -
             child.chance.seed, child.chance.index = options["seed"], 0
         value = options.get("init", 0)
 
-        def once() -> Steps:
-            nonlocal value
+        while True:
+            before, child.synced = child.time, False
             if auto_cue:
                 child.cue(name, [], priority=-100)
             current = machine.functions[key]
-            value = yield from current.steps(child, (value,) if current.arity else ())
-
-        yield from _for_ever(child, once)
-        return None
+            value = yield from current.steps(child, (value,) if current.parameters else ())
+            _check_round(child, before)
 
     machine.spawn(thread, body, key)
     return None
@@ -170,17 +177,15 @@ def _live_loop(thread: VirtualThread, given: list[Value], block: Block | None) -
 def _loop(thread: VirtualThread, _given: list[Value], block: Block | None) -> Steps:
     if block is None:
         raise RubyError("loop must be called with a block")
-    made = block
-    yield from _for_ever(thread, lambda: made.steps(thread))
-    return None
-
-
-def _for_ever(thread: VirtualThread, once: Callable[[], Steps]) -> Steps:
     while True:
         before, thread.synced = thread.time, False
-        yield from once()
-        if thread.time <= before and not thread.synced:
-            raise RubyError("a loop must sleep or sync in every round")
+        yield from block.steps(thread)
+        _check_round(thread, before)
+
+
+def _check_round(thread: VirtualThread, before: float) -> None:
+    if thread.time <= before and not thread.synced:
+        raise RubyError("a loop must sleep or sync in every round")
 
 
 @function("at")

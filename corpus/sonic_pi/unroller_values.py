@@ -76,6 +76,8 @@ class Ring:
 
     def at(self, index: Value) -> Value:
         """The item at an index as this kind of list counts."""
+        if type(index) is int and self.kind == "ring" and self.items:
+            return self.items[index % len(self.items)]
         if not self.items or not is_number(index):
             return None if index is not UNKNOWN else UNKNOWN
         place = whole(index)
@@ -280,13 +282,18 @@ def _all_same(left: Sequence[Value], right: Sequence[Value]) -> bool:
     return len(left) == len(right) and all(map(same, left, right))
 
 
+_HASHES: Final = frozenset({dict})
+
+
 def options_of(arguments: Sequence[Value]) -> dict[str, Value]:
     """Options given as hashes or as pairs in lists, put together; later ones win."""
     if not arguments:
         return {}
-    if len(arguments) == 1 and isinstance(arguments[0], dict):
-        return dict(arguments[0])
     options: dict[str, Value] = {}
+    if _HASHES.issuperset(map(type, arguments)):
+        for given in arguments:
+            options.update(given)
+        return options
     flat = list(_flattened(arguments))
     loose: list[Value] = []
     for item in flat:

@@ -72,6 +72,19 @@ def test_the_same_render_gives_the_same_bytes():
     assert pair_of(job()).sound == pair_of(job()).sound
 
 
+@pytest.mark.parametrize(
+    ("message", "n_left"),
+    [("the sound was not made within 8.0 s of real time", 6), ("there is no synth zaw", 5)],
+)
+def test_what_failed_because_the_machine_was_busy_is_tried_again(tmp_path, message, n_left):
+    with Dataset(tmp_path, DatasetConfig(renders=3), TEMPLATES) as dataset:
+        dataset.add(pair_of(job(), errors=[ProgramError("sound", message)]))
+        assert len(list(dataset.missing())) == n_left
+        dataset.add(pair_of(job()))
+        assert len(list(dataset.missing())) == 5
+        assert dataset.counts()["failed"] == 0
+
+
 def test_what_was_added_is_read_back(tmp_path):
     with Dataset(tmp_path, DatasetConfig(renders=2), TEMPLATES) as dataset:
         dataset.add(pair_of(job(1)))
