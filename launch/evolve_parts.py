@@ -47,7 +47,7 @@ def build_generator(
 
     def make() -> Generator:
         if settings.kind == "sonic-pi":
-            return SonicPiGenerator(config.workers, on_rendering=on_rendering)
+            return SonicPiGenerator(max(1, config.workers), on_rendering=on_rendering)
         if settings.kind == "musicgen":
             from models.musicgen import MusicGenGenerator
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from actors.evolution_config import NodeAddress
 from agents.evolution.fitness import FitnessConfig, Mode
 from agents.evolution.population import EvolutionConfig
 from agents.evolution.searchers.full_llm import FullLlmConfig
@@ -88,7 +89,19 @@ class EvolveConfig(BaseModel, frozen=True, extra="forbid"):
     generations: int = Field(default=20, ge=1, le=100_000, description="How many.")
     seconds: float = Field(default=4.0, ge=0.5, le=60, description="Length of each clip.")
     seed: int = Field(default=0, ge=0, description="Of everything drawn.")
-    workers: int = Field(default=1, ge=1, le=256, description="Clips generated at once.")
+    workers: int = Field(
+        default=0, ge=0, le=256, description="Ray actors that make clips; 0: this process does."
+    )
+    priority: Literal["idle", "low", "normal"] = Field(
+        default="low", description="idle: workers work when nobody else wants to."
+    )
+    address: NodeAddress | None = Field(
+        default=None,
+        description="HOST:PORT of this machine at which others join its Ray; none: it is alone.",
+    )
+    resources: dict[str, float] = Field(
+        default={}, description="What a worker's node must have, as named by ray start --resources."
+    )
     show: Literal["free", "paid"] = Field(
         default="free", description="A paid show refuses generators whose terms forbid it."
     )

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 TINY = (
     "seconds=0.6", "taste.catalogue=24", "taste.listeners=20", "taste.playlist=2",
     "taste.first_ratings=4", "evolution.population=4", "evolution.candidates=2", "generations=2",
+    "workers=0",
 )  # fmt: skip
 
 
@@ -102,6 +103,13 @@ def test_an_interrupted_run_loses_nothing_and_goes_on_to_the_same_end(
     assert same(history(out), history(finished))
 
 
+@pytest.mark.ray
+def test_ray_workers_come_to_the_same_end(finished, command, tmp_path):
+    out = tmp_path / "run"
+    assert main(command(out, "surrogate=false", "workers=2")) == 0
+    assert same(history(out), history(finished))
+
+
 def refused(arguments, capsys):
     assert main(arguments) == 2
     said = capsys.readouterr().err
@@ -137,6 +145,7 @@ def test_two_evolutions_in_one_folder_are_refused(finished, command, capsys):
         (["taste.model=/nowhere.safetensors"], "needs taste.songs"),
         (["taste.dataset=/nowhere"], "holds no data set"),
         (["evolution.population=1"], "population"),
+        (["address=stage:6379"], "must be an IP address of this machine and a port"),
         (["nonsense=1"], '"nonsense" is not a known setting'),
     ],
 )
