@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType, TracebackType
+from types import MappingProxyType
 from typing import Final, Literal, Self
 
 from pydantic import BaseModel, Field
@@ -205,13 +205,8 @@ class FeedbackStore:
     def _transaction(self) -> Iterator[None]:
         """All or nothing, and alone: two writers cannot both pass the limit."""
         self._database.execute("BEGIN IMMEDIATE")
-        try:
+        with self._database:  # commits, or rolls back whatever was raised
             yield
-            self._database.execute("COMMIT")
-        except BaseException:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise
 
     def close(self) -> None:
         """Close the file; what was acknowledged is there whether or not this is called."""
@@ -220,10 +215,5 @@ class FeedbackStore:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -29,13 +29,19 @@ from actors.ray_session import StartError
 from agents.evolution.checkpoint import CheckpointError, RunLock, load_checkpoint, save_checkpoint
 from agents.evolution.genome import Answer, Individual
 from agents.evolution.population import Evolution
+from agents.evolution.surrogate import CodeSurrogate
 from corpus.audio_file import AudioFileError
 from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.sandbox import SandboxMissingError
 from launch.config import ConfigError, load_config, resolve
 from launch.evolve_crew import Crew, InProcessCrew, RayCrew
 from launch.evolve_page import write_page
-from launch.evolve_parts import build_generator, build_searcher, build_surrogate
+from launch.evolve_parts import (
+    build_foresight,
+    build_generator,
+    build_searcher,
+    build_surrogate,
+)
 from launch.evolve_settings import EvolveConfig
 from launch.evolve_world import MadeUpWorld, TrainedWorld, World
 
@@ -74,7 +80,7 @@ class Run:
             self.evolution = Evolution(
                 build_searcher(config, self.generator),
                 config.evolution.model_copy(update={"seed": config.seed}),
-                build_surrogate(config, self.world),
+                self._surrogate(opened),
             )
             if resumes and self.checkpoint.exists():
                 self._resume()
@@ -85,6 +91,12 @@ class Run:
     def checkpoint(self) -> Path:
         """The file that a run goes on from."""
         return self.config.out / "evolution.checkpoint"
+
+    def _surrogate(self, opened: ExitStack) -> CodeSurrogate | None:
+        if not self.config.surrogate:
+            return None
+        foresee = opened.enter_context(closing(build_foresight(self.config)))
+        return build_surrogate(foresee, self.world)
 
     def _hire(self) -> Crew:
         if not self.config.workers:

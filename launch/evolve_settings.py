@@ -15,7 +15,13 @@ from agents.evolution.searchers.vectors import VectorConfig
 from corpus.sonic_pi.breeding import BreedingConfig
 from models.language_model import LanguageModelConfig
 
-__all__ = ["EvolveConfig", "GeneratorSettings", "SearchSettings", "TasteSettings"]
+__all__ = [
+    "EvolveConfig",
+    "ForesightSettings",
+    "GeneratorSettings",
+    "SearchSettings",
+    "TasteSettings",
+]
 
 GeneratorKind = Literal["sonic-pi", "musicgen", "audiocraft"]
 SearchKind = Literal["genetic", "cma-es", "snes", "full-llm", "llm-evolve"]
@@ -50,6 +56,19 @@ class SearchSettings(BaseModel, frozen=True, extra="forbid"):
     language_model: LanguageModelConfig = LanguageModelConfig()
     program: Path | None = Field(
         default=None, description="cma-es, snes on parameters: the program; none: a template's."
+    )
+
+
+class ForesightSettings(BaseModel, frozen=True, extra="forbid"):
+    """What the surrogate sees of a program that is not rendered yet."""
+
+    view: Literal["sketch", "events"] = Field(
+        default="sketch",
+        description="sketch: read the code; events: run it without sound, slower and exact.",
+    )
+    alignment: Path | None = Field(
+        default=None,
+        description="Folder of `train_alignment.py --save`; none: what comes with the project.",
     )
 
 
@@ -110,6 +129,7 @@ class EvolveConfig(BaseModel, frozen=True, extra="forbid"):
     cache: Path = Field(
         default=Path("runs/evolution-cache"), description="Folder of what can be made again."
     )
+    foresight: ForesightSettings = ForesightSettings()
     evolution: EvolutionConfig = EvolutionConfig()
     generator: GeneratorSettings = GeneratorSettings()
     search: SearchSettings = SearchSettings()

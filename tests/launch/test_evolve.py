@@ -146,8 +146,14 @@ def test_two_evolutions_in_one_folder_are_refused(finished, command, capsys):
         (["taste.dataset=/nowhere"], "holds no data set"),
         (["evolution.population=1"], "population"),
         (["address=stage:6379"], "must be an IP address of this machine and a port"),
+        (["foresight.alignment=/nowhere", "surrogate=true"], "/nowhere"),
         (["nonsense=1"], '"nonsense" is not a known setting'),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(settings, said, command, tmp_path, capsys):
     assert said in refused(command(tmp_path / "run", *settings), capsys)
+
+
+def test_the_surrogate_may_read_events_instead_of_code(command, tmp_path):
+    assert main(command(tmp_path / "run", "mode=user", "foresight.view=events")) == 0
+    assert [row["evaluated"] for row in history(tmp_path / "run")] == [1, 2]
