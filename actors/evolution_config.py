@@ -6,11 +6,30 @@ that evolve are plain tables, which `evolution_studio.Shapes` checks.
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import AfterValidator, BaseModel, Field
 
 from actors.throttle import ThrottleConfig
+
+
+def _host_and_port(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    try:
+        ip_address(host)
+        in_range = 1024 <= int(port) <= 65535
+    except ValueError:
+        in_range = False
+    if not in_range:
+        raise ValueError(
+            f"must be an IP address of this machine and a port, such as 192.168.1.5:6379, "
+            f"got {address!r}"
+        )
+    return address
+
+
+NodeAddress = Annotated[str, AfterValidator(_host_and_port)]
+"""HOST:PORT of this machine, in numbers: where other machines join its Ray."""
 
 
 class StageEvolutionConfig(BaseModel, frozen=True, extra="forbid"):
@@ -38,7 +57,7 @@ class StageEvolutionConfig(BaseModel, frozen=True, extra="forbid"):
         default=0.0, description="Fitness from which on a generation's best enters the memory."
     )
     most_files: int = Field(default=500, ge=1, description="Clips kept on disk.")
-    address: str | None = Field(
+    address: NodeAddress | None = Field(
         default=None,
         description="HOST:PORT of this machine at which others join its Ray; none: it is alone.",
     )
@@ -59,21 +78,3 @@ class StageEvolutionConfig(BaseModel, frozen=True, extra="forbid"):
         default={}, description="Weights of fitness.FitnessConfig, by name."
     )
     throttle: ThrottleConfig = ThrottleConfig()
-
-    @field_validator("address")
-    @classmethod
-    def _host_and_port(cls, address: str | None) -> str | None:
-        if address is None:
-            return None
-        host, _, port = address.rpartition(":")
-        try:
-            ip_address(host)
-            in_range = 1024 <= int(port) <= 65535
-        except ValueError:
-            in_range = False
-        if not in_range:
-            raise ValueError(
-                f"must be an IP address of this machine and a port, such as 192.168.1.5:6379, "
-                f"got {address!r}"
-            )
-        return address

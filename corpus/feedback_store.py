@@ -205,13 +205,8 @@ class FeedbackStore:
     def _transaction(self) -> Iterator[None]:
         """All or nothing, and alone: two writers cannot both pass the limit."""
         self._database.execute("BEGIN IMMEDIATE")
-        try:
+        with self._database:  # commits, or rolls back whatever was raised
             yield
-            self._database.execute("COMMIT")
-        except BaseException:
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise
 
     def close(self) -> None:
         """Close the file; what was acknowledged is there whether or not this is called."""

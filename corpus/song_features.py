@@ -1,8 +1,9 @@
 """What a whole song sounds like, as layers: one vector per layer, whatever the song's length.
 
 A layer of the default encoder, `descriptors`, is one view of the song: timbre, harmony, rhythm,
-dynamics, register, each as statistics over its frames. A pretrained encoder gives its hidden
-layers instead (`models.hidden_layers`); who reads them cannot tell the difference.
+dynamics, register, each as statistics over its frames, and its character in few numbers. A
+pretrained encoder gives its hidden layers instead (`models.hidden_layers`); who reads them cannot
+tell the difference.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 
 from corpus.audio_file import read_audio
+from corpus.song_character import song_character
 
 FloatArray = NDArray[np.float32]
 Frames = NDArray[np.float64]
@@ -71,14 +73,14 @@ class SongEncoder(Protocol):
 
 
 class SongDescriptors:
-    """The default encoder: five views of a song, no weights, the same numbers everywhere."""
+    """The default encoder: six views of a song, no weights, the same numbers everywhere."""
 
-    name = "descriptors-1"
+    name = "descriptors-2"
     sample_rate = SAMPLE_RATE
-    layer_names = ("timbre", "harmony", "rhythm", "dynamics", "register")
+    layer_names = ("timbre", "harmony", "rhythm", "dynamics", "register", "character")
 
     def encode(self, samples: FloatArray) -> FloatArray:
-        """The five layers, shape (5, D), zero-padded to the longest; see `SongEncoder.encode`.
+        """The six layers, shape (6, D), zero-padded to the longest; see `SongEncoder.encode`.
 
         Raises:
             ValueError: shorter than half a second, or samples that are not finite.
@@ -87,13 +89,15 @@ class SongDescriptors:
         fine = _spectrogram(samples, _FINE_HOP)  # (frames, bins)
         magnitude = fine[:: _HOP // _FINE_HOP]
         pitches = _semitones(_spectrogram(samples, 3 * _HOP, _LONG_FRAME))
+        flux = _onset_strength(fine)
         mel = np.log(np.maximum(magnitude @ _mel_filters(), _FLOOR))  # (T, mel)
         views = [
-            _timbre(magnitude, mel, _onset_strength(fine)),
+            _timbre(magnitude, mel, flux),
             _harmony(pitches),
             _rhythm(fine),
             np.concatenate([_dynamics(samples), _after_onsets(samples, fine)]),
             _register(pitches),
+            song_character(fine, flux, pitches, SAMPLE_RATE / _FINE_HOP),
         ]
         layers = np.zeros((len(views), max(len(view) for view in views)), np.float32)
         for row, view in zip(layers, views, strict=True):

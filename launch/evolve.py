@@ -15,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -24,16 +24,24 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from actors.evolution_workers import WorkforceError
+from actors.ray_session import StartError
 from agents.evolution.checkpoint import CheckpointError, RunLock, load_checkpoint, save_checkpoint
-from agents.evolution.generators.watched import WatchedGenerator
 from agents.evolution.genome import Answer, Individual
 from agents.evolution.population import Evolution
+from agents.evolution.surrogate import CodeSurrogate
 from corpus.audio_file import AudioFileError
 from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.sandbox import SandboxMissingError
 from launch.config import ConfigError, load_config, resolve
+from launch.evolve_crew import Crew, InProcessCrew, RayCrew
 from launch.evolve_page import write_page
-from launch.evolve_parts import build_generator, build_searcher, build_surrogate
+from launch.evolve_parts import (
+    build_foresight,
+    build_generator,
+    build_searcher,
+    build_surrogate,
+)
 from launch.evolve_settings import EvolveConfig
 from launch.evolve_world import MadeUpWorld, TrainedWorld, World
 from models.language_model import LanguageModelError
@@ -41,7 +49,7 @@ from models.language_model import LanguageModelError
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
 _ERRORS = (
     ConfigError, LanguageModelError, CheckpointError, ValueError, OSError, ImportError,
-    AudioFileError, SonicPiMissingError, SandboxMissingError,
+    AudioFileError, SonicPiMissingError, SandboxMissingError, StartError, WorkforceError,
 )  # fmt: skip
 
 
@@ -62,27 +70,39 @@ class Run:
         self.config, self._bar = config, bar
         config.out.mkdir(parents=True, exist_ok=True)
         config.cache.mkdir(parents=True, exist_ok=True)
-        self._lock = RunLock(config.out)
         self.seconds_spent = 0.0
         self.is_stopped = False
-        try:
+        with ExitStack() as opened:
+            opened.enter_context(RunLock(config.out))
             self.world = _world(config, bar)
-            self.generator: WatchedGenerator = build_generator(config, self.world.on_rendering)
+            self.generator = opened.enter_context(
+                closing(build_generator(config, self.world.on_rendering))
+            )
             self.evolution = Evolution(
                 build_searcher(config, self.generator),
                 config.evolution.model_copy(update={"seed": config.seed}),
-                build_surrogate(config, self.world),
+                self._surrogate(opened),
             )
             if resumes and self.checkpoint.exists():
                 self._resume()
-        except BaseException:
-            self._lock.__exit__(None, None, None)
-            raise
+            self._crew = opened.enter_context(closing(self._hire()))
+            self._opened = opened.pop_all()
 
     @property
     def checkpoint(self) -> Path:
         """The file that a run goes on from."""
         return self.config.out / "evolution.checkpoint"
+
+    def _surrogate(self, opened: ExitStack) -> CodeSurrogate | None:
+        if not self.config.surrogate:
+            return None
+        foresee = opened.enter_context(closing(build_foresight(self.config)))
+        return build_surrogate(foresee, self.world)
+
+    def _hire(self) -> Crew:
+        if not self.config.workers:
+            return InProcessCrew(self.generator, self.world, self.config.seconds)
+        return RayCrew(self.config, self.world)
 
     def _resume(self) -> None:
         state = load_checkpoint(self.checkpoint)
@@ -116,7 +136,7 @@ class Run:
 
     def step(self) -> None:
         """One generation; an interruption leaves it where it is, answers and all."""
-        while children := self.evolution.ask(4 * self.config.workers):
+        while children := self.evolution.ask():
             self.evolution.tell(self.evaluate(children))
             if self.is_stopped:
                 return
@@ -126,17 +146,8 @@ class Run:
         self.world.heed(self.evolution)
 
     def evaluate(self, children: Sequence[Individual]) -> list[Answer]:
-        """Generate and judge some children."""
-        clips = self.generator.generate(
-            [child.genome.condition for child in children],
-            self.config.seconds,
-            [child.seed for child in children],
-        )
-        judged = self.world.fitness.judge(clips, self.generator.sample_rate)
-        return [
-            Answer(child.id, judgement, self.world.extras(child))
-            for child, judgement in zip(children, judged, strict=True)
-        ]
+        """Generate and judge children, in their order; fewer if the run is stopped meanwhile."""
+        return self._crew.evaluate(children, lambda: self.is_stopped)
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -149,9 +160,8 @@ class Run:
         save_checkpoint(self.checkpoint, state)
 
     def close(self) -> None:
-        """End the generator and let go of the folder."""
-        self.generator.close()
-        self._lock.__exit__(None, None, None)
+        """End the workers and the generator, and let go of the folder."""
+        self._opened.close()
 
     def __enter__(self) -> "Run":
         return self
@@ -215,7 +225,9 @@ def _world(config: EvolveConfig, bar: Progress) -> World:
 
 def _identity(config: dict[str, Any]) -> dict[str, Any]:
     """What must not change between parts of a run."""
-    free = ("generations", "out", "cache", "workers", "show")
+    free = (
+        "generations", "out", "cache", "workers", "show", "address", "resources", "priority"
+    )  # fmt: skip
     return {name: value for name, value in config.items() if name not in free}
 
 

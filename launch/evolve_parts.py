@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.code_ranking.prediction import SoundPredictor, stored_predictor
 from agents.evolution.adviser import Adviser
 from agents.evolution.generators.generator import Generator
 from agents.evolution.generators.sonic_pi import SonicPiGenerator
@@ -26,11 +25,12 @@ from corpus.sonic_pi.breeding import Breeder
 from corpus.sonic_pi.parameter_space import ParameterSpace
 from corpus.sonic_pi.renderer import Rendering
 from corpus.sonic_pi.templating import own_templates
+from launch.evolve_foresight import CodeForesight
 from launch.evolve_settings import EvolveConfig
 from launch.evolve_world import MadeUpWorld, World, catalogue_of
 from models.language_model import LanguageModel
 
-__all__ = ["build_generator", "build_searcher", "build_surrogate"]
+__all__ = ["build_foresight", "build_generator", "build_searcher", "build_surrogate"]
 
 FloatArray = NDArray[np.float32]
 _PARAMETER_STEP = 0.2  # of a parameter's range
@@ -48,7 +48,7 @@ def build_generator(
 
     def make() -> Generator:
         if settings.kind == "sonic-pi":
-            return SonicPiGenerator(config.workers, on_rendering=on_rendering)
+            return SonicPiGenerator(max(1, config.workers), on_rendering=on_rendering)
         if settings.kind == "musicgen":
             from models.musicgen import MusicGenGenerator
 
@@ -126,20 +126,23 @@ def _program(path: Path | None, seed: int) -> str:
     return whole_band.fill(0, seed).code
 
 
-def build_surrogate(config: EvolveConfig, world: World) -> CodeSurrogate | None:
-    """The surrogate of Sonic Pi programs, if asked for; it begins with the world's catalogue.
+def build_foresight(config: EvolveConfig) -> CodeForesight:
+    """What a surrogate sees of Sonic Pi programs.
 
     Raises:
-        ValueError: a surrogate for genomes that are no programs.
+        ValueError: genomes that are no programs, or an alignment that cannot be used.
+        OSError: an alignment that is not there.
     """
-    if not config.surrogate:
-        return None
     if config.generator.kind != "sonic-pi":
         raise ValueError(
             f"the surrogate reads Sonic Pi programs, not what {config.generator.kind} takes; set "
             "surrogate to false"
         )
-    foresee = foreseeing(stored_predictor())
+    return CodeForesight(config.foresight, config.seconds)
+
+
+def build_surrogate(foresee: CodeForesight, world: World) -> CodeSurrogate:
+    """The surrogate of Sonic Pi programs; it begins with the world's catalogue."""
     catalogue = catalogue_of(world)
     if catalogue is None or not isinstance(world, MadeUpWorld):
         shared = len(world.fitness.target.vector())
@@ -150,13 +153,3 @@ def build_surrogate(config: EvolveConfig, world: World) -> CodeSurrogate | None:
     stacked = np.stack([point for _, point in known])
     songs = world.songs[[k for k, _ in known]]
     return CodeSurrogate(foresee, world.fitness.target.vector, stacked, songs)
-
-
-def foreseeing(predictor: SoundPredictor) -> Callable[[str], FloatArray | None]:
-    """Code to the predictor's point, None for what will not play."""
-
-    def foresee(code: str) -> FloatArray | None:
-        foreseen = predictor.foresee(code)
-        return foreseen.point if foreseen.n_events else None
-
-    return foresee

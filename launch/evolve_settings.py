@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from actors.evolution_config import NodeAddress
 from agents.evolution.fitness import FitnessConfig, Mode
 from agents.evolution.population import EvolutionConfig
 from agents.evolution.searchers.full_llm import FullLlmConfig
@@ -14,7 +15,13 @@ from agents.evolution.searchers.vectors import VectorConfig
 from corpus.sonic_pi.breeding import BreedingConfig
 from models.language_model import LanguageModelConfig
 
-__all__ = ["EvolveConfig", "GeneratorSettings", "SearchSettings", "TasteSettings"]
+__all__ = [
+    "EvolveConfig",
+    "ForesightSettings",
+    "GeneratorSettings",
+    "SearchSettings",
+    "TasteSettings",
+]
 
 GeneratorKind = Literal["sonic-pi", "musicgen", "audiocraft"]
 SearchKind = Literal["genetic", "cma-es", "snes", "full-llm", "llm-evolve"]
@@ -54,6 +61,19 @@ class SearchSettings(BaseModel, frozen=True, extra="forbid"):
     )
 
 
+class ForesightSettings(BaseModel, frozen=True, extra="forbid"):
+    """What the surrogate sees of a program that is not rendered yet."""
+
+    view: Literal["sketch", "events"] = Field(
+        default="sketch",
+        description="sketch: read the code; events: run it without sound, slower and exact.",
+    )
+    alignment: Path | None = Field(
+        default=None,
+        description="Folder of `train_alignment.py --save`; none: what comes with the project.",
+    )
+
+
 class TasteSettings(BaseModel, frozen=True, extra="forbid"):
     """Whose taste it is: a made-up audience's, or that of a trained model."""
 
@@ -90,7 +110,19 @@ class EvolveConfig(BaseModel, frozen=True, extra="forbid"):
     generations: int = Field(default=20, ge=1, le=100_000, description="How many.")
     seconds: float = Field(default=4.0, ge=0.5, le=60, description="Length of each clip.")
     seed: int = Field(default=0, ge=0, description="Of everything drawn.")
-    workers: int = Field(default=1, ge=1, le=256, description="Clips generated at once.")
+    workers: int = Field(
+        default=0, ge=0, le=256, description="Ray actors that make clips; 0: this process does."
+    )
+    priority: Literal["idle", "low", "normal"] = Field(
+        default="low", description="idle: workers work when nobody else wants to."
+    )
+    address: NodeAddress | None = Field(
+        default=None,
+        description="HOST:PORT of this machine at which others join its Ray; none: it is alone.",
+    )
+    resources: dict[str, float] = Field(
+        default={}, description="What a worker's node must have, as named by ray start --resources."
+    )
     show: Literal["free", "paid"] = Field(
         default="free", description="A paid show refuses generators whose terms forbid it."
     )
@@ -99,6 +131,7 @@ class EvolveConfig(BaseModel, frozen=True, extra="forbid"):
     cache: Path = Field(
         default=Path("runs/evolution-cache"), description="Folder of what can be made again."
     )
+    foresight: ForesightSettings = ForesightSettings()
     evolution: EvolutionConfig = EvolutionConfig()
     generator: GeneratorSettings = GeneratorSettings()
     search: SearchSettings = SearchSettings()

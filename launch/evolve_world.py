@@ -64,6 +64,10 @@ class World(Protocol):
         """Told what each program played."""
         ...
 
+    def note(self, program: str, attributes: NDArray[np.float64]) -> None:
+        """Told what a program plays, as `program_attributes` has it, by who rendered it."""
+        ...
+
     def extras(self, child: Individual) -> dict[str, float]:
         """What is reported of a child beside its fitness."""
         ...
@@ -183,7 +187,11 @@ class MadeUpWorld:
 
     def on_rendering(self, program: str, rendering: Rendering) -> None:
         """Note what a program played."""
-        self._played[program] = program_attributes(rendering.events, rendering.seconds)
+        self.note(program, program_attributes(rendering.events, rendering.seconds))
+
+    def note(self, program: str, attributes: NDArray[np.float64]) -> None:
+        """See `World.note`."""
+        self._played[program] = attributes
 
     def extras(self, child: Individual) -> dict[str, float]:
         """`true`: the hidden taste for what the child played."""
@@ -277,6 +285,9 @@ class TrainedWorld:
     def on_rendering(self, program: str, rendering: Rendering) -> None:
         """Nothing is noted: what a real listener likes is not known."""
 
+    def note(self, program: str, attributes: NDArray[np.float64]) -> None:
+        """Nothing is noted."""
+
     def extras(self, child: Individual) -> dict[str, float]:
         """Nothing beside the fitness."""
         del child
@@ -330,7 +341,7 @@ def _catalogue(
         config.seconds,
         encoder,
         config.cache,
-        n_workers=config.workers,
+        n_workers=max(1, config.workers),
         on_program=on_program,
     )
 

@@ -81,8 +81,12 @@ class SoundPredictor:
         """Differs from that of any predictor that was fitted otherwise."""
 
     @classmethod
-    def load(cls, folder: Path = STORED) -> "SoundPredictor":
+    def load(cls, folder: Path = STORED, seconds: float = FORESEEN_SECONDS) -> "SoundPredictor":
         """The predictor saved in a folder, by default the one that comes with the project.
+
+        Args:
+            folder: written by `launch/train_alignment.py --save`.
+            seconds: how much of a program is foreseen.
 
         Raises:
             OSError: if a file is missing.
@@ -90,7 +94,7 @@ class SoundPredictor:
         """
         space = AudioSpace.load(folder / "space.safetensors")
         ridge = Ridge.load(folder / "ridge.safetensors")
-        return cls(space, ridge, EventView(stored_atlas()), Unroller())
+        return cls(space, ridge, EventView(stored_atlas()), Unroller(), seconds)
 
     def foresee(self, code: str) -> Foreseen:
         """The static tier: nothing is run; faults of the program show in the coverage."""

@@ -5,7 +5,7 @@ import soundfile
 from corpus.song_features import SAMPLE_RATE, SongDescriptors, cached_layers, encode_folder
 
 ENCODER = SongDescriptors()
-TIMBRE, HARMONY, RHYTHM, DYNAMICS, REGISTER = range(5)
+TIMBRE, HARMONY, RHYTHM, DYNAMICS, REGISTER, CHARACTER = range(6)
 
 
 def pulses(tempo_bpm, seconds=8.0, hz=440.0, level=0.3, chord=(0, 4, 7)):
@@ -24,11 +24,11 @@ def changed(one, other):
     return np.linalg.norm(a - b, axis=1) / np.linalg.norm(a, axis=1)
 
 
-def test_five_layers_of_one_shape_whatever_the_length():
+def test_all_layers_of_one_shape_whatever_the_length():
     for seconds in (0.5, 3.0, 20.0):
         layers = ENCODER.encode(pulses(120, seconds))
         assert layers.shape == ENCODER.encode(pulses(90)).shape
-        assert len(layers) == len(ENCODER.layer_names) == 5
+        assert len(layers) == len(ENCODER.layer_names) == 6
         assert np.isfinite(layers).all()
 
 
@@ -60,6 +60,31 @@ def test_a_key_is_heard_the_same_in_any_transposition_but_major_is_not_minor():
     transposed = changed(major, pulses(100, hz=440 * 2 ** (3 / 12)))[HARMONY]
     minor = changed(major, pulses(100, chord=(0, 3, 7)))[HARMONY]
     assert minor > 1.5 * transposed
+
+
+def test_the_character_tells_the_tempo_within_its_octave():
+    for tempo in (75, 80, 100, 130, 140):
+        place = ENCODER.encode(pulses(tempo))[CHARACTER][0]
+        assert 72 * 2 ** ((place + 1) / 2) == pytest.approx(tempo, rel=0.02)
+    assert ENCODER.encode(pulses(160))[CHARACTER][0] == pytest.approx(
+        ENCODER.encode(pulses(80))[CHARACTER][0], abs=0.05
+    )
+
+
+def scale(steps, tonic_hz, seconds=8.0):
+    """A scale up and down in even notes."""
+    t = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+    order = [*steps, 12, *reversed(steps)]
+    degree = np.array(order)[(t / 0.25).astype(int) % len(order)]
+    return (0.3 * np.sin(2 * np.pi * tonic_hz * 2 ** (degree / 12) * t)).astype(np.float32)
+
+
+def test_the_character_tells_major_from_minor_in_any_key():
+    for tonic in (262.0, 330.0, 392.0):
+        major = ENCODER.encode(scale((0, 2, 4, 5, 7, 9, 11), tonic))[CHARACTER]
+        minor = ENCODER.encode(scale((0, 2, 3, 5, 7, 8, 11), tonic))[CHARACTER]
+        assert (major[[11, 14, 17, 20]] < -0.5).all()
+        assert (minor[[11, 14, 17, 20]] > 0.5).all()
 
 
 def test_higher_music_moves_the_register():

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 TINY = (
     "seconds=0.6", "taste.catalogue=24", "taste.listeners=20", "taste.playlist=2",
     "taste.first_ratings=4", "evolution.population=4", "evolution.candidates=2", "generations=2",
+    "workers=0",
 )  # fmt: skip
 
 
@@ -102,6 +103,13 @@ def test_an_interrupted_run_loses_nothing_and_goes_on_to_the_same_end(
     assert same(history(out), history(finished))
 
 
+@pytest.mark.ray
+def test_ray_workers_come_to_the_same_end(finished, command, tmp_path):
+    out = tmp_path / "run"
+    assert main(command(out, "surrogate=false", "workers=2")) == 0
+    assert same(history(out), history(finished))
+
+
 def refused(arguments, capsys):
     assert main(arguments) == 2
     said = capsys.readouterr().err
@@ -137,8 +145,15 @@ def test_two_evolutions_in_one_folder_are_refused(finished, command, capsys):
         (["taste.model=/nowhere.safetensors"], "needs taste.songs"),
         (["taste.dataset=/nowhere"], "holds no data set"),
         (["evolution.population=1"], "population"),
+        (["address=stage:6379"], "must be an IP address of this machine and a port"),
+        (["foresight.alignment=/nowhere", "surrogate=true"], "/nowhere"),
         (["nonsense=1"], '"nonsense" is not a known setting'),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(settings, said, command, tmp_path, capsys):
     assert said in refused(command(tmp_path / "run", *settings), capsys)
+
+
+def test_the_surrogate_may_read_events_instead_of_code(command, tmp_path):
+    assert main(command(tmp_path / "run", "mode=user", "foresight.view=events")) == 0
+    assert [row["evaluated"] for row in history(tmp_path / "run")] == [1, 2]
