@@ -27,7 +27,7 @@ from models.alphabet import SILENCE
 from models.alphabet_card import ALL, CardPart, CardSong, measure_card
 from models.ear import EarConfig
 from models.key import KeyConfig
-from models.key_normalisation import answered_under, guide_rotations, turn, write_labels
+from models.key_normalisation import answered_under, guide_rotations, write_labels
 from models.paired_labels import Block, Split
 from models.vector_quantizer import Codebook
 
@@ -212,7 +212,12 @@ def _hear_song(
 
 
 def fit_codebook(heard: HeardCorpora, alphabet: int, seed: int) -> tuple[Codebook, list[str]]:
-    """An alphabet from the training songs, heard and answering, and a notice if it is smaller.
+    """An alphabet from the parts of the training songs, and a notice if it is smaller.
+
+    Centres are found in the features as they sound, not as the key turns them. Turned music
+    crowds into one key, and k-means would cut that key so finely that a label names a nuance which
+    no answer can guess (on validation songs, K = 64: unigram 5.8 bits unturned 5.1, sampled TPP of
+    counting 3.3 % against 5.8 %). Twelve keys' worth of centres also fit any rotation alike.
 
     Args:
         heard: the songs.
@@ -222,12 +227,11 @@ def fit_codebook(heard: HeardCorpora, alphabet: int, seed: int) -> tuple[Codeboo
     Raises:
         SettingsError: too little sound for two classes.
     """
-    rows = []
-    for song in heard.with_role("train"):
-        for guide, answer in song.pairs:
-            a, b = song.parts[guide], song.parts[answer]
-            rows.append(turn(a.features, a.rotations)[~a.silent])
-            rows.append(turn(b.features, answered_under(a.rotations))[~b.silent])
+    rows = [
+        part.features[~part.silent]
+        for song in heard.with_role("train")
+        for part in song.parts.values()
+    ]
     sounding = np.concatenate(rows)
     if len(sounding) > MOST_WINDOWS:
         chosen = np.random.default_rng(seed).permutation(len(sounding))[:MOST_WINDOWS]

@@ -212,7 +212,7 @@ def _fit(
     train = with_history(split.train, codes, transformer.history_windows)
     validation = with_history(split.validation, codes, transformer.history_windows)
     n_labels = material.codebook.n_classes
-    state = start(transformer, config, n_labels, settings.horizon, split.train, split.validation)
+    state = start(transformer, config, n_labels, settings.horizon, train, split.validation, codes)
     print_of = fingerprint(transformer, config, split.train)
     if checkpoint is not None and checkpoint.exists():
         load_checkpoint(checkpoint, state, print_of)

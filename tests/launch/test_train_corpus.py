@@ -15,6 +15,7 @@ from launch.train import main
 from models.alphabet import SILENCE
 from models.bundle import Bundle
 from models.ear import EarConfig
+from models.heard_history import codes_of
 from models.key import KeyConfig
 
 RATE, WINDOW = 8000, 0.25
@@ -67,6 +68,23 @@ def test_corpora_give_one_bundle_that_says_what_it_is(corpora, config, tmp_path)
     assert card.trained["alphabet_card"]["songs"] == 2
     assert card.trained["alphabet_card"]["perplexity"] > 4
     assert "by song" in (tmp_path / "out" / "training.html").read_text()
+
+
+def test_the_network_is_told_on_stage_the_history_that_it_was_trained_with(
+    corpora, config, tmp_path
+):
+    assert run(config, tmp_path / "out", corpora[0]) == 0
+    bundle = Bundle.load(tmp_path / "out")
+    np.testing.assert_array_equal(bundle.decision["codes"], codes_of(bundle.codebook.centres))
+
+
+def test_the_alphabet_is_that_of_the_sound_whatever_the_key(corpora):
+    songs = heard(corpora[:1])
+    centres = fit_codebook(songs, 8, 0)[0].centres
+    for one in songs.songs:
+        for part in one.parts.values():
+            part.rotations[:] = 5
+    np.testing.assert_array_equal(fit_codebook(songs, 8, 0)[0].centres, centres)
 
 
 def test_a_killed_training_goes_on_to_the_same_bundle(corpora, config, tmp_path, monkeypatch):
