@@ -44,6 +44,8 @@ from models.training import TrainingState, fit, start
 _ERRORS = (AudioFileError, ManifestError, SettingsError, BundleError, CheckpointError)
 _MOST_JUDGED = 8000
 """Windows of a corpus that the report rests on: whole pairs, songs by turns."""
+_MOST_VALIDATED = 4800
+"""Windows of a corpus that decide when to stop: read again at every validation."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -210,7 +212,8 @@ def _fit(
     transformer, config, split = settings.transformer(), settings.training(), material.split
     codes = codes_of(material.codebook.centres)
     train = with_history(split.train, codes, transformer.history_windows)
-    validation = with_history(split.validation, codes, transformer.history_windows)
+    judged = drawn(split.validation, _MOST_VALIDATED, 0) if material.about else split.validation
+    validation = with_history(judged, codes, transformer.history_windows)
     n_labels = material.codebook.n_classes
     state = start(transformer, config, n_labels, settings.horizon, train, split.validation, codes)
     print_of = fingerprint(transformer, config, split.train)
@@ -228,7 +231,7 @@ def _fit(
     return fit(
         state,
         config,
-        train,
+        [*train, *with_history(split.astray, codes, transformer.history_windows)],
         validation,
         on_step=lambda step: bar.update(task, completed=step),
         on_validation=validated,

@@ -17,6 +17,7 @@ from models.bundle import Bundle
 from models.ear import EarConfig
 from models.heard_history import codes_of
 from models.key import KeyConfig
+from models.key_normalisation import write_labels
 
 RATE, WINDOW = 8000, 0.25
 MAJOR = np.array([0, 4, 7, 5, 9, 0, 7, 2])
@@ -136,6 +137,20 @@ def test_the_answer_is_written_under_the_key_known_before_it(corpora):
     after = label_pairs(songs, codebook).test[0]
     assert np.flatnonzero(before.heard != after.heard)[0] >= 30
     assert np.flatnonzero(before.answer != after.answer)[0] >= 31
+
+
+def test_training_songs_are_also_written_with_their_key_misjudged_by_a_fifth(corpora):
+    songs = heard(corpora[:1])
+    codebook = fit_codebook(songs, 8, 0)[0]
+    split = label_pairs(songs, codebook)
+    assert {block.song for block in split.astray} == {block.song for block in split.train}
+    one = songs.with_role("train")[0]
+    guide = one.parts[one.pairs[0][0]]
+    expected = write_labels(guide.features, guide.silent, (guide.rotations + 5) % 12, codebook)
+    np.testing.assert_array_equal(split.astray[0].heard, expected)
+    assert (split.astray[0].heard != split.train[0].heard).any()
+    unturned = hear_corpora(corpora[:1], WINDOW, None, EarConfig())
+    assert label_pairs(unturned, codebook).astray == ()
 
 
 def test_a_song_of_two_corpora_is_taken_once(corpora, tmp_path):
