@@ -27,7 +27,7 @@ from models.training import TrainingState, fit, load_best, start
 from models.vector_quantizer import Codebook
 
 Cell = dict[str, Any]
-ROLES: Final = ("train", "validation", "test")
+ROLES: Final = ("train", "validation", "test", "astray")
 
 
 @dataclass(frozen=True)
@@ -90,6 +90,8 @@ def _to_arrays(split: Split) -> dict[str, NDArray[Any]]:
     arrays: dict[str, NDArray[Any]] = {}
     for role in ROLES:
         blocks: tuple[Block, ...] = getattr(split, role)
+        if not blocks:
+            continue
         arrays |= {
             f"{role}/song": np.frombuffer(
                 "\n".join(block.song for block in blocks).encode(), dtype=np.uint8
@@ -103,8 +105,11 @@ def _to_arrays(split: Split) -> dict[str, NDArray[Any]]:
 
 
 def _from_arrays(stored: dict[str, NDArray[Any]]) -> Split:
-    parts = []
+    parts: list[tuple[Block, ...]] = []
     for role in ROLES:
+        if f"{role}/length" not in stored:
+            parts.append(())
+            continue
         ends = np.cumsum(stored[f"{role}/length"])[:-1]
         cut = {
             name: np.split(stored[f"{role}/{name}"], ends)
@@ -123,7 +128,7 @@ def _from_arrays(stored: dict[str, NDArray[Any]]) -> Split:
                 )
             )
         )
-    return Split(parts[0], parts[1], parts[2], "song")
+    return Split(parts[0], parts[1], parts[2], "song", parts[3])
 
 
 def settings_of(
@@ -195,7 +200,8 @@ def run_cell(
             f"validation {state.history[-1].validation_loss:.3f} nats"
         )
 
-    fit(state, config, train, validation, on_validation=validated)
+    learned_from = [*train, *with_history(split.astray, codes, memories)]
+    fit(state, config, learned_from, validation, on_validation=validated)
     seconds = time.process_time() - began
     if state.stopped == "interrupted":  # half a training is no figure
         raise KeyboardInterrupt

@@ -53,6 +53,8 @@ _ERRORS = (
 )
 _MOST_JUDGED = 8000
 """Windows of a corpus that the report rests on: whole pairs, songs by turns."""
+_MOST_VALIDATED = 4800
+"""Windows of a corpus that decide when to stop: read again at every validation."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -225,15 +227,18 @@ def _fit(
     bar: Progress,
 ) -> TrainingState:
     """Train within the time limit, on the GPU if there is one; from the checkpoint on."""
+    split = material.split
     job = TrainingJob(
         settings.transformer(),
         settings.training(),
         material.codebook.n_classes,
         settings.horizon,
-        material.split.train,
-        material.split.validation,
+        split.train,
+        split.validation,
         codes_of(material.codebook.centres),
         checkpoint,
+        split.astray,
+        drawn(split.validation, _MOST_VALIDATED, 0) if material.about else (),
     )
     task = bar.add_task("training", total=job.training.max_steps, said="")
     seconds = 60.0 * settings.minutes_limit

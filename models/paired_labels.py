@@ -110,12 +110,14 @@ class Split:
         validation: early stopping and back-off strengths are chosen on these.
         test: looked at once, for the report.
         by: "song" or "time".
+        astray: training songs with their key misjudged; a network is trained on these as well.
     """
 
     train: tuple[Block, ...]
     validation: tuple[Block, ...]
     test: tuple[Block, ...]
     by: str
+    astray: tuple[Block, ...] = ()
 
     @property
     def description(self) -> str:

@@ -27,11 +27,13 @@ class TrainingJob:
         training: how it is trained.
         n_labels: K, ≥ 1.
         horizon: H, ≥ 1.
-        train: stretches to learn from, with plain fields.
-        validation: blocks to stop by, with plain fields.
+        train: stretches to learn from and to count, with plain fields.
+        validation: blocks that the count tables are tuned on, with plain fields.
         codes: of the codebook, (K, D), as `models.heard_history.codes_of` gives them.
         checkpoint: file to go on from if it is there, and to save to after every validation; for
             workers on several machines in a folder that all of them see. None keeps nothing.
+        astray: more stretches to learn from, not counted.
+        judged: blocks to stop by; none: those of the validation.
     """
 
     transformer: TransformerConfig
@@ -42,6 +44,8 @@ class TrainingJob:
     validation: Sequence[Block]
     codes: NDArray[np.float32]
     checkpoint: Path | None
+    astray: Sequence[Block] = ()
+    judged: Sequence[Block] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -93,8 +97,8 @@ class TrainingJob:
         return fit(
             state,
             self.training,
-            with_history(self.train, self.codes, memories),
-            with_history(self.validation, self.codes, memories),
+            with_history([*self.train, *self.astray], self.codes, memories),
+            with_history(self.judged or self.validation, self.codes, memories),
             on_step=on_step,
             on_validation=validated,
             should_stop=should_stop,

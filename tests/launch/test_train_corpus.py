@@ -15,7 +15,9 @@ from launch.train import main
 from models.alphabet import SILENCE
 from models.bundle import Bundle
 from models.ear import EarConfig
+from models.heard_history import codes_of
 from models.key import KeyConfig
+from models.key_normalisation import write_labels
 
 RATE, WINDOW = 8000, 0.25
 MAJOR = np.array([0, 4, 7, 5, 9, 0, 7, 2])
@@ -69,6 +71,23 @@ def test_corpora_give_one_bundle_that_says_what_it_is(corpora, config, tmp_path)
     assert "by song" in (tmp_path / "out" / "training.html").read_text()
 
 
+def test_the_network_is_told_on_stage_the_history_that_it_was_trained_with(
+    corpora, config, tmp_path
+):
+    assert run(config, tmp_path / "out", corpora[0]) == 0
+    bundle = Bundle.load(tmp_path / "out")
+    np.testing.assert_array_equal(bundle.decision["codes"], codes_of(bundle.codebook.centres))
+
+
+def test_the_alphabet_is_that_of_the_sound_whatever_the_key(corpora):
+    songs = heard(corpora[:1])
+    centres = fit_codebook(songs, 8, 0)[0].centres
+    for one in songs.songs:
+        for part in one.parts.values():
+            part.rotations[:] = 5
+    np.testing.assert_array_equal(fit_codebook(songs, 8, 0)[0].centres, centres)
+
+
 def test_a_killed_training_goes_on_to_the_same_bundle(corpora, config, tmp_path, monkeypatch):
     assert run(config, tmp_path / "whole", corpora[0]) == 0
 
@@ -118,6 +137,20 @@ def test_the_answer_is_written_under_the_key_known_before_it(corpora):
     after = label_pairs(songs, codebook).test[0]
     assert np.flatnonzero(before.heard != after.heard)[0] >= 30
     assert np.flatnonzero(before.answer != after.answer)[0] >= 31
+
+
+def test_training_songs_are_also_written_with_their_key_misjudged_by_a_fifth(corpora):
+    songs = heard(corpora[:1])
+    codebook = fit_codebook(songs, 8, 0)[0]
+    split = label_pairs(songs, codebook)
+    assert {block.song for block in split.astray} == {block.song for block in split.train}
+    one = songs.with_role("train")[0]
+    guide = one.parts[one.pairs[0][0]]
+    expected = write_labels(guide.features, guide.silent, (guide.rotations + 5) % 12, codebook)
+    np.testing.assert_array_equal(split.astray[0].heard, expected)
+    assert (split.astray[0].heard != split.train[0].heard).any()
+    unturned = hear_corpora(corpora[:1], WINDOW, None, EarConfig())
+    assert label_pairs(unturned, codebook).astray == ()
 
 
 def test_a_song_of_two_corpora_is_taken_once(corpora, tmp_path):
