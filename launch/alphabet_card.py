@@ -34,6 +34,7 @@ from corpus.manifest import (
 )
 from corpus.segmentation import WindowGrid, exact_seconds
 from launch.alphabet_card_page import card_table, write_cards
+from launch.command import command
 from models.alphabet import SILENCE
 from models.alphabet_card import AlphabetCard, CardPart, CardSong, measure_card
 from models.descriptors import FEATURE_DIM, N_CHROMA
@@ -49,18 +50,15 @@ FINE_SECONDS = 0.05
 _BEATS_HELP = "N windows per beat instead; the corpus must be imported with --window 0.05"
 
 
+@command(ManifestError, ValueError, OSError)
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure as the command line says; 0 if the cards were written."""
     arguments = _parser().parse_args(argv)
     console = Console(stderr=True)
-    try:
-        cards, notices = measure(arguments)
-        write_cards(arguments.out, cards, notices)
-        figures = {"notices": notices, "cards": [asdict(card) for card in cards]}
-        write_atomically(arguments.out / "card.json", json.dumps(figures, indent=1) + "\n")
-    except (ManifestError, ValueError, OSError) as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        return 2
+    cards, notices = measure(arguments)
+    write_cards(arguments.out, cards, notices)
+    figures = {"notices": notices, "cards": [asdict(card) for card in cards]}
+    write_atomically(arguments.out / "card.json", json.dumps(figures, indent=1) + "\n")
     for notice in notices:
         console.print(notice, markup=False, soft_wrap=True)
     for card in cards:

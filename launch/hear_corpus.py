@@ -34,24 +34,19 @@ from corpus.manifest import (
     to_json,
     write_atomically,
 )
+from launch.command import command
 from models.ear import EarConfig
 from models.encoder import LearnedConfig
 
 _ERRORS = (ManifestError, AudioFileError, ValueError, OSError)
 
 
+@command(*_ERRORS)
 def main(argv: Sequence[str] | None = None) -> int:
     """Hear as the command line says; 0 if the new corpus is whole."""
     arguments = _parser().parse_args(argv)
     console = Console(stderr=True)
-    try:
-        manifest = hear_corpus(arguments, console)
-    except _ERRORS as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        console.print("stopped; the same command goes on where this was", style="yellow")
-        return 130
+    manifest = hear_corpus(arguments, console)
     console.print(f"{arguments.out}: {len(manifest.used)} songs heard anew", markup=False)
     return 0
 

@@ -36,29 +36,19 @@ from corpus.song_sources import LAYOUTS, SongSource, SourceError, find_sources
 from corpus.song_split import SPLITS, divide
 from corpus.sound_font import SynthesizerMissingError
 from corpus.voices import VoiceConfig
+from launch.command import command
 from models.ear import EarConfig
 
 _ERRORS = (SourceError, SynthesizerMissingError, WorkersError, OSError)
 
 
+@command(ValidationError, *_ERRORS)
 def main(argv: Sequence[str] | None = None) -> int:
     """Import as the command line says; 0 if the manifest was written and songs can be used."""
     arguments = _parser().parse_args(argv)
     console = Console(stderr=True)
-    try:
-        settings = _settings(arguments)
-        manifest = run_import(arguments, settings, console)
-    except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(one) for one in first["loc"])
-        console.print(f"error: {place}: {first['msg']}", style="red", markup=False)
-        return 2
-    except _ERRORS as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        console.print("stopped; the same command goes on where this was", style="yellow")
-        return 130
+    settings = _settings(arguments)
+    manifest = run_import(arguments, settings, console)
     _summarise(manifest, console)
     return 0 if manifest.used else 1
 

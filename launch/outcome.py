@@ -11,6 +11,7 @@ from actors.performance import Outcome
 from actors.report.report import AUDIO_NAMES, report_from_run
 from actors.stage_config import BandConfig
 from agents.messages import Played
+from launch.command import one_line
 from launch.run_folder import recorded_frames
 
 
@@ -96,14 +97,6 @@ def say(console: Console, text: str) -> None:
 def complain(console: Console, sentence: str) -> None:
     """One line that says what went wrong."""
     console.print(f"error: {sentence}", style="red", markup=False, highlight=False, soft_wrap=True)
-
-
-def one_line(error: BaseException) -> str:
-    """What an error says, in one line."""
-    if isinstance(error, OSError) and error.strerror:
-        name = f"{error.filename}: " if error.filename else ""
-        return f"{name}{error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _summary(summary: dict[str, Any]) -> str:

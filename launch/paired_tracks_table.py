@@ -23,6 +23,7 @@ import torch
 from rich.console import Console
 
 from corpus.manifest import ManifestError, write_atomically
+from launch.command import command
 from launch.corpus_material import HeardCorpora, hear_corpora
 from launch.paired_tracks_bundle import write_bundle
 from launch.paired_tracks_jobs import Cell, Configuration, Effort, labels_of, run_cell
@@ -39,20 +40,14 @@ ALPHABETS = (16, 64, 256)
 ERRORS = (ManifestError, SettingsError, BundleError, OSError, ValueError)
 
 
+@command(*ERRORS)
 def main(argv: Sequence[str] | None = None) -> int:
     """Fill and write the table as the command line says; 0 if it was written."""
     arguments = _parser().parse_args(argv)
     console = Console(stderr=True)
     torch.set_num_threads(1)  # more threads gain little here, and sums come out otherwise
-    try:
-        rows = fill(arguments, lambda text: console.print(text, markup=False, soft_wrap=True))
-        write_page(arguments.out, rows)
-    except ERRORS as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        console.print("stopped; the same command goes on where this was", style="yellow")
-        return 130
+    rows = fill(arguments, lambda text: console.print(text, markup=False, soft_wrap=True))
+    write_page(arguments.out, rows)
     console.print(f"{arguments.out}: table.html and table.json written", markup=False)
     return 0
 

@@ -26,6 +26,7 @@ from agents.code_ranking.ranking import Ranking
 from corpus.audio_file import is_silent, read_audio
 from corpus.sonic_pi.install import InstallConfig
 from corpus.sonic_pi.syntax import MAX_CHARACTERS
+from launch.command import one_line
 from launch.rank_report import Listed, as_json, as_table
 from models.audio_embedding import AxisWeights
 from models.sound_descriptors import AXES
@@ -51,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ranking = _rank(cascade, context, listed, arguments)
             _show(ranking, listed, arguments)
     except (OSError, ValueError) as error:
-        print(f"rank: {_one_line(error)}", file=sys.stderr)
+        print(f"rank: {one_line(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -123,7 +124,7 @@ def _listed(path: Path) -> Listed:
         return Listed(path, _program(path), "")
     except (OSError, ValueError) as error:
         return Listed(
-            path, None, _one_line(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")
+            path, None, one_line(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")
         )
 
 
@@ -186,12 +187,6 @@ def _show(ranking: Ranking, listed: Sequence[Listed], arguments: argparse.Namesp
         console.print(f"{arguments.keep} were asked for, {n_able} can be chosen", markup=False)
     for notice in ranking.notices:
         console.print(notice, markup=False, highlight=False)
-
-
-def _one_line(error: OSError | ValueError) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return " ".join(str(error).split())
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from corpus.audio_file import AudioFileError
 from corpus.manifest import write_atomically
+from launch.command import command
 from launch.config import PROJECT_ROOT, ConfigError, resolve
 from launch.reconstruction import reconstruct
 from launch.replay_material import find_duos
@@ -37,6 +38,11 @@ TABLES = {"paired-tracks": "launch.paired_tracks_table"}
 DEFAULT_CONFIG = PROJECT_ROOT / "configs" / "rehearsal.yaml"
 
 
+@command(
+    ValueError,
+    OSError,
+    stopped="interrupted; what was played is kept, and the same command goes on",
+)
 def main(argv: Sequence[str] | None = None) -> int:
     """Replay as the command line says; 0 if a report was written."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -44,17 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _table(words)
     arguments = _parser().parse_args(words)
     console = Console(stderr=True)
-    try:
-        if arguments.reconstruct:
-            summary = _reconstruct(arguments, console)
-        else:
-            summary = _replay(arguments, console)
-    except (ValueError, OSError) as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        console.print("interrupted; what was played is kept, and the same command goes on")
-        return 130
+    if arguments.reconstruct:
+        summary = _reconstruct(arguments, console)
+    else:
+        summary = _replay(arguments, console)
     for row in replay_rows(summary):
         console.print("  ".join(f"{cell:24}" for cell in row), markup=False, soft_wrap=True)
     console.print(f"{arguments.out}: replay.html and replay.json written", markup=False)

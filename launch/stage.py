@@ -30,8 +30,9 @@ from actors.stage_config import BandConfig, StageConfig
 from actors.terminal.display import Display, LogToDisplay, StageConsole
 from actors.terminal.start_up import StartUp
 from actors.terminal.status_line import StatusLine
+from launch.command import one_line
 from launch.config import PROJECT_ROOT, ConfigError, load_config, resolve
-from launch.outcome import Performed, complain, conclude, one_line, say
+from launch.outcome import Performed, complain, conclude, say
 from launch.preparation import prepare
 from launch.run_folder import discard_if_nothing_sounded
 

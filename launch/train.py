@@ -30,6 +30,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from actors.training_workers import TrainingWorkersError, train_together
 from corpus.audio_file import AudioFileError
 from corpus.manifest import ManifestError
+from launch.command import command
 from launch.corpus_material import corpus_material, drawn
 from launch.train_material import Material, label_songs, songs_of
 from launch.train_report import TrainingReport, html_page, json_page
@@ -57,6 +58,7 @@ _MOST_VALIDATED = 4800
 """Windows of a corpus that decide when to stop: read again at every validation."""
 
 
+@command(*_ERRORS, stopped="interrupted before there was anything to keep; nothing was written")
 def main(argv: Sequence[str] | None = None) -> int:
     """Train as the command line says; 0 if a bundle was written."""
     arguments = _parser().parse_args(argv)
@@ -67,24 +69,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         force=True,
         handlers=[RichHandler(console=console, show_time=False, show_path=False)],
     )
-    try:
-        _check_target(arguments.out, force=arguments.force)
-        settings = read_settings(arguments.config, _overrides(arguments))
-        report = train(
-            settings,
-            arguments.corpus or arguments.pairs,
-            arguments.out,
-            arguments.checkpoint,
-            console,
-            kind="corpus" if arguments.corpus else "pairs",
-            workers=arguments.workers,
-        )
-    except _ERRORS as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        console.print("interrupted before there was anything to keep; nothing was written")
-        return 130
+    _check_target(arguments.out, force=arguments.force)
+    settings = read_settings(arguments.config, _overrides(arguments))
+    report = train(
+        settings,
+        arguments.corpus or arguments.pairs,
+        arguments.out,
+        arguments.checkpoint,
+        console,
+        kind="corpus" if arguments.corpus else "pairs",
+        workers=arguments.workers,
+    )
     console.print(report.verdict, markup=False, soft_wrap=True)
     console.print(f"{arguments.out}: bundle and training.html written", markup=False)
     return 0

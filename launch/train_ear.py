@@ -24,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from corpus.audio_file import AudioFileError
 from corpus.manifest import ManifestError
+from launch.command import command
 from launch.ear_material import load_ear_material, songs_with_audio
 from models.ear_checkpoint import load_ear_checkpoint, save_ear_checkpoint
 from models.ear_training import EarMaterial, EarTraining, EarTrainingConfig
@@ -33,18 +34,12 @@ STEPS_BETWEEN_CHECKPOINTS = 50
 _ERRORS = (ManifestError, AudioFileError, EarError, OSError)
 
 
+@command(*_ERRORS)
 def main(argv: Sequence[str] | None = None) -> int:
     """Train as the command line says; 0 if the ear was written."""
     arguments = _parser().parse_args(argv)
     console = Console(stderr=True)
-    try:
-        weights = train_ear(arguments, console)
-    except _ERRORS as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        console.print("stopped; the same command goes on where this was", style="yellow")
-        return 130
+    weights = train_ear(arguments, console)
     size = arguments.out.stat().st_size / 1e6
     console.print(f"{arguments.out}: ear {weights.digest}, {size:.2f} MB", markup=False)
     return 0

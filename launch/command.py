@@ -1,0 +1,58 @@
+"""How a command ends that cannot go on: one sentence in red, and an exit code; no traceback."""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Protocol
+
+from pydantic import ValidationError
+from rich.console import Console
+
+__all__ = ["command", "one_line"]
+
+
+class Main(Protocol):
+    """What a command is: words in, exit code out."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int:
+        """Do as the words say; those of the command line by default."""
+        ...
+
+
+def command(
+    *errors: type[Exception], stopped: str = "stopped; the same command goes on where this was"
+) -> Callable[[Main], Main]:
+    """Decorates a `main` whose errors speak for themselves.
+
+    Args:
+        errors: what users can cause; the command says it and ends with 2. Others are bugs and
+            are not caught.
+        stopped: what is said at Ctrl-C; the command ends with 130.
+    """
+
+    def decorate(main: Main) -> Main:
+        @wraps(main)
+        def run(argv: Sequence[str] | None = None) -> int:
+            try:
+                return main(argv)
+            except errors as error:
+                sentence = f"error: {one_line(error)}"
+                Console(stderr=True).print(sentence, style="red", markup=False, soft_wrap=True)
+                return 2
+            except KeyboardInterrupt:
+                Console(stderr=True).print(stopped, style="yellow", markup=False, soft_wrap=True)
+                return 130
+
+        return run
+
+    return decorate
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(str(one) for one in first['loc'])}: {first['msg']}"
+    if isinstance(error, OSError) and error.strerror:
+        name = f"{error.filename}: " if error.filename else ""
+        return f"{name}{error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
