@@ -9,15 +9,18 @@ import soundfile
 import yaml
 
 import models.training
-from corpus.manifest import MANIFEST_FILE, load_manifest
+from corpus.manifest import MANIFEST_FILE, ManifestError, load_manifest
 from launch.corpus_material import drawn, fit_codebook, hear_corpora, label_pairs
 from launch.train import main
 from models.alphabet import SILENCE
 from models.bundle import Bundle
 from models.ear import EarConfig
+from models.ear_training import EarNetwork
+from models.encoder import LearnedConfig
 from models.heard_history import codes_of
 from models.key import KeyConfig
 from models.key_normalisation import write_labels
+from models.learned_ear import EarShape, EarWeights
 
 RATE, WINDOW = 8000, 0.25
 MAJOR = np.array([0, 4, 7, 5, 9, 0, 7, 2])
@@ -110,6 +113,39 @@ def test_a_killed_training_goes_on_to_the_same_bundle(corpora, config, tmp_path,
     assert run(config, tmp_path / "resumed", corpora[0], more=checkpoint) == 0
     first, second = ((tmp_path / n / "decision.safetensors") for n in ("whole", "resumed"))
     assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.slow
+@pytest.mark.ray
+def test_two_workers_make_the_bundle_of_one(corpora, tmp_path, capsys):
+    config = tmp_path / "dry.yaml"
+    config.write_text(yaml.safe_dump(SMALL | {"dropout": 0.0}))
+    assert run(config, tmp_path / "one", corpora[0]) == 0
+    assert run(config, tmp_path / "two", corpora[0], more=["--workers", "2"]) == 0
+    one, two = (Bundle.load(tmp_path / name) for name in ("one", "two"))
+    assert two.card.trained["best_step"] == one.card.trained["best_step"]
+    for name, weights in one.decision.items():
+        np.testing.assert_allclose(two.decision[name], weights, atol=1e-4)
+    assert run(config, tmp_path / "nine", corpora[0], more=["--workers", "9"]) == 2
+    assert "workers must be 1 to 8" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "nine").exists()
+
+
+@pytest.mark.parametrize("chroma", [0.0, 0.5])
+def test_the_key_is_followed_only_by_an_ear_that_hears_chroma(corpora, tmp_path, chroma):
+    shape = EarShape(first=2, second=2, hidden=4, chroma=chroma)
+    weights = tmp_path / "ear.safetensors"
+    EarWeights(shape, EarNetwork(shape, 0).arrays(), {}).save(weights)
+    corpus = copied(corpora[0], tmp_path / "heard")
+    change_manifest(corpus, lambda content: content["settings"].update(ear="learned 0"))
+    ear = EarConfig(encoder="learned", learned=LearnedConfig(weights=str(weights)))
+    assert ear.tells_key == (chroma > 0)
+    if chroma:
+        assert hear_corpora([corpus], WINDOW, KeyConfig(), ear).songs
+    else:
+        assert hear_corpora([corpus], WINDOW, None, ear).songs
+        with pytest.raises(ManifestError, match="which the ear learned does not give"):
+            hear_corpora([corpus], WINDOW, KeyConfig(), ear)
 
 
 def test_every_song_stays_on_its_side(corpora):
