@@ -45,18 +45,12 @@ MOST_KNOWN: Final = 4000
 
 def make_sonic_pi(patience_seconds: float) -> Generator:
     """The generator of Sonic Pi programs, watched; patient, for it works when others do not."""
-    from agents.evolution.generators.sonic_pi import SonicPiGenerator
+    from agents.evolution.generators.sonic_pi import SonicPiGenerator, patient
     from agents.evolution.generators.watched import WatchedGenerator
-    from corpus.sonic_pi.fork_server import ProgramLimits
-    from corpus.sonic_pi.renderer import RendererConfig
-    from corpus.sonic_pi.synthesis import SynthesisLimits
 
-    config = RendererConfig(
-        program=ProgramLimits(wall_seconds=patience_seconds / 2),
-        synthesis=SynthesisLimits(wall_seconds=patience_seconds / 2),
-    )
+    limits = patient(patience_seconds)
     return WatchedGenerator(
-        lambda: SonicPiGenerator(1, config), patience_seconds, cache_megabytes=16.0
+        lambda: SonicPiGenerator(1, limits), patience_seconds, cache_megabytes=16.0
     )
 
 

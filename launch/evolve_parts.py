@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.evolution.generators.generator import Generator
-from agents.evolution.generators.sonic_pi import SonicPiGenerator
+from agents.evolution.generators.sonic_pi import SonicPiGenerator, patient
 from agents.evolution.generators.watched import WatchedGenerator
 from agents.evolution.genome import Genome
 from agents.evolution.searchers.cma_es import CmaEs
@@ -47,7 +47,8 @@ def build_generator(
 
     def make() -> Generator:
         if settings.kind == "sonic-pi":
-            return SonicPiGenerator(max(1, config.workers), on_rendering=on_rendering)
+            limits = patient(settings.patience_seconds)
+            return SonicPiGenerator(max(1, config.workers), limits, on_rendering)
         if settings.kind == "musicgen":
             from models.musicgen import MusicGenGenerator
 
