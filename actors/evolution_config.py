@@ -33,7 +33,7 @@ NodeAddress = Annotated[str, AfterValidator(_host_and_port)]
 
 
 class StageEvolutionConfig(BaseModel, frozen=True, extra="forbid"):
-    """An evolution of Sonic Pi programs in the background, toward whoever gives feedback."""
+    """An evolution in the background, toward whoever gives feedback."""
 
     enabled: bool = Field(default=False, description="Whether there is one.")
     taste: Path | None = Field(default=None, description="The taste model, of `antiphon taste`.")
@@ -43,6 +43,15 @@ class StageEvolutionConfig(BaseModel, frozen=True, extra="forbid"):
     folder: Path = Field(
         default=Path("runs/evolution"),
         description="Checkpoint and clips: carried on from show to show.",
+    )
+    generator: Literal["sonic-pi", "musicgen"] = Field(
+        default="sonic-pi", description="What is bred: programs, or prompts for MusicGen."
+    )
+    model: str = Field(
+        default="", description="MusicGen: a folder written by save_pretrained, or a hub id."
+    )
+    show: Literal["free", "paid"] = Field(
+        default="free", description="A paid show refuses generators whose terms forbid it."
     )
     seconds: float = Field(default=6.0, ge=1, le=60, description="Length of each clip.")
     workers: int = Field(default=1, ge=1, le=64, description="Clips made at once.")

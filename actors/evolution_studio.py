@@ -23,7 +23,10 @@ from agents.evolution.genome import Answer, Individual
 from agents.evolution.music_guard import MusicGuard
 from agents.evolution.population import Evolution, EvolutionConfig
 from agents.evolution.room import Room
+from agents.evolution.searchers.llm_evolve import LlmEvolve
 from agents.evolution.searchers.program_genetic import GeneticConfig, ProgramGenetic
+from agents.evolution.searchers.searcher import Searcher
+from agents.evolution.text_prompts import TextPrompts
 from corpus.audio_file import content_hash, read_audio, write_wav
 from corpus.feedback_store import FeedbackStore
 from corpus.song_features import SongDescriptors, cached_layers, encode_folder
@@ -32,7 +35,7 @@ from corpus.sonic_pi.templating import own_templates
 from models.taste import AlignerV2
 from models.taste_checkpoint import load_aligner
 
-__all__ = ["Studio", "build_evaluator", "make_sonic_pi"]
+__all__ = ["Studio", "build_evaluator", "make_musicgen", "make_sonic_pi"]
 
 FloatArray = NDArray[np.float32]
 CHECKPOINT_NAME: Final = "checkpoint.msgpack"
@@ -42,19 +45,25 @@ MOST_KNOWN: Final = 4000
 
 def make_sonic_pi(patience_seconds: float) -> Generator:
     """The generator of Sonic Pi programs, watched; patient, for it works when others do not."""
-    from agents.evolution.generators.sonic_pi import SonicPiGenerator
+    from agents.evolution.generators.sonic_pi import SonicPiGenerator, patient
     from agents.evolution.generators.watched import WatchedGenerator
-    from corpus.sonic_pi.fork_server import ProgramLimits
-    from corpus.sonic_pi.renderer import RendererConfig
-    from corpus.sonic_pi.synthesis import SynthesisLimits
 
-    config = RendererConfig(
-        program=ProgramLimits(wall_seconds=patience_seconds / 2),
-        synthesis=SynthesisLimits(wall_seconds=patience_seconds / 2),
-    )
+    limits = patient(patience_seconds)
     return WatchedGenerator(
-        lambda: SonicPiGenerator(1, config), patience_seconds, cache_megabytes=16.0
+        lambda: SonicPiGenerator(1, limits), patience_seconds, cache_megabytes=16.0
     )
+
+
+def make_musicgen(model: str, patience_seconds: float) -> Generator:
+    """MusicGen, watched; its weights are loaded where it works.
+
+    Raises:
+        ValueError: no such model, or not MusicGen.
+    """
+    from agents.evolution.generators.watched import WatchedGenerator
+    from models.musicgen import MusicGenGenerator
+
+    return WatchedGenerator(lambda: MusicGenGenerator(model), patience_seconds, 16.0)
 
 
 def build_evaluator(
@@ -145,13 +154,12 @@ class Studio:
         self.room = Room(aligner, background)
         target = Target("dynamic", self.room.vector)
         self._fitness = Fitness(encoder, aligner, target, MusicGuard(layers), None, shapes.fitness)
-        breeder = Breeder(own_templates(), config.seconds, shapes.breeding)
-        searcher = ProgramGenetic(breeder, shapes.genetic, seed)
+        searcher = _searcher(config, shapes, seed)
         shape = shapes.shape.model_copy(update={"seed": seed})
         self.evolution = Evolution(searcher, shape)
         self.build_evaluator = partial(
             build_evaluator,
-            make or partial(make_sonic_pi, config.patience_seconds),
+            make or _maker(config),
             aligner,
             layers,
             config.seconds,
@@ -263,6 +271,20 @@ class Studio:
                 f"{self.checkpoint} must be a checkpoint of an evolution in the background, it "
                 f"lacks {error}; name another evolution.folder"
             ) from error
+
+
+def _searcher(config: StageEvolutionConfig, shapes: Shapes, seed: int) -> Searcher:
+    """Programs are crossed loop by loop; prompts word by word, as no language model is at hand."""
+    if config.generator == "musicgen":
+        return LlmEvolve(TextPrompts(), seed=seed)
+    breeder = Breeder(own_templates(), config.seconds, shapes.breeding)
+    return ProgramGenetic(breeder, shapes.genetic, seed)
+
+
+def _maker(config: StageEvolutionConfig) -> Callable[[], Generator]:
+    if config.generator == "musicgen":
+        return partial(make_musicgen, config.model, config.patience_seconds)
+    return partial(make_sonic_pi, config.patience_seconds)
 
 
 def _place(path: Path, encoder: SongDescriptors, aligner: AlignerV2, cache: Path) -> FloatArray:

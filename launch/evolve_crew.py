@@ -96,7 +96,8 @@ class RayCrew:
 
     def __init__(self, config: EvolveConfig, world: World) -> None:
         self._world, self._n_workers = world, config.workers
-        start_ray(max(2, config.workers), address=config.address)
+        # workers step back by themselves, as far as `priority` says
+        start_ray(max(2, config.workers), address=config.address, niceness=0)
         self._workforce = Workforce(
             partial(_build_evaluator, config, _portable(world.fitness)),
             config.workers,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from agents.evolution.adviser import Adviser
 from agents.evolution.generators.generator import Generator
-from agents.evolution.generators.sonic_pi import SonicPiGenerator
+from agents.evolution.generators.sonic_pi import SonicPiGenerator, patient
 from agents.evolution.generators.watched import WatchedGenerator
 from agents.evolution.genome import Genome
 from agents.evolution.searchers.cma_es import CmaEs
@@ -48,7 +48,8 @@ def build_generator(
 
     def make() -> Generator:
         if settings.kind == "sonic-pi":
-            return SonicPiGenerator(max(1, config.workers), on_rendering=on_rendering)
+            limits = patient(settings.patience_seconds)
+            return SonicPiGenerator(max(1, config.workers), limits, on_rendering)
         if settings.kind == "musicgen":
             from models.musicgen import MusicGenGenerator
 

@@ -43,9 +43,9 @@ from corpus.sonic_pi.templating import own_templates
 from launch.evolve_settings import EvolveConfig
 from launch.taste_table import Material
 from models.listener import Listener, ListenerConfig
-from models.taste import AlignerV2, TasteConfig
+from models.taste import FEW_SONGS, AlignerV2
 from models.taste_checkpoint import load_aligner, save_aligner
-from models.taste_training import TasteTrainingConfig, fit, start
+from models.taste_training import fit, refining, start
 
 __all__ = ["MadeUpWorld", "TrainedWorld", "World"]
 
@@ -349,13 +349,15 @@ def _catalogue(
 def _trained(config: EvolveConfig, material: Material) -> AlignerV2:
     """The aligner of this audience and catalogue, trained once and kept in the cache."""
     data = material.training_data()
-    training = TasteTrainingConfig(seed=_CATALOGUE_SEED, max_epochs=40)
+    training = refining(max_epochs=10, seed=_CATALOGUE_SEED)
     of = hashlib.sha256(
-        training.model_dump_json().encode() + data.layers.tobytes() + data.songs.tobytes()
+        (FEW_SONGS.model_dump_json() + training.model_dump_json()).encode()
+        + data.layers.tobytes()
+        + data.songs.tobytes()
     ).hexdigest()
     path: Path = config.cache / f"taste-{of[:16]}.safetensors"
     if not path.exists():
-        state = fit(start(TasteConfig(), training, data), training, data)
+        state = fit(start(FEW_SONGS, training, data), training, data)
         save_aligner(path, state.network, {"of": of})
     return load_aligner(path)[0]
 

@@ -9,6 +9,7 @@ from actors.audio_process import build_engine
 from actors.devices.audio import DeviceError
 from actors.devices.code_preview import check_headphones
 from actors.devices.sound_card import choose
+from actors.evolution_config import StageEvolutionConfig
 from actors.parts import build_labeller, build_stage_memory
 from actors.stage_config import BandConfig, CodeStageConfig, StageConfig
 from actors.streams.broker import check_endpoints_are_free
@@ -138,6 +139,30 @@ def _check_evolution(config: StageConfig, told: Told) -> None:
     from actors.evolution_studio import Shapes
 
     Shapes.of(evolution)
+    check_terms(evolution, told)
+
+
+def check_terms(evolution: StageEvolutionConfig, told: Told) -> None:
+    """Say under which terms what evolution makes may be played, before the show.
+
+    Raises:
+        ConfigError: a paid show whose terms forbid it, or MusicGen without weights.
+    """
+    from agents.evolution.generators.sonic_pi import SonicPiGenerator
+    from models.musicgen import MusicGenGenerator
+
+    kind = MusicGenGenerator if evolution.generator == "musicgen" else SonicPiGenerator
+    if evolution.show == "paid" and not kind.allows_paid_shows:
+        raise ConfigError(
+            f"a paid show must not play what {evolution.generator} makes ({kind.licence}); set "
+            "evolution.generator to sonic-pi, or evolution.show to free"
+        )
+    if evolution.generator == "musicgen" and not evolution.model:
+        raise ConfigError(
+            "evolution.generator musicgen must have evolution.model, a folder of weights or a hub "
+            "id, got none; name it with --set evolution.model=…"
+        )
+    told.note(f"evolution plays {evolution.generator}: {kind.licence}")
 
 
 def _audio_path(path: Path) -> Path:

@@ -34,9 +34,16 @@ from corpus.sound_font import SynthesizerMissingError, sound_font_kept_open
 from launch.taste_picture import draw_table
 from launch.taste_table import Material, measure
 from models.metrics.ranking import evaluate_rows
-from models.taste import AlignerV2, TasteConfig
+from models.taste import FEW_SONGS, AlignerV2
 from models.taste_checkpoint import load_training, save_aligner, save_training
-from models.taste_training import TasteData, TasteState, TasteTrainingConfig, fit, start
+from models.taste_training import (
+    TasteData,
+    TasteState,
+    TasteTrainingConfig,
+    fit,
+    refining,
+    start,
+)
 
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
 
@@ -210,8 +217,8 @@ def _hear_folder(
 
 def _train(options: argparse.Namespace, data: TasteData, bar: Progress) -> TasteState:
     """Train within the time limit; from the checkpoint on, if there is one."""
-    training = TasteTrainingConfig(max_epochs=options.epochs, seed=options.seed)
-    state = start(TasteConfig(), training, data)
+    training = refining(options.epochs, options.seed)
+    state = start(FEW_SONGS, training, data)
     of = hashlib.sha256(
         training.model_dump_json().encode() + data.layers.tobytes() + data.songs.tobytes()
     ).hexdigest()

@@ -4,6 +4,9 @@ A song arrives as layers (of a pretrained encoder, or the views of `descriptors`
 weighs them, song by song. A listener is a row of a table. Both pass feed-forward blocks with skip
 connections and GELU into a shared space of unit vectors; taste is their cosine, in [−1, 1].
 
+Few songs are learned by heart by a feed-forward tower; `n_landmarks` puts a tower in its place that
+compares songs, with a learned gate as well.
+
 Where we differ from the published code: dropout keeps what it should keep and its result is used;
 every layer has a projection of its own before the gate, as our layers are not alike.
 """
@@ -15,6 +18,9 @@ import torch
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn import functional
+
+from models.dropout import drop
+from models.kernel_tower import KernelTower
 
 COLDEST: Final = 0.02
 """Lowest temperature of InfoNCE: below, one song takes all."""
@@ -31,6 +37,9 @@ class TasteConfig(BaseModel, frozen=True, extra="forbid"):
     n_song_blocks: int = Field(
         default=0, ge=0, le=16, description="Skip blocks for songs: few songs are learned by heart."
     )
+    n_landmarks: int = Field(
+        default=0, ge=0, description="Songs that others are compared with; 0: feed-forward instead."
+    )
     dropout: float = Field(default=0.1, ge=0, lt=1, description="Share set to 0 in training.")
     feature_noise: float = Field(
         default=1.0, ge=0, description="Deviation added to standardised features in training."
@@ -38,6 +47,10 @@ class TasteConfig(BaseModel, frozen=True, extra="forbid"):
     temperature: float = Field(
         default=0.2, ge=COLDEST, le=HOTTEST, description="Of InfoNCE at the start; learned."
     )
+
+
+FEW_SONGS: Final = TasteConfig(n_landmarks=800, dropout=0.3)
+"""The shape for catalogues of hundreds or a few thousand songs."""
 
 
 class Skip(nn.Module):
@@ -145,7 +158,9 @@ class AlignerV2(nn.Module):
             raise ValueError(f"n_users must be at least 1, got {n_users}")
         self.config = config
         self.users = nn.Embedding(n_users, config.user_dim, sparse=True)
-        self.songs = SongTower(config, n_layers, layer_dim)
+        self.songs: SongTower | KernelTower = (KernelTower if config.n_landmarks else SongTower)(
+            config, n_layers, layer_dim
+        )
         self.listeners = UserTower(config)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.temperature)))
         self._initialise(torch.Generator().manual_seed(seed))
@@ -211,17 +226,3 @@ def info_nce(
     logits = listeners @ candidates.T / temperature  # (B, C)
     is_target = functional.one_hot(target, candidates.shape[0]).bool()
     return functional.cross_entropy(logits.masked_fill(~(allowed | is_target), -1e9), target)
-
-
-def drop(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-    """Dropout (Srivastava et al. 2014): zero a share `rate`, scale the rest by 1 / (1 − rate).
-
-    Args:
-        x: any shape.
-        rate: share that is set to 0, in [0, 1).
-        generator: draws the mask; None (not training) changes nothing.
-    """
-    if generator is None or rate == 0.0:
-        return x
-    kept = torch.rand(x.shape, generator=generator, device=x.device) >= rate
-    return x * kept / (1.0 - rate)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from models.metrics.ranking import evaluate_rows
 from models.taste import AlignerV2, TasteConfig, info_nce
+from models.taste_start import settle
 
 
 class TasteTrainingConfig(BaseModel, frozen=True, extra="forbid"):
@@ -32,6 +33,13 @@ class TasteTrainingConfig(BaseModel, frozen=True, extra="forbid"):
     plateau_patience: int = Field(default=4, ge=1, description="...after so many flat epochs.")
     patience: int = Field(default=9, ge=1, description="Epochs without a gain before stopping.")
     seed: int = Field(default=0, ge=0, description="Of weights, batches, negatives and dropout.")
+
+
+def refining(max_epochs: int, seed: int) -> TasteTrainingConfig:
+    """Small steps: for a network with landmarks, which begins near where it will end."""
+    return TasteTrainingConfig(
+        max_epochs=max_epochs, learning_rate=1e-4, user_rate=1e-3, patience=3, seed=seed
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,6 +118,8 @@ class TasteState:
 def start(taste: TasteConfig, training: TasteTrainingConfig, data: TasteData) -> TasteState:
     """A fresh network, standardised to the train partition, and its two optimizers."""
     _, n_layers, layer_dim = data.layers.shape
+    n_marks = min(taste.n_landmarks, len(data.train_songs))
+    taste = taste.model_copy(update={"n_landmarks": n_marks})
     network = AlignerV2(taste, data.n_users, n_layers, layer_dim, seed=training.seed)
     train = torch.from_numpy(data.layers[data.train_songs]).float()
     deviation = train.std(dim=0, correction=0)
@@ -121,7 +131,25 @@ def start(taste: TasteConfig, training: TasteTrainingConfig, data: TasteData) ->
     ]
     towers = torch.optim.AdamW(groups, lr=training.learning_rate)
     table = torch.optim.SparseAdam([network.users.weight], lr=training.user_rate)
-    return TasteState(network, towers, table)
+    state = TasteState(network, towers, table)
+    if n_marks:
+        _settle(state, training, data)
+    return state
+
+
+def _settle(state: TasteState, training: TasteTrainingConfig, data: TasteData) -> None:
+    """Begin where listens say at once; that is epoch 0, the one to be better than."""
+    listened = np.zeros((data.n_users, len(data.layers)), bool)
+    listened[data.users, data.songs] = True
+    settle(
+        state.network, data.layers, listened, data.train_songs,
+        data.validation_songs, data.validation_listened, training.seed,
+    )  # fmt: skip
+    with torch.no_grad():
+        loss = _loss(state.network, training, _Tensors(data), 0, is_training=False)
+    auc = validation_auc(state.network, data)
+    state.history.append(Epoch(0, float(loss), auc, training.learning_rate))
+    state.best = {k: v.detach().clone() for k, v in state.network.state_dict().items()}
 
 
 def fit(
@@ -188,6 +216,26 @@ def take_step(
 ) -> float:
     """One step of both optimizers, drawn from (seed, step); returns the loss in nats."""
     tensors = _Tensors(data) if isinstance(data, TasteData) else data
+    loss = _loss(state.network, config, tensors, step)
+    state.towers.zero_grad()
+    state.table.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    dense = [w for group in state.towers.param_groups for w in group["params"]]
+    torch.nn.utils.clip_grad_norm_(dense, config.clip_norm)
+    state.towers.step()
+    state.table.step()  # type: ignore[no-untyped-call]
+    return float(loss.detach())
+
+
+def _loss(
+    network: AlignerV2,
+    config: TasteTrainingConfig,
+    tensors: "_Tensors",
+    step: int,
+    *,
+    is_training: bool = True,
+) -> Tensor:
+    """InfoNCE of a batch drawn from (seed, step), nats."""
     rng = np.random.default_rng([config.seed, step])
     rows = np.searchsorted(tensors.chance, rng.random(config.batch_size)).clip(
         0, len(tensors.users) - 1
@@ -197,25 +245,17 @@ def take_step(
     more = rng.choice(tensors.catalogue, size=n_more, replace=False)
     candidates, target = np.unique(np.concatenate([songs, more]), return_inverse=True)
     allowed = ~tensors.listened[np.ix_(users, candidates)]
-    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    network = state.network
+    chance = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    generator = chance if is_training else None
     everybody, row = np.unique(users, return_inverse=True)
     listeners = network.listeners(network.users(torch.from_numpy(everybody)), generator)
-    loss = info_nce(
+    return info_nce(
         listeners[torch.from_numpy(row)],
         network.songs(tensors.layers[torch.from_numpy(candidates)], generator),
         torch.from_numpy(target[: len(songs)]),
         torch.from_numpy(allowed),
         network.temperature,
     )
-    state.towers.zero_grad()
-    state.table.zero_grad()
-    loss.backward()  # type: ignore[no-untyped-call]
-    dense = [w for group in state.towers.param_groups for w in group["params"]]
-    torch.nn.utils.clip_grad_norm_(dense, config.clip_norm)
-    state.towers.step()
-    state.table.step()  # type: ignore[no-untyped-call]
-    return float(loss.detach())
 
 
 def validation_auc(network: AlignerV2, data: TasteData) -> float:

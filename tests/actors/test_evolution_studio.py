@@ -106,10 +106,11 @@ def test_a_like_of_a_clip_makes_the_room_another_and_judges_all_anew(bench):
 
 
 def test_the_performers_own_files_can_be_liked_too(bench):
+    song = bench.studio._fixed["own"]
+    before = bench.studio.room.vector() @ song
     bench.say("like", "own")
     assert bench.studio.heed()
-    song = bench.studio._fixed["own"]
-    assert bench.studio.room.vector() @ song > 0.5
+    assert bench.studio.room.vector() @ song > before
 
 
 def test_contradictory_verdicts_count_as_the_newest(bench):
@@ -198,6 +199,19 @@ def test_old_clips_go_from_the_disk(world, tmp_path):
         bench.generation()
         bench.studio.offer()
     assert len(list((bench.folder / "clips").glob("*.wav"))) == 1
+
+
+def test_musicgen_is_given_prompts_and_carried_on_as_such(world, tmp_path):
+    bench = Bench(world, tmp_path, generator="musicgen", model="folder")
+    bench.generation()
+    bench.generation()
+    living = bench.studio.evolution.population
+    assert {one.genome.kind for one in living} == {"prompt"}
+    assert all(" " in one.genome.condition for one in living)
+    bench.studio.save()
+    bench.config = bench.config.model_copy(update={"generator": "sonic-pi"})
+    with pytest.raises(ValueError, match="must be of searcher"):
+        bench.start()
 
 
 def test_without_a_taste_there_is_no_evolution(world, tmp_path):

@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--mode", nargs="+", default=["dynamic", "user", "music"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--generations", type=int, default=20)
-    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--full", action="store_true", help="render every child")
     options = parser.parse_args()

@@ -106,7 +106,7 @@ def test_an_interrupted_run_loses_nothing_and_goes_on_to_the_same_end(
 @pytest.mark.ray
 def test_ray_workers_come_to_the_same_end(finished, command, tmp_path):
     out = tmp_path / "run"
-    assert main(command(out, "surrogate=false", "workers=2")) == 0
+    assert main(command(out, "surrogate=false", "workers=2", "priority=normal")) == 0
     assert same(history(out), history(finished))
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from models.taste import AlignerV2, TasteConfig, drop, info_nce
+from models.dropout import drop
+from models.taste import AlignerV2, TasteConfig, info_nce
 
 TINY = TasteConfig(user_dim=4, hidden_dim=16, shared_dim=8, n_blocks=1)
 

@@ -6,11 +6,20 @@ import numpy as np
 
 from agents.evolution.generators.generator import Clip
 from agents.evolution.genome import Condition
+from corpus.sonic_pi.fork_server import ProgramLimits
 from corpus.sonic_pi.pool import RendererPool
 from corpus.sonic_pi.renderer import RendererConfig, Rendering
-from corpus.sonic_pi.synthesis import SAMPLE_RATE
+from corpus.sonic_pi.synthesis import SAMPLE_RATE, SynthesisLimits
 
-__all__ = ["SonicPiGenerator"]
+__all__ = ["SonicPiGenerator", "patient"]
+
+
+def patient(seconds: float) -> RendererConfig:
+    """Limits for a renderer that works when others do not: `seconds` in all for one program."""
+    return RendererConfig(
+        program=ProgramLimits(wall_seconds=seconds / 2),
+        synthesis=SynthesisLimits(wall_seconds=seconds / 2),
+    )
 
 
 class SonicPiGenerator:
