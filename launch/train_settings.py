@@ -34,6 +34,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     batch_size: int = Field(default=16, ge=1, le=1024, description="Crops in a step.")
     learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Peak.")
     patience: int = Field(default=6, ge=1, description="Validations without a gain.")
+    keep_last: bool = Field(default=False, description="The last weights, not the best.")
     minutes_limit: float = Field(default=3.0, gt=0, description="Of the training loop, minutes.")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Of everything drawn.")
     ear: EarConfig = Field(default_factory=EarConfig, description="How windows are heard.")
@@ -72,6 +73,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
             ),
             learning_rate=self.learning_rate,
             patience=self.patience,
+            keep_last=self.keep_last,
             seed=self.seed,
         )
 
