@@ -38,6 +38,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     bfloat16: bool | None = Field(
         default=None, description="Mixed precision; none: where there is a GPU."
     )
+    keep_last: bool = Field(default=False, description="The last weights, not the best.")
     minutes_limit: float = Field(default=3.0, gt=0, description="Of the training loop, minutes.")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Of everything drawn.")
     ear: EarConfig = Field(default_factory=EarConfig, description="How windows are heard.")
@@ -77,6 +78,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
             learning_rate=self.learning_rate,
             patience=self.patience,
             bfloat16=torch.cuda.is_available() if self.bfloat16 is None else self.bfloat16,
+            keep_last=self.keep_last,
             seed=self.seed,
         )
 

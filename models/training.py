@@ -45,6 +45,9 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid"):
     patience: int = Field(
         default=6, ge=1, description="Validations without a gain before stopping."
     )
+    keep_last: bool = Field(
+        default=False, description="All steps are taken and the last weights kept, not the best."
+    )
     seed: int = Field(default=0, ge=0, description="Of weights, crops, hiding and dropout.")
 
 
@@ -64,6 +67,7 @@ class TrainingState:
     Args:
         network: weights in training.
         optimizer: AdamW over them.
+        keep_last: the last weights count as the best.
         step: steps taken.
         best: weights of the best validation so far.
         history: all validations.
@@ -72,6 +76,7 @@ class TrainingState:
 
     network: DecisionTransformer
     optimizer: torch.optim.AdamW
+    keep_last: bool = False
     step: int = 0
     best: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     history: list[Progress] = field(default_factory=list)
@@ -81,10 +86,12 @@ class TrainingState:
     def best_index(self) -> int:
         """Which entry of the history was best; −1 before the first validation.
 
-        Without anything to validate on, it is the last.
+        Without anything to validate on, or if it is to be kept, it is the last.
         """
         losses = [progress.validation_loss for progress in self.history]
-        return len(losses) - 1 if np.isnan(losses).all() else int(np.nanargmin(losses))
+        if self.keep_last or np.isnan(losses).all():
+            return len(losses) - 1
+        return int(np.nanargmin(losses))
 
     @property
     def lowest_loss(self) -> float:
@@ -134,7 +141,7 @@ def start(
         lr=training.learning_rate,
         betas=(0.9, 0.98),
     )
-    return TrainingState(network, optimizer)
+    return TrainingState(network, optimizer, training.keep_last)
 
 
 def _normalise_to(fields: NDArray[np.floating], mean: Tensor, scale: Tensor) -> None:

@@ -186,7 +186,7 @@ def test_a_run_that_is_stopped_fades_out(rehearse, run):
 
 def test_a_key_normalised_bundle_plays_in_the_rotation_of_the_guide(rehearse, tmp_path):
     bundle = tmp_path / "keyed"
-    shutil.copytree(PROJECT_ROOT / "models" / "bundles" / "demo", bundle)
+    shutil.copytree(PROJECT_ROOT / "models" / "bundles" / "default", bundle)
     card = yaml.safe_load((bundle / CARD_FILE).read_text("utf-8"))
     key = {"memory_seconds": 3.0, "patience_seconds": 0.25, "margin": 0.0}  # restless
     card |= {"key_normalised": True, "key": key}

@@ -19,7 +19,7 @@ DEMO_SONGS: Final[dict[str, dict[str, Path]]] = {
     song: {part: DEMO_AUDIO / song / f"{part}.ogg" for part in parts}
     for song, parts in _STEMS.items()
 }
-"""What the demo bundle is trained on: song → part → stem; stems of a song are equally long."""
+"""A few songs to try training on: song → part → stem; stems of a song are equally long."""
 
 DEMO_GUIDE: Final = DEMO_AUDIO / "guide.ogg"
 """What the rehearsal listens to: a melody without a partner, in no training song."""

@@ -15,7 +15,7 @@ from models.bundle import Bundle
 from models.metrics.accompaniment import MEASURES
 
 RATE, SECONDS = 44_100, 6
-BUNDLE = str(PROJECT_ROOT / "models" / "bundles" / "demo")
+BUNDLE = str(PROJECT_ROOT / "models" / "bundles" / "default")
 
 
 def play(pitches, seconds=SECONDS, rate=RATE):

@@ -16,7 +16,7 @@ from launch import run_folder, stage
 from launch.config import PROJECT_ROOT
 
 RATE = 44_100
-DEMO = PROJECT_ROOT / "models" / "bundles" / "demo"
+DEMO = PROJECT_ROOT / "models" / "bundles" / "default"
 ITEM_12 = {
     "windows", "window_seconds", "pace", "seed", "isr", "isrw", "staleness_mean", "anticipation",
     "misses", "underruns", "reaction_ms", "stages_ms", "stream_ms", "restarts", "labels_in",

@@ -154,6 +154,16 @@ def test_without_validation_the_last_weights_are_kept(make_song):
     assert all(np.array_equal(state.best[name], last[name]) for name in last)
 
 
+def test_the_last_weights_are_kept_if_asked_however_the_validation_went(make_song):
+    config = QUICK.model_copy(update={"keep_last": True, "patience": 1, "learning_rate": 0.1})
+    _, state = trained(make_song(n_windows=100, related=False), config)
+    assert (state.step, state.stopped) == (config.max_steps, "steps")
+    losses = [progress.validation_loss for progress in state.history]
+    assert state.best_index == len(losses) - 1 > np.argmin(losses)
+    for name, array in state.network.arrays().items():
+        np.testing.assert_array_equal(state.best[name], array)
+
+
 def test_nothing_to_train_on_is_refused():
     with pytest.raises(ValueError, match="training needs a stretch of at least 2 windows"):
         fit(start(TINY, QUICK, K, H, ()), QUICK, (), ())
