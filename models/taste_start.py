@@ -23,8 +23,8 @@ Doubles = NDArray[np.float64]
 _RIDGES: Final = (0.1, 0.3, 1.0)
 _RANKS: Final = (4, 8, 12, 16, 24, 32)
 _GATE_SONGS: Final = 600
-_TABLE_STEPS: Final = 400
-_TABLE_RATE: Final = 0.02
+_TABLE_STEPS: Final = 200
+_TABLE_RATE: Final = 0.003
 _LIFT: Final = 2.0
 """One coordinate that all songs share, in deviations of the others: without it songs of which
 little is known would be as far out on the sphere as the others."""
@@ -121,15 +121,29 @@ def _set_songs(tower: KernelTower, level: Doubles, places: Doubles, known: Doubl
 
 
 def _fit_table(network: AlignerV2, people: Doubles) -> None:
-    """Table and listeners' tower so that everybody is where `people` (users, rank) says."""
+    """Table and listeners' tower so that everybody is where `people` (users, rank) says.
+
+    The rows begin as the places themselves and the tower as a copy, as far as they have room; so
+    that whoever is fitted later moves in a space that is hardly bent.
+    """
     wanted = torch.zeros(len(people), network.config.shared_dim)
     wanted[:, 1 : 1 + people.shape[1]] = torch.from_numpy(people).float()
     wanted = torch.nn.functional.normalize(wanted, dim=1)
-    moved = [network.users.weight, *network.listeners.parameters()]
+    tower = network.listeners
+    with torch.no_grad():
+        n = min(people.shape[1], network.config.user_dim, network.config.hidden_dim)
+        network.users.weight.zero_()
+        network.users.weight[:, :n] = wanted[:, 1 : 1 + n]
+        torch.nn.init.eye_(tower.widen.weight)
+        for block in tower.blocks:
+            block.narrow.weight.mul_(0.1)
+        tower.share.weight.zero_()
+        tower.share.weight[1 : 1 + n, :n] = torch.eye(n)
+    moved = [network.users.weight, *tower.parameters()]
     optimizer = torch.optim.Adam(moved, lr=_TABLE_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _TABLE_STEPS)
     for _ in range(_TABLE_STEPS):
-        loss = (network.listeners(network.users.weight) - wanted).square().sum(dim=1).mean()
+        loss = (tower(network.users.weight) - wanted).square().sum(dim=1).mean()
         for one, gradient in zip(moved, torch.autograd.grad(loss, moved), strict=True):
             one.grad = gradient
         optimizer.step()
