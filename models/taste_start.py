@@ -15,7 +15,7 @@ from torch import Tensor
 
 from models.kernel_tower import KernelTower, learn_layer_weights
 from models.metrics.ranking import evaluate_rows
-from models.taste import AlignerV2
+from models.taste import AlignerV2, Skip
 
 __all__ = ["settle"]
 
@@ -136,6 +136,7 @@ def _fit_table(network: AlignerV2, people: Doubles) -> None:
         network.users.weight[:, :n] = wanted[:, 1 : 1 + n]
         torch.nn.init.eye_(tower.widen.weight)
         for block in tower.blocks:
+            assert isinstance(block, Skip)
             block.narrow.weight.mul_(0.1)
         tower.share.weight.zero_()
         tower.share.weight[1 : 1 + n, :n] = torch.eye(n)
