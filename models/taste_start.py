@@ -69,15 +69,14 @@ def settle(
         return found
 
     known = similarities(train)
-    level = known.mean(axis=0)
     places, people = _places(
-        known - level,
+        known,
         listened[:, train].T.astype(np.float64),
-        similarities(validation) - level,
+        similarities(validation),
         validation_listened,
         network.config.shared_dim - 1,
     )
-    _set_songs(tower, level, places, known)
+    _set_songs(tower, places, known)
     _fit_table(network, people)
     _set_temperature(network, torch.from_numpy(layers[train]), listened[:, train])
 
@@ -109,14 +108,17 @@ def _places(
 
 
 @torch.no_grad()
-def _set_songs(tower: KernelTower, level: Doubles, places: Doubles, known: Doubles) -> None:
-    """The projection to these places, its first coordinate the one that all songs share."""
-    spread = float(np.sqrt(((known - level) @ places).var(axis=0).sum()))
+def _set_songs(tower: KernelTower, places: Doubles, known: Doubles) -> None:
+    """The projection to these places, its first coordinate the one that all songs share.
+
+    What is like no landmark comes to lie where nobody has an opinion: there is nothing to be won
+    far from what was heard.
+    """
+    spread = float(np.sqrt((known @ places).var(axis=0).sum()))
     scaled = torch.from_numpy(places / max(spread, 1e-9)).float()
     tower.share.weight.zero_()
     tower.share.bias.zero_()
     tower.share.weight[1 : 1 + scaled.shape[1]] = scaled.T
-    tower.share.bias[1 : 1 + scaled.shape[1]] = -torch.from_numpy(level).float() @ scaled
     tower.share.bias[0] = _LIFT
 
 
