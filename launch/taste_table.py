@@ -139,7 +139,7 @@ def _approximated(material: Material, aligner: AlignerV2, seed: int) -> dict[str
             initialisation=start, fitting=fitting, seed=seed, learning_rate=rate
         )
         for start in ("mean", "random", "mean with noise")
-        for fitting, rate in (("minibatch", 0.15), ("classic", 0.3))
+        for fitting, rate in (("minibatch", 0.1), ("classic", 0.3))
     }
     found: dict[str, Any] = {}
     for kind, config in kinds.items():

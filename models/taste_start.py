@@ -15,7 +15,7 @@ from torch import Tensor
 
 from models.kernel_tower import KernelTower, learn_layer_weights
 from models.metrics.ranking import evaluate_rows
-from models.taste import AlignerV2
+from models.taste import AlignerV2, Skip
 
 __all__ = ["settle"]
 
@@ -23,8 +23,8 @@ Doubles = NDArray[np.float64]
 _RIDGES: Final = (0.1, 0.3, 1.0)
 _RANKS: Final = (4, 8, 12, 16, 24, 32)
 _GATE_SONGS: Final = 600
-_TABLE_STEPS: Final = 400
-_TABLE_RATE: Final = 0.02
+_TABLE_STEPS: Final = 200
+_TABLE_RATE: Final = 0.003
 _LIFT: Final = 2.0
 """One coordinate that all songs share, in deviations of the others: without it songs of which
 little is known would be as far out on the sphere as the others."""
@@ -69,15 +69,14 @@ def settle(
         return found
 
     known = similarities(train)
-    level = known.mean(axis=0)
     places, people = _places(
-        known - level,
+        known,
         listened[:, train].T.astype(np.float64),
-        similarities(validation) - level,
+        similarities(validation),
         validation_listened,
         network.config.shared_dim - 1,
     )
-    _set_songs(tower, level, places, known)
+    _set_songs(tower, places, known)
     _fit_table(network, people)
     _set_temperature(network, torch.from_numpy(layers[train]), listened[:, train])
 
@@ -109,27 +108,45 @@ def _places(
 
 
 @torch.no_grad()
-def _set_songs(tower: KernelTower, level: Doubles, places: Doubles, known: Doubles) -> None:
-    """The projection to these places, its first coordinate the one that all songs share."""
-    spread = float(np.sqrt(((known - level) @ places).var(axis=0).sum()))
+def _set_songs(tower: KernelTower, places: Doubles, known: Doubles) -> None:
+    """The projection to these places, its first coordinate the one that all songs share.
+
+    What is like no landmark comes to lie where nobody has an opinion: there is nothing to be won
+    far from what was heard.
+    """
+    spread = float(np.sqrt((known @ places).var(axis=0).sum()))
     scaled = torch.from_numpy(places / max(spread, 1e-9)).float()
     tower.share.weight.zero_()
     tower.share.bias.zero_()
     tower.share.weight[1 : 1 + scaled.shape[1]] = scaled.T
-    tower.share.bias[1 : 1 + scaled.shape[1]] = -torch.from_numpy(level).float() @ scaled
     tower.share.bias[0] = _LIFT
 
 
 def _fit_table(network: AlignerV2, people: Doubles) -> None:
-    """Table and listeners' tower so that everybody is where `people` (users, rank) says."""
+    """Table and listeners' tower so that everybody is where `people` (users, rank) says.
+
+    The rows begin as the places themselves and the tower as a copy, as far as they have room; so
+    that whoever is fitted later moves in a space that is hardly bent.
+    """
     wanted = torch.zeros(len(people), network.config.shared_dim)
     wanted[:, 1 : 1 + people.shape[1]] = torch.from_numpy(people).float()
     wanted = torch.nn.functional.normalize(wanted, dim=1)
-    moved = [network.users.weight, *network.listeners.parameters()]
+    tower = network.listeners
+    with torch.no_grad():
+        n = min(people.shape[1], network.config.user_dim, network.config.hidden_dim)
+        network.users.weight.zero_()
+        network.users.weight[:, :n] = wanted[:, 1 : 1 + n]
+        torch.nn.init.eye_(tower.widen.weight)
+        for block in tower.blocks:
+            assert isinstance(block, Skip)
+            block.narrow.weight.mul_(0.1)
+        tower.share.weight.zero_()
+        tower.share.weight[1 : 1 + n, :n] = torch.eye(n)
+    moved = [network.users.weight, *tower.parameters()]
     optimizer = torch.optim.Adam(moved, lr=_TABLE_RATE)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _TABLE_STEPS)
     for _ in range(_TABLE_STEPS):
-        loss = (network.listeners(network.users.weight) - wanted).square().sum(dim=1).mean()
+        loss = (tower(network.users.weight) - wanted).square().sum(dim=1).mean()
         for one, gradient in zip(moved, torch.autograd.grad(loss, moved), strict=True):
             one.grad = gradient
         optimizer.step()

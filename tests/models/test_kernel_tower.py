@@ -83,6 +83,14 @@ def test_one_song_is_where_it_is_in_a_crowd_and_after_loading(data, begun, tmp_p
     assert torch.equal(again.embed_songs(layers), all_songs)
 
 
+def test_nobody_has_an_opinion_of_what_is_like_no_song(data, begun):
+    """Far from all that was heard there is nothing to be won: evolution cannot cheat there."""
+    strange = torch.from_numpy(data.layers[:4]).clone()
+    strange[:, :, ::2], strange[:, :, 1::2] = 1e3, -1e3
+    known = begun.network.scores(torch.from_numpy(data.layers)).abs().mean()
+    assert begun.network.scores(strange).abs().mean() < 0.5 * known
+
+
 def test_fewer_songs_than_landmarks_are_all_landmarks(data):
     many = MARKED.model_copy(update={"n_landmarks": 500})
     state = start(many, refining(1, seed=0), data)
