@@ -5,14 +5,15 @@ several times cheaper, and nearly all of a program is plain.
 """
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
-from corpus.sonic_pi.unroller_values import LoopNext, Return, Symbol, Value
+from corpus.sonic_pi.unroller_values import UNKNOWN, LoopNext, Return, Ring, Symbol, Value
 
-__all__ = ["Block", "Code", "Parameter", "Run", "Scope", "SymbolBlock", "finish"]
+__all__ = ["Block", "Code", "Parameter", "Run", "Scope", "SymbolBlock", "finish", "once"]
 
 Run: TypeAlias = "Callable[[Scope, VirtualThread], Value]"
+_UNCHANGING: Final = frozenset({int, float, bool, str, Symbol, type(None)})
 
 
 class Scope:
@@ -36,9 +37,10 @@ class Code:
         run: computes its value; where it may wait, without letting others run.
         steps: the same, giving way to others while it waits; none if it never waits.
         constant: alone in a tuple, the value that it always gives; none if it may give others.
+        is_pure: what it gives is equal every time, whatever the program does.
     """
 
-    __slots__ = ("constant", "run", "steps")
+    __slots__ = ("constant", "is_pure", "run", "steps")
 
     def __init__(
         self,
@@ -46,6 +48,7 @@ class Code:
         steps: "Callable[[Scope, VirtualThread], Steps] | None" = None,
         *,
         constant: tuple[Value] | None = None,
+        is_pure: bool = False,
     ) -> None:
         if run is None:
             if steps is None:
@@ -58,6 +61,29 @@ class Code:
         self.run: Run = run
         self.steps = steps
         self.constant = constant
+        self.is_pure = is_pure or constant is not None
+
+
+def once(run: Run) -> Code:
+    """Pure code that is run until it gives a value that cannot be changed, then never again."""
+    held: Value = UNKNOWN
+
+    def first(scope: Scope, thread: VirtualThread) -> Value:
+        nonlocal held
+        if held is UNKNOWN:
+            value = run(scope, thread)
+            if not _is_fixed(value):
+                return value
+            held = value
+        return held
+
+    return Code(first, is_pure=True)
+
+
+def _is_fixed(value: Value) -> bool:
+    if isinstance(value, Ring):
+        return _UNCHANGING.issuperset(map(type, value.items))
+    return type(value) in _UNCHANGING
 
 
 def finish(steps: Steps) -> Value:
@@ -146,9 +172,10 @@ class Block:
         self, thread: VirtualThread, values: Sequence[Value], given: "Block | None"
     ) -> Scope:
         thread.spend()
-        if given is None and self.scope is not None:
-            given = self.scope.given
-        scope = Scope(self.scope, self, given)
+        around = self.scope
+        if given is None and around is not None:
+            given = around.given
+        scope = Scope(around, self, given)
         count = self.n_plain
         if count == 0:
             return scope

@@ -1,22 +1,34 @@
 """Calls of functions and methods, blocks, lambdas and definitions."""
 
 from collections.abc import Callable
+from typing import Final
 
 from corpus.sonic_pi.syntax import Node
-from corpus.sonic_pi.unroller_blocks import Code, Scope, finish
+from corpus.sonic_pi.unroller_blocks import Code, Scope, finish, once
 from corpus.sonic_pi.unroller_compiler import Compiler, handles
-from corpus.sonic_pi.unroller_definitions import Evaluate, Make, arguments_of, given_block
+from corpus.sonic_pi.unroller_definitions import (
+    Arguments,
+    Evaluate,
+    Make,
+    arguments_of,
+    given_block,
+)
 from corpus.sonic_pi.unroller_dispatch import call_function, call_method
+from corpus.sonic_pi.unroller_language import look, tick
 from corpus.sonic_pi.unroller_registry import (
     FUNCTIONS,
     METHODS,
+    PURE_FUNCTIONS,
+    PURE_METHODS,
     WAITING_FUNCTIONS,
+    Function,
     kind_of,
 )
 from corpus.sonic_pi.unroller_threads import MISUSED, Steps, VirtualThread
 from corpus.sonic_pi.unroller_values import (
     UNKNOWN,
     BlockBreak,
+    Ring,
     Value,
     is_number,
 )
@@ -28,8 +40,8 @@ __all__: list[str] = []
 def _identifier(compiler: Compiler, node: Node) -> Code:
     name = node.text
     if name not in compiler.variables:
-        return _function_call(compiler, name, _no_values, None, None)
-    called = _function_call(compiler, name, _no_values, None, None).run
+        return _function_call(compiler, name, _NOTHING, None)
+    called = _function_call(compiler, name, _NOTHING, None).run
 
     def run(scope: Scope, thread: VirtualThread) -> Value:
         place: Scope | None = scope
@@ -45,8 +57,7 @@ def _identifier(compiler: Compiler, node: Node) -> Code:
     return Code(run)
 
 
-def _no_values(_scope: Scope, _thread: VirtualThread) -> list[Value]:
-    return []
+_NOTHING: Final = Arguments(lambda _scope, _thread: [], None, are_pure=True, count=0)
 
 
 @handles("call")
@@ -54,7 +65,7 @@ def _call(compiler: Compiler, node: Node) -> Code:
     name_node = node.fields.get("method")
     name = "call" if name_node is None else name_node.text
     arguments = node.fields.get("arguments")
-    values, waits = arguments_of(compiler, arguments.children if arguments is not None else [])
+    given = arguments_of(compiler, arguments.children if arguments is not None else [])
     make = given_block(compiler, node, arguments)
     block_waits = make is not None and make[1]
     owner_node = node.fields.get("receiver")
@@ -64,27 +75,47 @@ def _call(compiler: Compiler, node: Node) -> Code:
             return Code(lambda scope, thread: made(scope, thread))
         if name == "block_given?":
             return Code(lambda scope, _thread: scope.given is not None)
-        return _function_call(compiler, name, values, waits, make)
+        return _function_call(compiler, name, given, make)
     if owner_node.kind == "constant" and owner_node.text in ("Math", "Proc", "Array", "Random"):
         if owner_node.text == "Proc" and make is not None:
             made = make[0]
             return Code(lambda scope, thread: made(scope, thread))
-        return _function_call(compiler, f"{owner_node.text}.{name}", values, waits, make)
+        return _function_call(compiler, f"{owner_node.text}.{name}", given, make)
     owner = compiler.compile(owner_node)
     if name in ("call", "yield") or name_node is None:
         block_waits = True
-    return _method_call(owner, name, node, (values, waits), make, block_waits)
+    if given.count == 0 and make is None and name in _COUNTERS and owner.steps is None:
+        return _counted(owner, name)
+    called = _method_call(owner, name, node, given, make, block_waits)
+    is_pure = owner.is_pure and given.are_pure and make is None and name in PURE_METHODS
+    return once(called.run) if is_pure and called.steps is None else called
+
+
+_COUNTERS: Final = {"tick": tick, "look": look}
+
+
+def _counted(owner: Code, name: str) -> Code:
+    """`tick` or `look` of a list, by the thread's own counter."""
+    owner_run, count = owner.run, _COUNTERS[name]
+
+    def run(scope: Scope, thread: VirtualThread) -> Value:
+        held = owner_run(scope, thread)
+        if type(held) is Ring:
+            return held.at(count(thread, []))
+        return finish(call_method(thread, held, name, [], None))
+
+    return Code(run)
 
 
 def _method_call(
     owner: Code,
     name: str,
     node: Node,
-    given: "tuple[Evaluate, Callable[[Scope, VirtualThread], Steps] | None]",
+    given: Arguments,
     make: "tuple[Make, bool] | None",
     block_waits: bool,
 ) -> Code:
-    values, values_steps = given
+    values, values_steps = given.values, given.steps
     owner_run, owner_steps = owner.run, owner.steps
     operator = node.fields.get("operator")
     is_safe = operator is not None and operator.text == "&."
@@ -130,18 +161,21 @@ def _method_call(
 def _function_call(
     compiler: Compiler,
     name: str,
-    values: Evaluate,
-    values_steps: "Callable[[Scope, VirtualThread], Steps] | None",
+    given: Arguments,
     make: "tuple[Make, bool] | None",
 ) -> Code:
+    values, values_steps = given.values, given.steps
     make_block = None if make is None else make[0]
     block_waits = make is not None and make[1] and name not in FUNCTIONS
     plain = None if name in compiler.functions else FUNCTIONS.get(name)
     if plain is not None and values_steps is None:
         function = plain
+        if make_block is None:
+            code = _plain_call(name, function, given)
+            return once(code.run) if given.are_pure and name in PURE_FUNCTIONS else code
 
         def run(scope: Scope, thread: VirtualThread) -> Value:
-            block = None if make_block is None else make_block(scope, thread)
+            block = make_block(scope, thread)
             try:
                 return function(thread, values(scope, thread), block)
             except BlockBreak as signal:
@@ -167,6 +201,19 @@ def _function_call(
     if compiler.waits(name) or block_waits or values_steps is not None:
         return Code(None, steps)
     return Code(Code(None, steps).run)
+
+
+def _plain_call(name: str, function: Function, given: Arguments) -> Code:
+    values = given.values
+
+    def run(scope: Scope, thread: VirtualThread) -> Value:
+        try:
+            return function(thread, values(scope, thread), None)
+        except MISUSED:
+            thread.machine.miss(name, "arguments")
+            return UNKNOWN
+
+    return Code(run)
 
 
 def _sleeping(values: Evaluate) -> "Callable[[Scope, VirtualThread], Steps]":

@@ -36,6 +36,8 @@ def _drawn(thread: VirtualThread, below: float) -> float:
 
 
 def _bound(value: Value) -> float:
+    if is_number(value):
+        return value  # type: ignore[no-any-return]
     number = theory.note_number(value)
     if not is_number(number):
         raise RubyError(f"a bound must be a number, got {inspect(value)}")
@@ -70,7 +72,7 @@ def _rrand(thread: VirtualThread, given: list[Value], _block: Block | None) -> V
 
 def _between(thread: VirtualThread, given: list[Value]) -> Value:
     low, high = _bound(given[0]), _bound(given[1])
-    step = _options(given).get("step")
+    step = _options(given).get("step") if len(given) > 2 else None
     if low == high:
         return quantised(low, step)
     return quantised(_drawn(thread, abs(low - high)) + min(low, high), step)

@@ -1,10 +1,10 @@
 """Blocks, lambdas, methods and their parameters as code."""
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from corpus.sonic_pi.syntax import Node
-from corpus.sonic_pi.unroller_blocks import Block, Code, Parameter, Scope, SymbolBlock, finish
+from corpus.sonic_pi.unroller_blocks import Block, Code, Parameter, Run, Scope, SymbolBlock, finish
 from corpus.sonic_pi.unroller_compiler import Compiler, constant, handles
 from corpus.sonic_pi.unroller_dispatch import call_method
 from corpus.sonic_pi.unroller_expressions import holder
@@ -19,16 +19,30 @@ from corpus.sonic_pi.unroller_values import (
     as_list,
 )
 
-__all__ = ["Evaluate", "Make", "arguments_of", "given_block"]
+__all__ = ["Arguments", "Evaluate", "Make", "arguments_of", "given_block"]
 
 Make: TypeAlias = Callable[[Scope, VirtualThread], Block | None]
 Evaluate: TypeAlias = Callable[[Scope, VirtualThread], list[Value]]
 
 
-def arguments_of(
-    compiler: Compiler, nodes: list[Node]
-) -> "tuple[Evaluate, Callable[[Scope, VirtualThread], Steps] | None]":
-    """How arguments are evaluated: plainly and, if one of them may wait, by steps."""
+class Arguments(NamedTuple):
+    """How arguments are evaluated.
+
+    Args:
+        values: plainly.
+        steps: the same, giving way while one of them waits; none if none does.
+        are_pure: they are equal every time.
+        count: how many there are, options by name counted each.
+    """
+
+    values: Evaluate
+    steps: "Callable[[Scope, VirtualThread], Steps] | None"
+    are_pure: bool
+    count: int
+
+
+def arguments_of(compiler: Compiler, nodes: list[Node]) -> Arguments:
+    """How the arguments in some nodes are evaluated."""
     plain: list[tuple[str, Code]] = []
     pairs: list[tuple[Value, Code]] = []
     for node in nodes:
@@ -82,15 +96,17 @@ def arguments_of(
 
     waiting = steps if any(code.steps is not None for code in codes) else None
     runs = [code.run for code in codes]
+    are_pure = all(code.is_pure for code in codes)
     if all(kind == "one" for kind in kinds):
         n_plain, last = len(kinds), [code.run for _, code in pairs]
         first = runs[:n_plain]
         named = list(zip(keys, last, strict=True))
         always = [code.constant[0] for code in codes if code.constant is not None]
         if len(always) == len(codes) and None not in keys:
-            return _always(always[:n_plain], dict(zip(keys, always[n_plain:], strict=True))), None
+            options = dict(zip(keys, always[n_plain:], strict=True))
+            return Arguments(_always(always[:n_plain], options), None, True, len(codes))
         if not named:
-            return (lambda scope, thread: [run(scope, thread) for run in first]), waiting
+            return Arguments(_listed(first), waiting, are_pure, len(codes))
 
         def simple(scope: Scope, thread: VirtualThread) -> list[Value]:
             values = [run(scope, thread) for run in first]
@@ -99,8 +115,19 @@ def arguments_of(
             values.append(options)
             return values
 
-        return simple, waiting
-    return (lambda scope, thread: collect([run(scope, thread) for run in runs])), waiting
+        return Arguments(simple, waiting, are_pure, len(codes))
+    given = _listed(runs)
+    return Arguments(
+        lambda scope, thread: collect(given(scope, thread)), waiting, are_pure, len(codes)
+    )
+
+
+def _listed(runs: list[Run]) -> Evaluate:
+    """The values of some codes, one after the other."""
+    if len(runs) == 1:
+        only = runs[0]
+        return lambda scope, thread: [only(scope, thread)]
+    return lambda scope, thread: [run(scope, thread) for run in runs]
 
 
 def _always(values: list[Value], options: dict[Value, Value]) -> Evaluate:
@@ -240,7 +267,7 @@ def _method(compiler: Compiler, node: Node) -> Code:
 
 @handles("yield")
 def _yield(compiler: Compiler, node: Node) -> Code:
-    values, _ = arguments_of(compiler, node.children[0].children if node.children else [])
+    values = arguments_of(compiler, node.children[0].children if node.children else []).values
 
     def steps(scope: Scope, thread: VirtualThread) -> Steps:
         place: Scope | None = scope

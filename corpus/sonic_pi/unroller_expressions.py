@@ -99,17 +99,19 @@ def _joined(parts: list[Code]) -> Code:
 @handles("array", "string_array", "symbol_array", "right_assignment_list")
 def _array(compiler: Compiler, node: Node) -> Code:
     items = [
-        (child.kind == "splat_argument", compiler.compile(_inner(child)).run)
+        (child.kind == "splat_argument", compiler.compile(_inner(child)))
         for child in node.children
         if child.kind != "pair"
     ]
     pairs = [child for child in node.children if child.kind == "pair"]
     extra = _hash_of(compiler, pairs).run if pairs else None
+    if extra is None and not any(is_splat for is_splat, _ in items):
+        return _plain_array([code for _, code in items])
 
     def run(scope: Scope, thread: VirtualThread) -> Value:
         values: list[Value] = []
         for is_splat, each in items:
-            value = each(scope, thread)
+            value = each.run(scope, thread)
             if is_splat and isinstance(value, list | Ring | Span):
                 values.extend(_spread(value))
             else:
@@ -119,6 +121,17 @@ def _array(compiler: Compiler, node: Node) -> Code:
         return values
 
     return Code(run)
+
+
+def _plain_array(items: list[Code]) -> Code:
+    runs = [item.run for item in items]
+    always = [item.constant[0] for item in items if item.constant is not None]
+    if len(always) == len(items):
+        return Code(lambda _scope, _thread: always.copy(), is_pure=True)
+    return Code(
+        lambda scope, thread: [run(scope, thread) for run in runs],
+        is_pure=all(item.is_pure for item in items),
+    )
 
 
 def _inner(node: Node) -> Node:

@@ -120,6 +120,8 @@ def count_tick(thread: VirtualThread, name: str, step: int = 1) -> int:
 @function("tick")
 def tick(thread: VirtualThread, given: list[Value], _block: Block | None = None) -> Value:
     """`tick`: the next count."""
+    if not given:
+        return count_tick(thread, "")
     name, options = tick_of(given)
     return count_tick(thread, name, whole(options.get("step", 1))) + options.get("offset", 0)
 
@@ -127,6 +129,8 @@ def tick(thread: VirtualThread, given: list[Value], _block: Block | None = None)
 @function("look")
 def look(thread: VirtualThread, given: list[Value], _block: Block | None = None) -> Value:
     """`look`: the count where it is."""
+    if not given:
+        return thread.ticks.get("", (0, 0))[0]
     name, options = tick_of(given)
     return thread.ticks.get(name, (0, 0))[0] + options.get("offset", 0)
 

@@ -12,8 +12,9 @@ from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
 from corpus.sonic_pi.unroller_values import NodeHandle, Ring, Span, Symbol, Value
 
 __all__ = [
-    "FUNCTIONS", "METHODS", "WAITING_FUNCTIONS", "WAITING_METHODS", "Function", "Method",
-    "function", "kind_of", "method", "waiting_function", "waiting_method",
+    "FUNCTIONS", "METHODS", "PURE_FUNCTIONS", "PURE_METHODS", "WAITING_FUNCTIONS",
+    "WAITING_METHODS", "Function", "Method", "function", "kind_of", "method", "waiting_function",
+    "waiting_method",
 ]  # fmt: skip
 
 Function: TypeAlias = Callable[[VirtualThread, list[Value], Block | None], Value]
@@ -29,6 +30,17 @@ METHODS: Final[dict[str, dict[str, Method]]] = {
 """By kind of receiver, then by name."""
 WAITING_METHODS: Final[dict[str, WaitingMethod]] = {}
 """Methods that run a block; they sort out their receivers themselves."""
+
+PURE_FUNCTIONS: Final = frozenset(
+    {"ring", "ramp", "vector", "knit", "stretch", "range", "line", "doubles", "halves", "spread"}
+    | {"bools", "scale", "chord", "chord_invert", "invert_chord", "degree", "chord_degree", "note"}
+    | {"notes", "midi_notes", "octs", "note_range", "hz_to_midi", "midi_to_hz", "pitch_to_ratio"}
+)
+PURE_METHODS: Final = frozenset(
+    {"mirror", "reverse", "reflect", "stretch", "repeat", "take", "drop", "butlast", "drop_last"}
+    | {"take_last", "rotate", "sort", "ring", "ramp"}
+)
+"""What depends on arguments and receiver alone."""
 
 _KINDS: Final = {
     list: "list", Ring: "list", Span: "list", int: "number", float: "number", str: "text",

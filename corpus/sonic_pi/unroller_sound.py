@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
-from corpus.sonic_pi.events import Event, EventKind
+from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.unroller_blocks import Block
 from corpus.sonic_pi.unroller_limits import check_arguments
+from corpus.sonic_pi.unroller_played import Played, key_of_call, start
 from corpus.sonic_pi.unroller_registry import function, method, waiting_function
 from corpus.sonic_pi.unroller_samples import (
     SAMPLER_ARGUMENTS,
@@ -141,20 +142,56 @@ def _sounding_note(thread: VirtualThread, value: Value, options: dict[str, Value
     return note if thread.tuning is None else tuned(note, *thread.tuning)
 
 
-def _start(
-    thread: VirtualThread, kind: EventKind, name: str, event_name: str, made: dict[str, float]
-) -> NodeHandle:
-    machine = thread.machine
-    node = machine.new_node()
+def _placed(thread: VirtualThread, made: dict[str, float]) -> dict[str, float]:
+    """Arguments of a sound that plays where the thread plays now."""
     if made.get("out_bus") != thread.bus:
         made["out_bus"] = thread.bus
-    machine.add(Event(thread.time, kind, event_name, made, node))
-    return NodeHandle((node,), name, made)
+    return made
 
 
 @function("synth")
 def _synth(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
+    return _played(thread, "synth", given, given, block)
+
+
+def _played(
+    thread: VirtualThread, what: str, asked: list[Value], given: list[Value], block: Block | None
+) -> NodeHandle | None:
+    """Plays what `synth` is given, or what was played before by the same call.
+
+    Args:
+        thread: which plays.
+        what: the function called.
+        asked: its arguments.
+        given: those of `synth` that mean the same.
+        block: to run while it sounds.
+    """
+    machine = thread.machine
+    key = key_of_call(thread, what, thread.synth_defaults, asked)
+    known = machine.played.get(key)
+    if known is not None:
+        return _sounded(thread, known, block)
+    n_missed = machine.n_missed
+    made = _synthesised(thread, given)
+    if not isinstance(made, Played):
+        thread.spend()
+        return made
+    if key is not None and machine.n_missed == n_missed:
+        machine.played[key] = made
+    return _sounded(thread, made, block)
+
+
+def _sounded(thread: VirtualThread, made: Played, block: Block | None) -> NodeHandle:
     thread.spend()
+    thread.last_node = handle = start(thread, made)
+    if block is not None:
+        following = block
+        thread.machine.spawn(thread, lambda child: following.steps(child, [handle]))
+    return handle
+
+
+def _synthesised(thread: VirtualThread, given: list[Value]) -> Played | NodeHandle | None:
+    """What `synth` plays; a handle of nothing for a rest, none if its name is not known."""
     name = thread.synth if not given or given[0] is None else str(given[0])
     if thread.synth_defaults is None:
         raise RubyError("synth defaults were set for a block before there were any")
@@ -170,7 +207,7 @@ def _synth(thread: VirtualThread, given: list[Value], block: Block | None) -> Va
     notes = options.pop("notes", None) or options.get("note", 52)
     if is_list(notes) and len(as_list(notes)) != 1:
         options.pop("note", None)
-        handle = _chord(thread, name, as_list(notes), options)
+        sounds = _chord(thread, name, as_list(notes), options)
     else:
         note = _sounding_note(thread, notes, options)
         if not is_number(note):
@@ -178,17 +215,8 @@ def _synth(thread: VirtualThread, given: list[Value], block: Block | None) -> Va
                 thread.machine.miss("play", "unknown note")
             return NodeHandle((), name, {})
         options["note"] = note
-        made = _completed(thread, name, options)
-        handle = _start(thread, "synth", name, name, made)
-    thread.last_node = handle
-    _follow(thread, handle, block)
-    return handle
-
-
-def _follow(thread: VirtualThread, handle: NodeHandle, block: Block | None) -> None:
-    if block is not None:
-        made = block
-        thread.machine.spawn(thread, lambda child: made.steps(child, [handle]))
+        sounds = [_placed(thread, _completed(thread, name, options))]
+    return Played("synth", name, name, sounds, thread.synth_defaults)
 
 
 def _is_on(options: dict[str, Value]) -> bool:
@@ -197,19 +225,18 @@ def _is_on(options: dict[str, Value]) -> bool:
 
 def _chord(
     thread: VirtualThread, name: str, notes: list[Value], options: dict[str, Value]
-) -> NodeHandle:
+) -> list[dict[str, float]]:
+    """Arguments of each note of a chord."""
     made = _numbers(thread, name, options)
     made["amp"] = made.get("amp", 1.0) / max(1, len(notes))
-    nodes: list[int] = []
-    complete: dict[str, float] = {}
+    sounds: list[dict[str, float]] = []
     for value in notes:
         note = _sounding_note(thread, value, options)
         if is_number(note):
-            complete = _completed(thread, name, {**made, "note": note})
-            nodes.extend(_start(thread, "synth", name, name, complete).nodes)
+            sounds.append(_placed(thread, _completed(thread, name, {**made, "note": note})))
         elif note is UNKNOWN:
             thread.machine.miss("play", "unknown note")
-    return NodeHandle(nodes, name, complete)
+    return sounds
 
 
 @function("play")
@@ -217,8 +244,8 @@ def _play(thread: VirtualThread, given: list[Value], block: Block | None) -> Val
     if not given:
         raise RubyError("play needs a note")
     if len(given) == 1 and isinstance(given[0], dict):
-        return _synth(thread, [None, given[0]], block)
-    return _synth(thread, [None, {"note": given[0]}, *given[1:]], block)
+        return _played(thread, "play", given, [None, given[0]], block)
+    return _played(thread, "play", given, [None, {"note": given[0]}, *given[1:]], block)
 
 
 @function("play_chord")
@@ -226,7 +253,9 @@ def _play_chord(thread: VirtualThread, given: list[Value], _block: Block | None)
     options = {**(thread.synth_defaults or {}), **options_of(given[1:])}
     if not _is_on(options):
         return None
-    thread.last_node = _chord(thread, thread.synth, as_list(given[0]), options)
+    name = thread.synth
+    sounds = _chord(thread, name, as_list(given[0]), options)
+    thread.last_node = start(thread, Played("synth", name, name, sounds))
     return thread.last_node
 
 
@@ -250,13 +279,17 @@ def _play_pattern(thread: VirtualThread, given: list[Value], block: Block | None
 
 @function("sample")
 def _sample(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
-    thread.spend()
+    machine = thread.machine
+    key = key_of_call(thread, "sample", thread.sample_defaults, given)
+    known = machine.played.get(key)
+    if known is not None:
+        return _sounded(thread, known, block)
+    n_missed = machine.n_missed
     filters, options = split_sample(given)
     options = {**(thread.sample_defaults or {}), **options}
     name = find_sample(thread, filters)
     if name is None:
         return NodeHandle((), "", {})
-    machine = thread.machine
     is_new = name not in machine.loaded
     if is_new:  # Sonic Pi loads and plays it in a thread of its own
         machine.loaded.add(name)
@@ -264,18 +297,18 @@ def _sample(thread: VirtualThread, given: list[Value], block: Block | None) -> V
     if not _is_on(options):
         return NodeHandle((), name, {})
     try:
-        handle = _play_sample(thread, name, options)
+        made = _found_sample(thread, name, options)
     except RubyError as error:
         if not is_new:
             raise
         machine.errors.append(str(error))
         return NodeHandle((), name, {})
-    thread.last_node = handle
-    _follow(thread, handle, block)
-    return handle
+    if key is not None and machine.n_missed == n_missed:
+        machine.played[key] = made
+    return _sounded(thread, made, block)
 
 
-def _play_sample(thread: VirtualThread, name: str, options: dict[str, Value]) -> NodeHandle:
+def _found_sample(thread: VirtualThread, name: str, options: dict[str, Value]) -> Played:
     is_simple = SAMPLER_ARGUMENTS.issuperset(options)
     channels = "mono" if thread.machine.instruments.samples[name].channels == 1 else "stereo"
     player = f"{'basic_' if is_simple else ''}{channels}_player"
@@ -283,7 +316,7 @@ def _play_sample(thread: VirtualThread, name: str, options: dict[str, Value]) ->
     made = _once(
         thread, f"{player} {name}", options, lambda: _sampled(thread, name, player, options)
     )
-    return _start(thread, "sample", player, name, made)
+    return Played("sample", player, name, [_placed(thread, made)], thread.sample_defaults)
 
 
 def _sampled(
@@ -317,7 +350,7 @@ def _with_fx(thread: VirtualThread, given: list[Value], block: Block | None) -> 
         if name not in thread.machine.instruments.defaults:
             raise RubyError(f"there is no effect {given[0]}")
         made = _complete(thread, name, _numbers(thread, name, options))
-        handle = _start(thread, "fx", name, str(given[0]), made)
+        handle = start(thread, Played("fx", name, str(given[0]), [_placed(thread, made)]))
         thread.bus = thread.machine.new_bus()
         made["in_bus"] = thread.bus
     value = None

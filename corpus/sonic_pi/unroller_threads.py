@@ -27,6 +27,7 @@ from corpus.sonic_pi.unroller_values import (
 if TYPE_CHECKING:
     from corpus.sonic_pi.instruments import Instruments
     from corpus.sonic_pi.unroller_blocks import Block
+    from corpus.sonic_pi.unroller_played import Played
 
 __all__ = ["MISUSED", "NOTHING_SET", "Machine", "Moment", "Steps", "VirtualThread"]
 
@@ -229,17 +230,20 @@ class Machine:
         self.globals: dict[str, Value] = {}
         self.events: list[Event] = []
         self.arguments: dict[tuple[object, ...], dict[str, float]] = {}
+        self.played: dict[tuple[object, ...] | None, Played] = {}
         self.n_nodes = 0
         self.n_buses = 0
         self.loaded: set[str] = set()
         self.errors: list[str] = []
         self.missed: Counter[tuple[str, str]] = Counter()
+        self.n_missed = 0
         self.n_random = 0
         self.is_cut = False
 
     def miss(self, what: str, why: str = "unknown") -> None:
         """Notes something that could not be foreseen."""
         self.missed[what, why] += 1
+        self.n_missed += 1
 
     def add(self, event: Event) -> None:
         """Notes an event.

@@ -1,6 +1,6 @@
 """Time, threads and shared state: sleep, loops, cues, tempo, warps of time."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from corpus.sonic_pi.unroller_blocks import Block, finish
@@ -152,15 +152,13 @@ def _live_loop(thread: VirtualThread, given: list[Value], block: Block | None) -
             child.chance.seed, child.chance.index = options["seed"], 0
         value = options.get("init", 0)
 
-        def once() -> Steps:
-            nonlocal value
+        while True:
+            before, child.synced = child.time, False
             if auto_cue:
                 child.cue(name, [], priority=-100)
             current = machine.functions[key]
-            value = yield from current.steps(child, (value,) if current.arity else ())
-
-        yield from _for_ever(child, once)
-        return None
+            value = yield from current.steps(child, (value,) if current.parameters else ())
+            _check_round(child, before)
 
     machine.spawn(thread, body, key)
     return None
@@ -170,17 +168,15 @@ def _live_loop(thread: VirtualThread, given: list[Value], block: Block | None) -
 def _loop(thread: VirtualThread, _given: list[Value], block: Block | None) -> Steps:
     if block is None:
         raise RubyError("loop must be called with a block")
-    made = block
-    yield from _for_ever(thread, lambda: made.steps(thread))
-    return None
-
-
-def _for_ever(thread: VirtualThread, once: Callable[[], Steps]) -> Steps:
     while True:
         before, thread.synced = thread.time, False
-        yield from once()
-        if thread.time <= before and not thread.synced:
-            raise RubyError("a loop must sleep or sync in every round")
+        yield from block.steps(thread)
+        _check_round(thread, before)
+
+
+def _check_round(thread: VirtualThread, before: float) -> None:
+    if thread.time <= before and not thread.synced:
+        raise RubyError("a loop must sleep or sync in every round")
 
 
 @function("at")

@@ -76,6 +76,8 @@ class Ring:
 
     def at(self, index: Value) -> Value:
         """The item at an index as this kind of list counts."""
+        if type(index) is int and self.kind == "ring" and self.items:
+            return self.items[index % len(self.items)]
         if not self.items or not is_number(index):
             return None if index is not UNKNOWN else UNKNOWN
         place = whole(index)
