@@ -72,7 +72,7 @@ def _events_as_json(rendering: Rendering) -> str:
     return json.dumps(
         {
             "seconds": rendering.seconds,
-            "events": [asdict(event) for event in rendering.events],
+            "events": [event._asdict() for event in rendering.events],
             "log": rendering.log,
             "errors": [asdict(error) for error in rendering.errors],
         },

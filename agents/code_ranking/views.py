@@ -6,7 +6,6 @@ numbers as for real sound.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -146,7 +145,7 @@ def _tamed(event: Event) -> Event:
         key: min(max(value, -_LARGEST), _LARGEST) if value == value else 0.0
         for key, value in event.arguments.items()
     }
-    return replace(event, arguments=arguments)
+    return event._replace(arguments=arguments)
 
 
 def _note_courses(notes: Sequence[Event], middle: Floats) -> Floats:

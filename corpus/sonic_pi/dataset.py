@@ -14,7 +14,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -212,7 +212,7 @@ class Dataset:
             partial = path.with_suffix(".part")
             partial.write_bytes(pair.sound)
             partial.replace(path)
-        events = zlib.compress(json.dumps([asdict(event) for event in pair.events]).encode())
+        events = zlib.compress(json.dumps([event._asdict() for event in pair.events]).encode())
         self._rows.execute(
             "INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (pair.template, pair.index, pair.code, pair.outcome, pair.level_db, pair.peak, events,

@@ -8,7 +8,7 @@ nothing about them is taken for granted.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Literal
+from typing import Literal, NamedTuple
 
 __all__ = [
     "REAL_TIME", "SCHEDULE_AHEAD_SECONDS", "Event", "EventKind", "Message", "ProgramError",
@@ -30,8 +30,7 @@ _MIXERS = frozenset({"mixer", "basic_mixer"})
 _HIDDEN = frozenset({"scope", "server-info", "recorder", "amp_stereo_monitor"})
 
 
-@dataclass(frozen=True)
-class Event:
+class Event(NamedTuple):
     """One thing that a program sets going.
 
     Args:

@@ -7,6 +7,7 @@ and reported: `Coverage` says how far the events can be trusted.
 """
 
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
@@ -144,9 +145,7 @@ class Unroller:
             return (yield from body.steps(scope, thread))
 
         machine.run(start)
-        events = sorted(
-            (event for event in machine.events if event.time < seconds), key=lambda e: e.time
-        )
+        events = sorted([e for e in machine.events if e.time < seconds], key=itemgetter(0))
         errors = tuple(ProgramError("runtime", message) for message in machine.errors[:20])
         return Unrolling(tuple(events), errors, _coverage(compiler, machine), seconds)
 

@@ -38,9 +38,10 @@ class Code:
         steps: the same, giving way to others while it waits; none if it never waits.
         constant: alone in a tuple, the value that it always gives; none if it may give others.
         is_pure: what it gives is equal every time, whatever the program does.
+        sleeps: does all that `steps` does but give way, and tells whether to; for `sleep` alone.
     """
 
-    __slots__ = ("constant", "is_pure", "run", "steps")
+    __slots__ = ("constant", "is_pure", "run", "sleeps", "steps")
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class Code:
         *,
         constant: tuple[Value] | None = None,
         is_pure: bool = False,
+        sleeps: "Callable[[Scope, VirtualThread], bool] | None" = None,
     ) -> None:
         if run is None:
             if steps is None:
@@ -62,6 +64,7 @@ class Code:
         self.steps = steps
         self.constant = constant
         self.is_pure = is_pure or constant is not None
+        self.sleeps = sleeps
 
 
 def once(run: Run) -> Code:
@@ -112,9 +115,10 @@ class Block:
         body: what it does.
         scope: of the code around it; none for methods written with `def`.
         is_function: gives its value by `return`, and takes lists as they are.
+        leaves: it may be left by `next` or `return`.
     """
 
-    __slots__ = ("body", "is_function", "n_plain", "parameters", "scope", "waits")
+    __slots__ = ("body", "is_function", "n_plain", "parameters", "scope", "through", "waits")
 
     def __init__(
         self,
@@ -123,6 +127,7 @@ class Block:
         scope: Scope | None,
         *,
         is_function: bool = False,
+        leaves: bool = True,
     ) -> None:
         self.parameters = parameters
         self.body = body
@@ -131,6 +136,7 @@ class Block:
         self.waits = body.steps is not None
         plain = all(p.kind == "one" and p.default is None for p in parameters)
         self.n_plain = len(parameters) if plain else -1
+        self.through = None if leaves or not plain else body.steps
 
     @property
     def arity(self) -> int:
@@ -153,6 +159,13 @@ class Block:
         self, thread: VirtualThread, values: Sequence[Value] = (), given: "Block | None" = None
     ) -> Steps:
         """Runs it, giving way while it waits."""
+        if self.through is not None:
+            return self.through(self._enter(thread, values, given), thread)
+        return self._guarded(thread, values, given)
+
+    def _guarded(
+        self, thread: VirtualThread, values: Sequence[Value], given: "Block | None"
+    ) -> Steps:
         scope = self._enter(thread, values, given)
         try:
             if self.body.steps is None:

@@ -1,6 +1,5 @@
 """Calls of functions and methods, blocks, lambdas and definitions."""
 
-from collections.abc import Callable
 from typing import Final
 
 from corpus.sonic_pi.syntax import Node
@@ -25,12 +24,12 @@ from corpus.sonic_pi.unroller_registry import (
     kind_of,
 )
 from corpus.sonic_pi.unroller_threads import MISUSED, Steps, VirtualThread
+from corpus.sonic_pi.unroller_time import beats_of
 from corpus.sonic_pi.unroller_values import (
     UNKNOWN,
     BlockBreak,
     Ring,
     Value,
-    is_number,
 )
 
 __all__: list[str] = []
@@ -197,7 +196,7 @@ def _function_call(
         return (yield from call_function(thread, name, arguments, block))
 
     if name == "sleep" and values_steps is None and name not in compiler.functions:
-        return Code(None, _sleeping(values))
+        return _sleep(values)
     if compiler.waits(name) or block_waits or values_steps is not None:
         return Code(None, steps)
     return Code(Code(None, steps).run)
@@ -216,15 +215,15 @@ def _plain_call(name: str, function: Function, given: Arguments) -> Code:
     return Code(run)
 
 
-def _sleeping(values: Evaluate) -> "Callable[[Scope, VirtualThread], Steps]":
-    """`sleep` for a known number of beats, which is most of what programs wait for, at once."""
+def _sleep(values: Evaluate) -> Code:
+    """`sleep`, which is most of what programs wait for: a plain function says whether to."""
+
+    def sleeps(scope: Scope, thread: VirtualThread) -> bool:
+        return thread.passes(beats_of(thread, values(scope, thread)))
 
     def steps(scope: Scope, thread: VirtualThread) -> Steps:
-        arguments = values(scope, thread)
-        if len(arguments) == 1 and is_number(beats := arguments[0]) and beats == beats:
-            if thread.passes(beats):
-                yield
-            return None
-        return (yield from call_function(thread, "sleep", arguments, None))
+        if sleeps(scope, thread):
+            yield
+        return None
 
-    return steps
+    return Code(None, steps, sleeps=sleeps)

@@ -55,6 +55,7 @@ class Compiler:
         self.variables: set[str] = set()
         self.functions: dict[str, set[str]] = {}
         self.loop_depth = 0
+        self.n_leaving = 0
         self._survey(root)
         self.waiting = self._find_waiting()
 
@@ -93,13 +94,17 @@ class Compiler:
                 return last(scope, thread)
 
             return Code(run)
-        pairs = [(code.run, code.steps) for code in codes]
+        parts = [(code.run, code.sleeps, code.steps) for code in codes]
 
         def steps(scope: Scope, thread: VirtualThread) -> Steps:
             value = None
-            for plain, waiting in pairs:
+            for plain, sleeps, waiting in parts:
                 if waiting is None:
                     value = plain(scope, thread)
+                elif sleeps is not None:
+                    value = None
+                    if sleeps(scope, thread):
+                        yield
                 else:
                     value = yield from waiting(scope, thread)
             return value

@@ -205,6 +205,7 @@ def _leaving(
     signal: Callable[[Scope, Value], BaseException],
 ) -> Callable[[Compiler, Node], Code]:
     def handle(compiler: Compiler, node: Node) -> Code:
+        compiler.n_leaving += 1
         given = node.children[0].children if node.children else []
         value = compiler.compile(given[0]) if len(given) == 1 else _list(compiler, given)
 

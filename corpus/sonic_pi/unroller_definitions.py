@@ -200,13 +200,15 @@ def _block(compiler: Compiler, node: Node, *, is_function: bool = False) -> "tup
     given = node.fields.get("parameters")
     body_nodes = [child for child in node.children if child is not given]
     outer, compiler.loop_depth = compiler.loop_depth, 0
+    n_leaving = compiler.n_leaving
     parameters = _parameters(compiler, given.children if given is not None else [])
     body = compiler.body(body_nodes)
     compiler.loop_depth = outer
     compiler.n_nodes += 1
+    leaves = compiler.n_leaving > n_leaving
 
     def make(scope: Scope, _thread: VirtualThread) -> Block:
-        return Block(parameters, body, scope, is_function=is_function)
+        return Block(parameters, body, scope, is_function=is_function, leaves=leaves)
 
     return make, body.steps is not None
 

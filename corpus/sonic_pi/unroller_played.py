@@ -55,9 +55,11 @@ def start(thread: VirtualThread, played: Played) -> NodeHandle:
     """Starts sounds; their `out_bus` is where the thread plays now."""
     machine, time = thread.machine, thread.time
     kind, name, event_name, sounds, _ = played
-    nodes = []
-    for made in sounds:
-        node = machine.new_node()
-        nodes.append(node)
+    if len(sounds) == 1:
+        node, made = machine.new_node(), sounds[0]
+        machine.add(Event(time, kind, event_name, made, node))
+        return NodeHandle((node,), name, made)
+    nodes = [machine.new_node() for _ in sounds]
+    for node, made in zip(nodes, sounds, strict=True):
         machine.add(Event(time, kind, event_name, made, node))
     return NodeHandle(nodes, name, sounds[-1] if sounds else {})

@@ -147,7 +147,10 @@ class VirtualThread:
         Raises:
             StopThread: the time that was asked for is over.
         """
-        self.spend()
+        machine = self.machine
+        machine.budget -= 1
+        if machine.budget < 0:
+            self.spend(0)
         self.last_sync = None
         self.beat += beats
         if self.changes:
@@ -155,7 +158,6 @@ class VirtualThread:
         if not beats:
             return False
         self.time += beats * self.beat_seconds
-        machine = self.machine
         if not self.warp_depth:
             if self.time >= machine.horizon:
                 raise StopThread

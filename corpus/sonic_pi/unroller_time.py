@@ -20,18 +20,27 @@ from corpus.sonic_pi.unroller_values import (
     whole,
 )
 
-__all__: list[str] = []
+__all__ = ["beats_of"]
+
+
+def beats_of(thread: VirtualThread, given: list[Value]) -> float:
+    """How long `sleep` is to wait, in beats.
+
+    Raises:
+        RubyError: it is given no number.
+    """
+    beats: Value = given[0] if given else None
+    if beats is UNKNOWN:
+        thread.machine.miss("sleep", "unknown time")
+        return 1.0
+    if not is_number(beats) or beats != beats:
+        raise RubyError(f"sleep needs a number of beats, got {inspect(beats)}")
+    return beats  # type: ignore[no-any-return]
 
 
 @waiting_function("sleep")
 def _sleep(thread: VirtualThread, given: list[Value], _block: Block | None) -> Steps:
-    beats: Value = given[0] if given else None
-    if beats is UNKNOWN:
-        thread.machine.miss("sleep", "unknown time")
-        beats = 1.0
-    if not is_number(beats) or beats != beats:
-        raise RubyError(f"sleep needs a number of beats, got {inspect(beats)}")
-    if thread.passes(beats):
+    if thread.passes(beats_of(thread, given)):
         yield
     return None
 
