@@ -30,6 +30,10 @@ SAMPLER_ARGUMENTS: Final = frozenset(
     | {"attack_level", "decay_level", "sustain_level"}
 )
 """What the simple sample players take; any other argument needs the full ones."""
+_REWORKED: Final = frozenset(
+    {"cutoff", "cutoff_slide", "beat_stretch", "pitch_stretch", "rpitch", "onset", "slice"}
+)
+"""Arguments that stand for others."""
 
 
 def split_sample(given: list[Value]) -> tuple[list[Value], dict[str, Value]]:
@@ -101,6 +105,8 @@ def sample_arguments(
 ) -> dict[str, Value]:
     """Options with what they mean for rate, start and finish worked out."""
     made = {key: value for key, value in options.items() if value is not None}
+    if _REWORKED.isdisjoint(made):
+        return made
     seconds = thread.machine.instruments.samples[name].seconds
     for key in ("", "_slide"):
         if f"cutoff{key}" in made and f"lpf{key}" not in made:

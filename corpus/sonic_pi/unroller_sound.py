@@ -1,6 +1,6 @@
 """Functions that make sound: synths, samples, effects, changes of what runs, and their settings."""
 
-from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from corpus.sonic_pi.events import Event
@@ -48,11 +48,14 @@ _PITCHES: Final = frozenset(
 )
 _SLIDING: Final = ("amp", "note", "pan", "cutoff", "lpf", "hpf", "mix", "rate", "pre_amp", "phase")
 _ALIASES: Final = {"sine": "beep", "mod_beep": "mod_sine"}
+_NUMBERS: Final = frozenset({int, float})
 _TB303_TIMES: Final = {f"cutoff_{part}": part for part in ("attack", "decay", "sustain", "release")}
 
 
 def _numbers(thread: VirtualThread, name: str, given: dict[str, Value]) -> dict[str, float]:
     """Arguments as the synthesis server is sent them: numbers, in seconds; nil ones left out."""
+    if _NUMBERS.issuperset(map(type, given.values())):
+        return dict(given)
     defaults = thread.machine.instruments.defaults.get(name, {})
     made: dict[str, float] = {}
     for key, value in given.items():
@@ -85,11 +88,8 @@ def _complete(thread: VirtualThread, name: str, made: dict[str, float]) -> dict[
                 complete[key] = complete[source]
     scale = thread.beat_seconds
     if thread.scales_times and scale != 1.0:
-        for key in _SCALED.intersection(complete).difference(_UNSCALED.get(name, ())):
+        for key in _scaled_keys(name, tuple(defaults), tuple(made)):
             complete[key] *= scale
-        for key in made:
-            if key.endswith("_slide"):
-                complete[key] *= scale
     if thread.checks_arguments:
         check_arguments(name, made, defaults)
     if "slide" in made:
@@ -100,33 +100,15 @@ def _complete(thread: VirtualThread, name: str, made: dict[str, float]) -> dict[
     return complete
 
 
+@lru_cache(maxsize=4096)
+def _scaled_keys(name: str, defaults: tuple[str, ...], made: tuple[str, ...]) -> tuple[str, ...]:
+    """Which arguments of a synth or effect are times."""
+    known = _SCALED.intersection((*defaults, *made)).difference(_UNSCALED.get(name, ()))
+    return (*known, *(key for key in made if key.endswith("_slide")))
+
+
 def _completed(thread: VirtualThread, name: str, options: dict[str, Value]) -> dict[str, float]:
-    def make() -> dict[str, float]:
-        return _complete(thread, name, _numbers(thread, name, options))
-
-    return _once(thread, name, options, make)
-
-
-def _once(
-    thread: VirtualThread,
-    name: str,
-    options: dict[str, Value],
-    make: Callable[[], dict[str, float]],
-) -> dict[str, float]:
-    """The arguments of a sound; those of one that was heard before with equal options are shared.
-
-    Nobody changes arguments once a sound has started.
-    """
-    values = options.values()
-    if "onset" in options or not all(map(is_number, values)):
-        return make()
-    scale = thread.beat_seconds if thread.scales_times else -thread.beat_seconds
-    key = (name, thread.bus, scale, thread.checks_arguments, *options, *values)
-    known = thread.machine.arguments
-    made = known.get(key)
-    if made is None:
-        made = known[key] = make()
-    return made
+    return _complete(thread, name, _numbers(thread, name, options))
 
 
 def _sounding_note(thread: VirtualThread, value: Value, options: dict[str, Value]) -> Value:
@@ -313,9 +295,7 @@ def _found_sample(thread: VirtualThread, name: str, options: dict[str, Value]) -
     channels = "mono" if thread.machine.instruments.samples[name].channels == 1 else "stereo"
     player = f"{'basic_' if is_simple else ''}{channels}_player"
     options.pop("on", None)
-    made = _once(
-        thread, f"{player} {name}", options, lambda: _sampled(thread, name, player, options)
-    )
+    made = _sampled(thread, name, player, options)
     return Played("sample", player, name, [_placed(thread, made)], thread.sample_defaults)
 
 

@@ -231,7 +231,6 @@ class Machine:
         self.functions: dict[str, Block] = {}
         self.globals: dict[str, Value] = {}
         self.events: list[Event] = []
-        self.arguments: dict[tuple[object, ...], dict[str, float]] = {}
         self.played: dict[tuple[object, ...] | None, Played] = {}
         self.n_nodes = 0
         self.n_buses = 0

@@ -282,13 +282,18 @@ def _all_same(left: Sequence[Value], right: Sequence[Value]) -> bool:
     return len(left) == len(right) and all(map(same, left, right))
 
 
+_HASHES: Final = frozenset({dict})
+
+
 def options_of(arguments: Sequence[Value]) -> dict[str, Value]:
     """Options given as hashes or as pairs in lists, put together; later ones win."""
     if not arguments:
         return {}
-    if len(arguments) == 1 and isinstance(arguments[0], dict):
-        return dict(arguments[0])
     options: dict[str, Value] = {}
+    if _HASHES.issuperset(map(type, arguments)):
+        for given in arguments:
+            options.update(given)
+        return options
     flat = list(_flattened(arguments))
     loose: list[Value] = []
     for item in flat:
