@@ -46,13 +46,11 @@ class Sketch:
 
     Args:
         power: mel spectrogram, shape (64, frames), comparable with `mel_spectrogram` of real audio.
-        onsets: how strongly sounds begin in each frame, shape (3, frames): all, notes, samples.
         n_sounds: notes and samples that went in.
         unknown: names that the atlas does not hold.
     """
 
     power: Floats
-    onsets: Floats
     n_sounds: int
     unknown: tuple[str, ...]
 
@@ -78,7 +76,6 @@ def sketch(events: Sequence[Event], seconds: float, atlas: Atlas) -> Sketch:
         raise ValueError(f"seconds must be at least {FRAME_SECONDS:.3f}, got {seconds}")
     tables = tables_of(atlas)
     sounds = sounds_of(events, seconds, tables)
-    onsets = np.zeros((3, n_frames), dtype=np.float32)
     groups, effects = _grouped(events, sounds.kinds)
     mixed: dict[tuple[object, ...], Floats] = {}
     if sounds.kinds:
@@ -90,9 +87,8 @@ def sketch(events: Sequence[Event], seconds: float, atlas: Atlas) -> Sketch:
         for number, key in enumerate(groups):
             chosen = np.flatnonzero(place[owners] == number) if len(groups) > 1 else slice(None)
             mixed[key] = spectra[chosen].T @ courses[chosen]
-        onsets = _onsets(sounds, values, n_frames)
     power = _through_effects(mixed, effects, n_frames)
-    return Sketch(limited(power), onsets, len(sounds.which), sounds.unknown)
+    return Sketch(limited(power), len(sounds.which), sounds.unknown)
 
 
 def _all_sounds(
@@ -108,7 +104,7 @@ def _all_sounds(
         if kind.shape is not None:
             spectra[starts[index] : starts[index] + count[index]] = kind.shape
     spectra = _coloured(spectra, values, owners)
-    heard = _heard(np.array(sounds.which), np.array(sounds.onsets), values, n_frames)
+    heard = _heard(sounds, values, n_frames)
     return spectra, _courses(tables, parts, starts, count, heard, values, n_frames), owners
 
 
@@ -144,15 +140,18 @@ class _Heard(NamedTuple):
         kind: of the sound.
         frame: of the sketch.
         local: start of the frame since the onset, in frames.
+        gain: of the sound's power.
     """
 
     kind: Indices
     frame: Indices
     local: Numbers
+    gain: Numbers
 
 
-def _heard(which: Indices, onsets: Numbers, values: Numbers, n_frames: int) -> _Heard:
-    onset = onsets / FRAME_SECONDS
+def _heard(sounds: Sounds, values: Numbers, n_frames: int) -> _Heard:
+    which, gain = np.array(sounds.which), np.array(sounds.gains) ** 2
+    onset = np.array(sounds.onsets) / FRAME_SECONDS
     begin = np.floor(onset).astype(np.int64)
     length = np.minimum(values[:, 8] / FRAME_SECONDS, n_frames)[which]
     end = np.minimum(begin + np.ceil(length).astype(np.int64) + 2, n_frames)
@@ -160,7 +159,7 @@ def _heard(which: Indices, onsets: Numbers, values: Numbers, n_frames: int) -> _
     needed = np.maximum(end - begin, 0)
     rows = np.repeat(np.arange(len(which)), needed)
     frame = np.arange(len(rows)) + (begin - np.cumsum(needed) + needed)[rows]
-    return _Heard(which[rows], frame, frame - onset[rows])
+    return _Heard(which[rows], frame, frame - onset[rows], gain[rows])
 
 
 def _courses(
@@ -173,7 +172,7 @@ def _courses(
     n_frames: int,
 ) -> Floats:
     """How much power each part has in each frame, shape (parts, frames)."""
-    level = _envelope(heard, values)
+    level = _envelope(heard, values) * heard.gain
     place = np.maximum(heard.local, 0.0) * values[heard.kind, 9] + values[heard.kind, 10]
     floor = np.floor(place)
     share = place - floor
@@ -215,20 +214,6 @@ def _envelope(heard: _Heard, values: Numbers) -> Numbers:
     if start.any() or (stop < _LONGEST).any():
         level *= (time >= start[kind]) & (time < stop[kind])
     return np.asarray(level.sum(axis=0) / 3)
-
-
-def _onsets(sounds: Sounds, values: Numbers, n_frames: int) -> Floats:
-    """Amplitudes of the sounds that begin in each frame, shape (3, frames): all, notes, samples."""
-    onsets = np.zeros((3, n_frames), dtype=np.float32)
-    which = np.array(sounds.which)
-    frame = (np.array(sounds.onsets) / FRAME_SECONDS).astype(np.int64)
-    is_first = np.array([kind.is_first for kind in sounds.kinds])[which] & (frame < n_frames)
-    is_sample = np.array([kind.is_sample for kind in sounds.kinds])[which]
-    strength = values[which, 3]
-    for row, chosen in ((1, is_first & ~is_sample), (2, is_first & is_sample)):
-        onsets[row] = np.bincount(frame[chosen].clip(min=0), strength[chosen], n_frames)
-    onsets[0] = onsets[1] + onsets[2]
-    return onsets
 
 
 Key = tuple[object, ...]

@@ -2,10 +2,11 @@
 
 import math
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 import numpy as np
 from scipy.special import jv
@@ -26,8 +27,7 @@ _STEPS_OF_SLIDE: Final = 6
 _ALIASES: Final = {"sine": "beep", "mod_beep": "mod_sine"}
 
 
-@dataclass(frozen=True)
-class SoundKind:
+class SoundKind(NamedTuple):
     """A sound that may be heard many times, or a stretch of one between changes of it.
 
     Args:
@@ -37,15 +37,11 @@ class SoundKind:
             frame, 10 frame at which it begins; 11-14 attack, decay, sustain, release in seconds;
             15-17 levels after them; 18-19 the stretch that sounds, in seconds from the onset.
         bus: where it goes.
-        is_sample: not a note.
-        is_first: begins here, not at a change.
         shape: a spectrum of its own, shape (64,), sum 1, in place of the atlas's.
     """
 
     numbers: tuple[float, ...]
     bus: int
-    is_sample: bool
-    is_first: bool
     shape: Floats | None = None
 
 
@@ -57,12 +53,14 @@ class Sounds:
         kinds: different sounds.
         which: of each sound heard, its place in `kinds`.
         onsets: of each sound heard, seconds.
+        gains: of each sound heard, a factor of its amplitude.
         unknown: names that the atlas does not hold.
     """
 
     kinds: list[SoundKind]
     which: list[int]
     onsets: list[float]
+    gains: list[float]
     unknown: tuple[str, ...]
 
 
@@ -72,33 +70,58 @@ def sounds_of(events: Sequence[Event], seconds: float, tables: AtlasTables) -> S
     for event in events:
         if event.kind == "control":
             changes.setdefault(event.node, []).append(event)
-    sounds = Sounds([], [], [], ())
+    sounds = Sounds([], [], [], [], ())
     unknown: dict[str, None] = {}
     known: dict[object, Sequence[int]] = {}
-    shared: dict[tuple[str, int], Sequence[int]] = {}
+    shared: dict[tuple[str, int], tuple[Sequence[int], float]] = {}
     for event in events:
         if event.time >= seconds or event.kind not in ("synth", "sample"):
             continue
         changed = changes.get(event.node)
         here = (event.name, id(event.arguments))  # the unroller shares equal arguments
-        places = None if changed else shared.get(here)
-        if places is None:
-            key = event.node if changed else (event.kind, event.name, *event.arguments.items())
+        found = None if changed else shared.get(here)
+        if found is None:
+            gain = 1.0
+            key: object = event.node
+            if not changed:
+                gain, event = _at_unit_gain(event)
+                names = tuple(event.arguments)
+                key = (event.kind, event.name, names, _heard_values(names)(event.arguments))
             places = known.get(key)
-        if places is None:
-            first = len(sounds.kinds)
-            for start, end, arguments in _all_stretches(event, changed):
-                kind = _kind(event, arguments, start, end, tables)
-                if kind is None:
-                    unknown[event.name] = None
-                else:
-                    sounds.kinds.append(kind)
-            known[key] = places = range(first, len(sounds.kinds))
-        if not changed:
-            shared[here] = places
-        sounds.which.extend(places)
-        sounds.onsets.extend([event.time] * len(places))
+            if places is None:
+                first = len(sounds.kinds)
+                for start, end, arguments in _all_stretches(event, changed):
+                    kind = _kind(event, arguments, start, end, tables)
+                    if kind is None:
+                        unknown[event.name] = None
+                    else:
+                        sounds.kinds.append(kind)
+                known[key] = places = range(first, len(sounds.kinds))
+            found = places, gain
+            if not changed:
+                shared[here] = found
+        places, gain = found
+        for place in places:
+            sounds.which.append(place)
+            sounds.onsets.append(event.time)
+            sounds.gains.append(gain)
     return replace(sounds, unknown=tuple(unknown))
+
+
+def _at_unit_gain(event: Event) -> tuple[float, Event]:
+    """How loud a sound is, and the same sound at amplitude 1."""
+    gain = event.arguments.get("amp", 1.0)
+    louder = {"amp": 1.0}
+    if event.kind == "sample":
+        gain *= event.arguments.get("pre_amp", 1.0)
+        louder["pre_amp"] = 1.0
+    return gain, event._replace(arguments={**event.arguments, **louder})
+
+
+@lru_cache(maxsize=1024)
+def _heard_values(names: tuple[str, ...]) -> Callable[[Mapping[str, float]], tuple[float, ...]]:
+    """What takes from arguments all that is heard; where a sound comes from is not."""
+    return itemgetter("amp", *(name for name in names if name not in ("amp", "pan")), "amp")
 
 
 Stretch = tuple[float, float, Mapping[str, float]]
@@ -211,7 +234,7 @@ def _kind(
         )
         shape = _modulated_tone(*pitch)
         numbers = (*numbers[:2], 0.0, *numbers[3:])
-    return SoundKind((*numbers, start, end), bus, sample, start == 0.0, shape)
+    return SoundKind((*numbers, start, end), bus, shape)
 
 
 @lru_cache(maxsize=4096)

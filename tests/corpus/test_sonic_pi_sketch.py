@@ -11,6 +11,8 @@ from corpus.sonic_pi.renderer import Renderer
 from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.sketch import sketch
 from corpus.sonic_pi.sketch_effects import EFFECTS, apply_effect
+from corpus.sonic_pi.sketch_sounds import sounds_of
+from corpus.sonic_pi.sketch_tables import tables_of
 from corpus.sonic_pi.unroller import Unroller
 
 PROGRAMS = sorted((Path(__file__).parent / "sonic_pi_programs").glob("*.rb"))
@@ -94,9 +96,16 @@ def test_a_slide_of_the_note_moves_the_spectrum(atlas):
     assert late.argmax() > early.argmax() + 5
 
 
-def test_onsets_are_counted_apart_for_notes_and_samples(atlas):
-    onsets = sketched("play 60\nsample :bd_haus\nsleep 1\nplay 60", atlas).onsets
-    assert onsets.sum(axis=1).tolist() == [3.0, 2.0, 1.0]
+def test_how_loud_each_stroke_is_does_not_make_it_another_sound(atlas):
+    strokes = [
+        Event(time, "sample", "bd_haus", {"amp": amp, "pan": pan}, node)
+        for node, (time, amp, pan) in enumerate([(0.0, 1.0, 0.0), (1.0, 0.5, -1.0), (2.0, 2.0, 1)])
+    ]
+    sounds = sounds_of(strokes, 3.0, tables_of(atlas))
+    assert (len(sounds.kinds), sounds.which, sounds.gains) == (1, [0, 0, 0], [1.0, 0.5, 2.0])
+    together = sketch(strokes, 3.0, atlas).power
+    alone = [sketch([stroke], 3.0, atlas).power for stroke in strokes[:2]]
+    assert together[:, :40] == pytest.approx((alone[0] + alone[1])[:, :40], rel=1e-4, abs=1e-9)
 
 
 def test_unknown_sounds_are_named(atlas):
