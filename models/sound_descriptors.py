@@ -7,8 +7,8 @@ overall level.
 """
 
 from dataclasses import dataclass
-from functools import cache
-from typing import Final, Literal
+from functools import cache, lru_cache
+from typing import Any, Final, Literal
 
 import numpy as np
 import soxr
@@ -253,24 +253,29 @@ def _onset_block(decibels: NDArray[np.float64], hop_seconds: float) -> NDArray[n
     above = inner > (mean + deviation)[:, None]
     peaks = (inner > curves[:, :-2]) & (inner >= curves[:, 2:]) & above
     rate = np.count_nonzero(peaks, axis=1) / (n_frames * hop_seconds)
-    echoes = _autocorrelations(curves - mean[:, None], LAGS_SECONDS / hop_seconds)
+    echoes = _autocorrelations(curves - mean[:, None], hop_seconds)
     return np.concatenate([echoes, np.stack([mean, deviation, rate], axis=1)], axis=1).ravel()
 
 
-def _autocorrelations(
-    centred: NDArray[np.float64], lags: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Normalised autocorrelation of curves at lags in frames, (curves, lags); 0 beyond the end."""
+def _autocorrelations(centred: NDArray[np.float64], hop_seconds: float) -> NDArray[np.float64]:
+    """Normalised autocorrelation of curves at LAGS_SECONDS, (curves, lags); 0 beyond the end."""
     n_frames = centred.shape[1]
     energy = np.einsum("ij,ij->i", centred, centred)
     spectrum = np.fft.rfft(centred, _fast_length(2 * n_frames))
     whole = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:, :n_frames]
     whole = np.where(energy[:, None] > 1e-9, whole / np.maximum(energy[:, None], 1e-9), 0.0)
+    low, high, share, inside = _between_frames(n_frames, hop_seconds)
+    at_low = whole.take(low, axis=1)
+    return np.asarray((at_low + (whole.take(high, axis=1) - at_low) * share) * inside)
+
+
+@lru_cache(maxsize=64)
+def _between_frames(n_frames: int, hop_seconds: float) -> tuple[NDArray[Any], ...]:
+    """Where LAGS_SECONDS fall: frames before and after, share of the latter, 1 if inside."""
+    lags = LAGS_SECONDS / hop_seconds
     floor = lags.astype(np.int64)
-    inside = lags <= n_frames - 1
     low, high = np.minimum(floor, n_frames - 1), np.minimum(floor + 1, n_frames - 1)
-    slope = whole[:, high] - whole[:, low]
-    return np.asarray((whole[:, low] + slope * (lags - floor)) * inside)
+    return low, high, lags - floor, lags <= n_frames - 1
 
 
 @cache

@@ -23,7 +23,7 @@ from pydantic import BaseModel, Field
 from agents.code_ranking.estimate import Estimate, FloatArray, Tier, TierName
 from agents.code_ranking.estimate_cache import EstimateCache, cache_key
 from agents.code_ranking.prediction import FORESEEN_SECONDS, SoundPredictor, stored_predictor
-from agents.code_ranking.ranking import Ranking, Wish, arrange
+from agents.code_ranking.ranking import CONTEXT, Ranking, Wish, arrange
 from agents.code_ranking.tiers import HEARD_SECONDS, EventsTier, HeardTier, StaticTier, hurried
 from corpus.sonic_pi.install import InstallConfig, SonicPiMissingError
 from corpus.sonic_pi.pool import RendererPool
@@ -32,8 +32,6 @@ from models.audio_embedding import AxisWeights
 
 __all__ = ["Cascade", "CascadeConfig", "Inquiry", "open_cascade"]
 
-_CONTEXT: Final = -1
-"""The place of the context beside the candidates."""
 _DONE: Final[dict[TierName, str]] = {"static": "read", "events": "run", "heard": "rendered"}
 
 
@@ -207,15 +205,16 @@ class Inquiry:
         most_heard: int | None,
     ) -> None:
         self._cascade, self._wish = cascade, wish
-        self._codes = {_CONTEXT: context, **dict(enumerate(candidates))}
+        self._codes = {CONTEXT: context, **dict(enumerate(candidates))}
         self._began = cascade.now()
         self._found: dict[int, Estimate] = {}
+        self._foreseen: dict[int, FloatArray] = {}
         self._tried: set[tuple[int, TierName]] = set()
         self._under_way: dict[Future[Estimate | None], tuple[int, TierName]] = {}
         self._most_heard = most_heard
         self._unseen = sorted(range(len(candidates)), key=lambda place: -len(candidates[place]))
         if wish.near is None and context.strip():
-            self._unseen.append(_CONTEXT)  # looked at from the end: the shortest first
+            self._unseen.append(CONTEXT)  # looked at from the end: the shortest first
         self._ranking: Ranking | None = None
 
     def step(self, seconds: float = 0.0) -> bool:
@@ -255,9 +254,10 @@ class Inquiry:
             self._ranking = arrange(
                 [self._codes[place] for place in places],
                 [self._found.get(place) for place in places],
-                (self._codes[_CONTEXT], self._found.get(_CONTEXT)),
+                (self._codes[CONTEXT], self._found.get(CONTEXT)),
                 self._wish,
                 self._cascade.predictor.space,
+                self._foreseen,
             )
         return self._ranking
 
@@ -293,12 +293,12 @@ class Inquiry:
     def _wanted(self) -> Iterator[tuple[int, TierName]]:
         """The context, what is not understood, what would be shown; last what looks broken."""
         heard = "heard" in self._cascade.tiers and self._most_heard != 0
-        if _CONTEXT in self._found and heard:
-            yield _CONTEXT, "heard"
+        if CONTEXT in self._found and heard:
+            yield CONTEXT, "heard"
         yield from self._doubtful(is_broken=False)
         if heard:
             n_left = len(self._codes) if self._most_heard is None else self._most_heard
-            n_left -= sum(tier == "heard" and place != _CONTEXT for place, tier in self._tried)
+            n_left -= sum(tier == "heard" and place != CONTEXT for place, tier in self._tried)
             ranking = self._arranged()
             for place in ranking.order if n_left > 0 else ():
                 if not ranking.answers[place].set_aside:
@@ -343,6 +343,8 @@ class Inquiry:
 
     def _note(self, place: int, estimate: Estimate) -> None:
         self._found[place] = estimate
+        if estimate.tier != "heard":
+            self._foreseen[place] = estimate.point
         self._ranking = None
 
 

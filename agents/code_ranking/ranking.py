@@ -1,27 +1,30 @@
 """From estimates to a ranking: who can be chosen, who is, and in which order all are shown.
 
 Two modes. *Distinct*: the candidates that sound most unlike each other and unlike the context
-(max-min). *Nearest*: those nearest to a given sound, traded against likeness to each other. What
-has been heard goes before what is only foreseen: as soon as as many were heard as are wanted, the
-choice is among them, so that what is shown has been verified. Distances are those of the audio
-space (`models/audio_embedding.py`) under the listener's weights; they do not see the overall level.
+(max-min). *Nearest*: those nearest to a given sound, traded against likeness to each other. Those
+heard and those only foreseen are compared on one scale (`common_scale.py`), so that hearing some
+does not set the others back. Distances are those of the audio space (`models/audio_embedding.py`)
+under the listener's weights; they do not see the overall level.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.code_ranking.common_scale import expected_distances, on_common_scale
 from agents.code_ranking.diversity import maximal_marginal_relevance, most_distinct
 from agents.code_ranking.estimate import Estimate, FloatArray, TierName
 from models.audio_embedding import AudioSpace, AxisWeights, distances_between
 
-__all__ = ["Answer", "Mode", "Ranking", "Wish", "arrange"]
+__all__ = ["CONTEXT", "Answer", "Mode", "Ranking", "Wish", "arrange"]
 
 Mode = Literal["distinct", "nearest"]
+CONTEXT: Final = -1
+"""The place of the context beside the candidates."""
 _SAME_SOUND: Final = 1e-3
 """Points nearer than this differ by level or rounding."""
 _NOT_CODE = re.compile(r"^\s*(#.*)?$")
@@ -117,6 +120,7 @@ def arrange(
     context: tuple[str, Estimate | None],
     wish: Wish,
     space: AudioSpace,
+    foreseen: Mapping[int, FloatArray] | None = None,
 ) -> Ranking:
     """Chooses and orders.
 
@@ -126,6 +130,7 @@ def arrange(
         context: the program that is there already, which may be empty, and its estimate.
         wish: what is asked.
         space: in which distances are taken.
+        foreseen: candidate → where it was foreseen before it was heard, `CONTEXT` → the context.
 
     Raises:
         ValueError: `wish.near` is not a point of the space.
@@ -140,7 +145,8 @@ def arrange(
     to_anchor = None if anchor is None else distances_between(weighed, anchor[None])[:, 0]
     aside = _set_aside(candidates, estimates, context, between, to_anchor, wish)
     able = np.array([i for i, reason in enumerate(aside) if not reason], dtype=np.int64)
-    chosen = _chosen(able, estimates, between, to_anchor, wish)
+    between, to_anchor = _compared(weighed, anchor, estimates, context[1], wish, space, foreseen)
+    chosen = _chosen(able, between, to_anchor, wish)
     distances = _distances(chosen, between, to_anchor, wish.mode)
     sign = 1.0 if wish.mode == "nearest" else -1.0
     rest = sorted(set(able.tolist()) - set(chosen), key=lambda i: sign * distances[i])
@@ -172,6 +178,33 @@ def _anchor(context: Estimate | None, wish: Wish, space: AudioSpace) -> FloatArr
     if context is None or context.is_silent or context.is_broken:
         return None
     return space.weigh(context.point, wish.weights)
+
+
+def _compared(
+    weighed: FloatArray,
+    anchor: FloatArray | None,
+    estimates: Sequence[Estimate | None],
+    context: Estimate | None,
+    wish: Wish,
+    space: AudioSpace,
+    foreseen: Mapping[int, FloatArray] | None,
+) -> tuple[FloatArray, FloatArray | None]:
+    """Distances between candidates and to the anchor, those foreseen and those heard alike."""
+    rows = weighed if anchor is None else np.concatenate([weighed, anchor[None]])
+    before = np.full_like(rows, np.nan)
+    for place, point in (foreseen or {}).items():
+        if place != CONTEXT or (anchor is not None and wish.near is None):
+            before[place] = space.weigh(point, wish.weights)  # the context is the last row
+    known = [*estimates, context][: len(rows)]
+    heard = np.array([each is not None and each.tier == "heard" for each in known], dtype=np.bool_)
+    if wish.near is not None:
+        heard[-1] = True  # it is a sound
+    points, doubt = on_common_scale(rows, before, heard)
+    apart = expected_distances(distances_between(points), doubt, doubt)
+    np.fill_diagonal(apart, 0.0)
+    if anchor is None:
+        return apart, None
+    return apart[:-1, :-1], apart[:-1, -1]
 
 
 def _set_aside(
@@ -246,23 +279,20 @@ def _bare(code: str) -> str:
 
 def _chosen(
     able: NDArray[np.int64],
-    estimates: Sequence[Estimate | None],
     between: FloatArray,
     to_anchor: FloatArray | None,
     wish: Wish,
 ) -> list[int]:
-    """The best `keep`, best first, among those heard if these are enough."""
-    heard = [i for i in able if (known := estimates[i]) is not None and known.tier == "heard"]
-    pool = np.array(heard, dtype=np.int64) if len(heard) >= wish.keep else able
-    if not len(pool):
+    """The best `keep`, best first."""
+    if not len(able):
         return []
     rng = np.random.default_rng(wish.seed)
-    inside = between[np.ix_(pool, pool)]
-    anchored = None if to_anchor is None else to_anchor[pool]
+    inside = between[np.ix_(able, able)]
+    anchored = None if to_anchor is None else to_anchor[able]
     if wish.mode == "nearest" and anchored is not None:
         picked = maximal_marginal_relevance(anchored, inside, wish.keep, wish.trade, rng)
-        return [int(pool[i]) for i in picked]
-    found = [int(pool[i]) for i in most_distinct(inside, wish.keep, rng, anchored)]
+        return [int(able[i]) for i in picked]
+    found = [int(able[i]) for i in most_distinct(inside, wish.keep, rng, anchored)]
     distances = _distances(found, between, to_anchor, "distinct")
     return sorted(found, key=lambda i: -distances[i])
 

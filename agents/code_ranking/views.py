@@ -26,6 +26,7 @@ CHROMA_FRAME_SECONDS: Final = 0.1
 ECHO: Final = 0.15  # of a frame into the next, as rooms do
 HELD_FRAMES: Final = 40  # of an atlas sound, from which the loudness of a held note is taken
 _UNKNOWN_POWER: Final = 1e-3
+_WHOLE_NOTES: Final = range(128)
 _LARGEST: Final = 1e6
 """Of any argument; programs may compute others, but nobody hears them."""
 
@@ -47,6 +48,7 @@ class EventView:
             name: [float(self._course(sound)[:HELD_FRAMES].mean()) for sound in sounds]
             for name, sounds in atlas.synths.items()
         }
+        self._whole_notes: dict[tuple[str, float], tuple[FloatArray, float]] = {}
         courses = {name: self._course(sound) for name, sound in atlas.samples.items()}
         ends = np.cumsum([0, *(len(course) for course in courses.values())])
         self._sample_courses = np.concatenate([np.zeros(0), *courses.values()])
@@ -97,10 +99,20 @@ class EventView:
         """Profile (notes, 12) and loudness (notes,) of each note; equal ones are looked up once."""
         kinds = [(event.name, event.arguments["note"]) for event in notes]
         places = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
-        profiles = np.stack([self._profiles.of_note(name, note) for name, note in places])
-        power = np.array([self._loudness(name, note) for name, note in places])
+        found = [self._note(name, note) for name, note in places]
+        profiles = np.stack([profile for profile, _ in found]).astype(np.float64)
+        power = np.array([power for _, power in found])
         which = [places[kind] for kind in kinds]
-        return profiles.astype(np.float64)[which], power[which]
+        return profiles[which], power[which]
+
+    def _note(self, synth: str, note: float) -> tuple[FloatArray, float]:
+        """Profile and loudness of a note; those of whole notes are kept, whatever plays them."""
+        known = self._whole_notes.get((synth, note))
+        if known is None:
+            known = self._profiles.of_note(synth, note), self._loudness(synth, note)
+            if note in _WHOLE_NOTES and synth in self._synths:
+                self._whole_notes[synth, note] = known
+        return known
 
     def _loudness(self, synth: str, note: float) -> float:
         levels = self._synths.get(synth)
