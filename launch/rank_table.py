@@ -10,6 +10,7 @@ same command goes on. Nothing that is trained on has seen a scenario or an examp
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -65,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"rank_table: {error}", file=sys.stderr)
         return 2
     data: Path = arguments.data
-    _write(data / "table.json", json.dumps(values, indent=1))
+    _write(data / "table.json", json.dumps(_finite(values), indent=1, allow_nan=False))
     _write(data / "table.html", write_page(values, images))
     print_tables(values, Console())
     print(f"written: {data / 'table.json'} and {data / 'table.html'}")
@@ -84,6 +85,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--without", nargs="*", choices=PARTS, default=[], help="leave out")
     return parser
+
+
+def _finite(values: object) -> object:
+    """Values as JSON can hold them: what is not a number becomes null."""
+    if isinstance(values, dict):
+        return {str(name): _finite(value) for name, value in values.items()}
+    if isinstance(values, list | tuple):
+        return [_finite(value) for value in values]
+    if isinstance(values, float) and not math.isfinite(values):
+        return None
+    return values
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,54 +1,53 @@
 """Programs foreseen and programs heard on one scale.
 
-What a regression foresees is in part amiss alike for all programs of one question, and of the rest
-its error is about as large for each. Both are read off those programs that were foreseen first and
-then heard: the common part moves all others, the rest counts as doubt. The expected square of a
-distance is that of the points and the doubt of both ends, so neither kind looks farther than it is.
+What is foreseen of the programs of one question is amiss alike: in part for all of them, in part
+for those that are much like each other. Every program that is heard shows an error; the others are
+moved by what it is expected to be at their places (Gaussian process regression, Rasmussen and
+Williams 2006, eq. 2.23, the same for every coordinate). So a program is not taken to be far off
+only because it was heard, and hearing one tells something of its like.
 """
 
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist, pdist
 
-__all__ = ["expected_distances", "on_common_scale"]
+__all__ = ["on_common_scale"]
 
 FloatArray = NDArray[np.float32]
-_CAUTION: Final = 3.0
-"""Programs heard at which half of the error that they share is believed of the others."""
+_SHARED: Final = 0.5
+"""Part of the variance of the error that all programs of a question share; the rest falls off with
+their distance, over the median distance among them. Capture hardly depends on either."""
+_NUGGET: Final = 1e-6
+"""Keeps programs that were foreseen at one place from making the equations singular."""
 
 
 def on_common_scale(
     points: FloatArray, foreseen: FloatArray, heard: NDArray[np.bool_]
-) -> tuple[FloatArray, FloatArray]:
-    """Points that can be compared, and the doubt of each.
+) -> FloatArray:
+    """Points that can be compared, those heard where they are, shape (n, dim).
 
     Args:
         points: the surest known of each program, shape (n, dim).
-        foreseen: what was foreseen of each before it was heard, shape (n, dim); NaN if nothing.
+        foreseen: what was foreseen of each, shape (n, dim); NaN if nothing.
         heard: which points were heard, shape (n,).
-
-    Returns:
-        Points, shape (n, dim); expected squared errors, shape (n,), 0 where a program was heard.
     """
-    both = heard & np.isfinite(foreseen).all(axis=1)
-    errors = points[both] - foreseen[both]
-    if not len(errors):
-        return points, np.zeros(len(points), dtype=np.float32)
-    shared = errors.sum(axis=0) / np.float32(len(errors) + _CAUTION)
-    rest = np.square(errors - shared).sum(axis=1).mean()
-    moved = np.where(heard[:, None], points, points + shared)
-    return moved, np.where(heard, np.float32(0), rest)
+    known = np.isfinite(foreseen).all(axis=1)
+    taught, learns = known & heard, known & ~heard
+    if not taught.any() or not learns.any():
+        return points
+    length = float(np.median(pdist(foreseen[known])))
+    errors = points[taught] - foreseen[taught]
+    among = _covariance(foreseen[taught], foreseen[taught], length)
+    among[np.diag_indices_from(among)] += _NUGGET
+    towards = _covariance(foreseen[learns], foreseen[taught], length)
+    moved = points.copy()
+    moved[learns] += (towards @ np.linalg.solve(among, errors)).astype(np.float32)
+    return moved
 
 
-def expected_distances(
-    between: FloatArray, doubt: FloatArray, others: FloatArray | float
-) -> FloatArray:
-    """Distances of points in doubt.
-
-    Args:
-        between: of the points, shape (n, m).
-        doubt: of the n, shape (n,).
-        others: of the m, shape (m,), or one number for all.
-    """
-    return np.asarray(np.sqrt(np.square(between) + doubt[:, None] + others), dtype=np.float32)
+def _covariance(points: FloatArray, others: FloatArray, length: float) -> NDArray[np.float64]:
+    """Of the errors at some places and at others, as a share of their variance."""
+    near = np.exp(-cdist(points, others, "sqeuclidean") / (2 * max(length, _NUGGET) ** 2))
+    return np.asarray(_SHARED + (1 - _SHARED) * near)

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.code_ranking.common_scale import expected_distances, on_common_scale
+from agents.code_ranking.common_scale import on_common_scale
 from agents.code_ranking.diversity import maximal_marginal_relevance, most_distinct
 from agents.code_ranking.estimate import Estimate, FloatArray, TierName
 from models.audio_embedding import AudioSpace, AxisWeights, distances_between
@@ -199,9 +199,7 @@ def _compared(
     heard = np.array([each is not None and each.tier == "heard" for each in known], dtype=np.bool_)
     if wish.near is not None:
         heard[-1] = True  # it is a sound
-    points, doubt = on_common_scale(rows, before, heard)
-    apart = expected_distances(distances_between(points), doubt, doubt)
-    np.fill_diagonal(apart, 0.0)
+    apart = distances_between(on_common_scale(rows, before, heard))
     if anchor is None:
         return apart, None
     return apart[:-1, :-1], apart[:-1, -1]

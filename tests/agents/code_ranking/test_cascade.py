@@ -47,7 +47,7 @@ class Oracle:
         if place is None:
             return None
         point = np.zeros(self._dim, dtype=np.float32)
-        point[0] = place
+        point[: np.size(place)] = place
         return Estimate(self.name, point, 1.0, True, False, False)
 
 
@@ -82,11 +82,24 @@ def test_what_is_heard_replaces_what_was_foreseen(predictor):
 def test_those_that_would_be_shown_are_heard_first(predictor):
     with Cascade(predictor) as cascade:
         chosen = cascade.rank("", CODES, keep=2).chosen
-    heard = Oracle(predictor, points=places(1.0, 2.0, 3.0, 4.0))
+    points = {code: predictor.foresee(code).point for code in CODES}
+    heard = Oracle(predictor, points=points)
     with Cascade(predictor, heard=heard) as cascade:
         ranking = cascade.rank("", CODES, keep=2, most_heard=2)
-    assert heard.asked[0] == CODES[chosen[0]]
-    assert {CODES[index] for index in ranking.chosen} == set(heard.asked)
+    assert heard.asked == [CODES[place] for place in chosen]
+    assert set(ranking.chosen) == set(chosen)  # what was heard is what was foreseen
+
+
+def test_an_error_that_all_share_does_not_set_the_unheard_back(predictor):
+    shift = np.full(predictor.space.dim, 5.0, dtype=np.float32)
+    points = {code: predictor.foresee(code).point + shift for code in CODES}
+    with Cascade(predictor) as cascade:
+        chosen = cascade.rank("", CODES, keep=3).chosen
+    for most_heard in range(len(CODES) + 1):
+        with Cascade(predictor, heard=Oracle(predictor, points=points)) as cascade:
+            ranking = cascade.rank("", CODES, keep=3, most_heard=most_heard)
+        kinds = [{max(place, 1) for place in found} for found in (ranking.chosen, chosen)]
+        assert kinds[0] == kinds[1]  # the first two are nearly the same beat
 
 
 def test_the_context_is_heard_before_any_candidate(predictor):
