@@ -5,7 +5,7 @@ loud as the atlas says that each is where pitch classes are read. `describe` the
 numbers as for real sound.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -68,7 +68,9 @@ class EventView:
         Raises:
             ValueError: if `seconds` is too short for a frame.
         """
-        events = [event if _is_sane(event) else _tamed(event) for event in events]
+        different = {id(event.arguments): event.arguments for event in events}
+        if not all(map(_are_sane, different.values())):
+            events = [e if _are_sane(e.arguments) else _tamed(e) for e in events]
         with np.errstate(all="ignore"):  # absurd arguments overflow; what comes of it is cut off
             drawn = sketch(events, seconds, self._atlas)
             chroma = self.chroma(events, seconds)
@@ -98,11 +100,11 @@ class EventView:
     def _notes(self, notes: Sequence[Event]) -> tuple[Floats, Floats]:
         """Profile (notes, 12) and loudness (notes,) of each note; equal ones are looked up once."""
         kinds = [(event.name, event.arguments["note"]) for event in notes]
-        places = {kind: place for place, kind in enumerate(dict.fromkeys(kinds))}
-        found = [self._note(name, note) for name, note in places]
-        profiles = np.stack([profile for profile, _ in found]).astype(np.float64)
-        power = np.array([power for _, power in found])
-        which = [places[kind] for kind in kinds]
+        found = {kind: self._note(*kind) for kind in dict.fromkeys(kinds)}
+        places = dict(zip(found, range(len(found)), strict=True))
+        profiles = np.array([profile for profile, _ in found.values()], dtype=np.float64)
+        power = np.array([power for _, power in found.values()])
+        which = np.array([places[kind] for kind in kinds])
         return profiles[which], power[which]
 
     def _note(self, synth: str, note: float) -> tuple[FloatArray, float]:
@@ -147,9 +149,9 @@ class EventView:
         return np.asarray(profiles.T @ courses)
 
 
-def _is_sane(event: Event) -> bool:
-    """Whether no argument is beyond what sound can be made of; NaN and infinity show in the sum."""
-    return -_LARGEST < sum(event.arguments.values()) < _LARGEST
+def _are_sane(arguments: Mapping[str, float]) -> bool:
+    """Whether none is beyond what sound can be made of; NaN and infinity show in the sum."""
+    return -_LARGEST < sum(arguments.values()) < _LARGEST
 
 
 def _tamed(event: Event) -> Event:
@@ -160,19 +162,19 @@ def _tamed(event: Event) -> Event:
     return event._replace(arguments=arguments)
 
 
+def _shape(arguments: Mapping[str, float]) -> tuple[float, float, float, float]:
+    """Rise, level and fall of a note, seconds, and its amplitude."""
+    get = arguments.get
+    rise = get("attack", 0.0) + get("decay", 0.0)
+    return rise, get("sustain", 0.0), get("release", 1.0), get("amp", 1.0)
+
+
 def _note_courses(notes: Sequence[Event], middle: Floats) -> Floats:
     """Power of each note in each frame, (notes, frames): straight up, level, straight down."""
-    shapes = [
-        (
-            event.time,
-            event.arguments.get("attack", 0.0) + event.arguments.get("decay", 0.0),
-            event.arguments.get("sustain", 0.0),
-            event.arguments.get("release", 1.0),
-            event.arguments.get("amp", 1.0),
-        )
-        for event in notes
-    ]
-    onset, attack, sustain, release, amp = np.array(shapes).T[:, :, None]
+    different = {id(note.arguments): note.arguments for note in notes}
+    shapes = {key: _shape(arguments) for key, arguments in different.items()}
+    rows = [(note.time, *shapes[id(note.arguments)]) for note in notes]
+    onset, attack, sustain, release, amp = np.array(rows).T[:, :, None]
     since = middle - onset
     rise = (since / np.maximum(attack, CHROMA_FRAME_SECONDS / 2)).clip(0.0, 1.0)
     down = (since - attack - sustain) / np.maximum(release, CHROMA_FRAME_SECONDS)

@@ -24,6 +24,7 @@ _STEPS_OF_SWEEP: Final = 4
 _LEAK: Final = 1e-7
 """What the onset of a tone leaves in every band, as a share of its power."""
 _STEPS_OF_SLIDE: Final = 6
+_SOUNDS: Final = ("synth", "sample")
 _ALIASES: Final = {"sine": "beep", "mod_beep": "mod_sine"}
 
 
@@ -75,25 +76,30 @@ def sounds_of(events: Sequence[Event], seconds: float, tables: AtlasTables) -> S
     known: dict[object, Sequence[int]] = {}
     shared: dict[tuple[str, int], tuple[Sequence[int], float]] = {}
     for event in events:
-        if event.time >= seconds or event.kind not in ("synth", "sample"):
+        time, kind_of_event, name, given, node = event
+        if time >= seconds or kind_of_event not in _SOUNDS:
             continue
-        changed = changes.get(event.node)
-        here = (event.name, id(event.arguments))  # the unroller shares equal arguments
+        changed = changes.get(node) if changes else None
+        here = (name, id(given))  # the unroller shares equal arguments
         found = None if changed else shared.get(here)
         if found is None:
             gain = 1.0
-            key: object = event.node
+            key: object = node
             if not changed:
-                gain, event = _at_unit_gain(event)
-                names = tuple(event.arguments)
-                key = (event.kind, event.name, names, _heard_values(names)(event.arguments))
+                gain = given.get("amp", 1.0)
+                if kind_of_event == "sample":
+                    gain *= given.get("pre_amp", 1.0)
+                names = tuple(given)
+                key = (kind_of_event, name, names, _other_than_gain(names)(given))
             places = known.get(key)
             if places is None:
+                if not changed:
+                    event = event._replace(arguments={**given, **_UNIT_GAIN})
                 first = len(sounds.kinds)
                 for start, end, arguments in _all_stretches(event, changed):
                     kind = _kind(event, arguments, start, end, tables)
                     if kind is None:
-                        unknown[event.name] = None
+                        unknown[name] = None
                     else:
                         sounds.kinds.append(kind)
                 known[key] = places = range(first, len(sounds.kinds))
@@ -103,25 +109,19 @@ def sounds_of(events: Sequence[Event], seconds: float, tables: AtlasTables) -> S
         places, gain = found
         for place in places:
             sounds.which.append(place)
-            sounds.onsets.append(event.time)
+            sounds.onsets.append(time)
             sounds.gains.append(gain)
     return replace(sounds, unknown=tuple(unknown))
 
 
-def _at_unit_gain(event: Event) -> tuple[float, Event]:
-    """How loud a sound is, and the same sound at amplitude 1."""
-    gain = event.arguments.get("amp", 1.0)
-    louder = {"amp": 1.0}
-    if event.kind == "sample":
-        gain *= event.arguments.get("pre_amp", 1.0)
-        louder["pre_amp"] = 1.0
-    return gain, event._replace(arguments={**event.arguments, **louder})
+_UNIT_GAIN: Final = {"amp": 1.0, "pre_amp": 1.0}
 
 
 @lru_cache(maxsize=1024)
-def _heard_values(names: tuple[str, ...]) -> Callable[[Mapping[str, float]], tuple[float, ...]]:
-    """What takes from arguments all that is heard; where a sound comes from is not."""
-    return itemgetter("amp", *(name for name in names if name not in ("amp", "pan")), "amp")
+def _other_than_gain(names: tuple[str, ...]) -> Callable[[Mapping[str, float]], object]:
+    """What takes from arguments all that is heard but the gain; where a sound comes from is not."""
+    left = [name for name in names if name not in _UNIT_GAIN and name != "pan"]
+    return itemgetter(*left) if left else lambda _arguments: None
 
 
 Stretch = tuple[float, float, Mapping[str, float]]

@@ -10,7 +10,17 @@ from typing import Final, NamedTuple, TypeAlias
 from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
 from corpus.sonic_pi.unroller_values import UNKNOWN, LoopNext, Return, Ring, Symbol, Value
 
-__all__ = ["Block", "Code", "Parameter", "Run", "Scope", "SymbolBlock", "finish", "once"]
+__all__ = [
+    "Block",
+    "Code",
+    "Parameter",
+    "Run",
+    "Scope",
+    "SymbolBlock",
+    "finish",
+    "is_fixed",
+    "once",
+]
 
 Run: TypeAlias = "Callable[[Scope, VirtualThread], Value]"
 _UNCHANGING: Final = frozenset({int, float, bool, str, Symbol, type(None)})
@@ -75,7 +85,7 @@ def once(run: Run) -> Code:
         nonlocal held
         if held is UNKNOWN:
             value = run(scope, thread)
-            if not _is_fixed(value):
+            if not is_fixed(value):
                 return value
             held = value
         return held
@@ -83,7 +93,8 @@ def once(run: Run) -> Code:
     return Code(first, is_pure=True)
 
 
-def _is_fixed(value: Value) -> bool:
+def is_fixed(value: Value) -> bool:
+    """Whether a value is one that no program can change."""
     if isinstance(value, Ring):
         return _UNCHANGING.issuperset(map(type, value.items))
     return type(value) in _UNCHANGING

@@ -3,7 +3,7 @@
 from typing import Final
 
 from corpus.sonic_pi.syntax import Node
-from corpus.sonic_pi.unroller_blocks import Code, Scope, finish, once
+from corpus.sonic_pi.unroller_blocks import Code, Scope, finish, is_fixed, once
 from corpus.sonic_pi.unroller_compiler import Compiler, handles
 from corpus.sonic_pi.unroller_definitions import (
     Arguments,
@@ -29,6 +29,7 @@ from corpus.sonic_pi.unroller_values import (
     UNKNOWN,
     BlockBreak,
     Ring,
+    Symbol,
     Value,
 )
 
@@ -90,6 +91,8 @@ def _call(compiler: Compiler, node: Node) -> Code:
     return once(called.run) if is_pure and called.steps is None else called
 
 
+_WORDS: Final = frozenset({int, Symbol})
+"""What programs name things with; equal ones of these mean the same."""
 _COUNTERS: Final = {"tick": tick, "look": look}
 
 
@@ -170,8 +173,11 @@ def _function_call(
     if plain is not None and values_steps is None:
         function = plain
         if make_block is None:
-            code = _plain_call(name, function, given)
-            return once(code.run) if given.are_pure and name in PURE_FUNCTIONS else code
+            if name not in PURE_FUNCTIONS:
+                return _plain_call(name, function, given)
+            if given.are_pure:
+                return once(_plain_call(name, function, given).run)
+            return _plain_call(name, function, given, answers={})
 
         def run(scope: Scope, thread: VirtualThread) -> Value:
             block = make_block(scope, thread)
@@ -202,12 +208,27 @@ def _function_call(
     return Code(Code(None, steps).run)
 
 
-def _plain_call(name: str, function: Function, given: Arguments) -> Code:
+def _plain_call(
+    name: str,
+    function: Function,
+    given: Arguments,
+    answers: "dict[tuple[Value, ...], Value] | None" = None,
+) -> Code:
+    """A call without a block; `answers` keeps what it gives if that depends on `given` alone."""
     values = given.values
 
     def run(scope: Scope, thread: VirtualThread) -> Value:
         try:
-            return function(thread, values(scope, thread), None)
+            passed = values(scope, thread)
+            if answers is None or not _WORDS.issuperset(map(type, passed)):
+                return function(thread, passed, None)
+            asked = tuple(passed)
+            if asked not in answers:
+                made = function(thread, passed, None)
+                if not is_fixed(made):
+                    return made
+                answers[asked] = made
+            return answers[asked]
         except MISUSED:
             thread.machine.miss(name, "arguments")
             return UNKNOWN

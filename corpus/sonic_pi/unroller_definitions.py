@@ -108,6 +108,10 @@ def arguments_of(compiler: Compiler, nodes: list[Node]) -> Arguments:
         if not named:
             return Arguments(_listed(first), waiting, are_pure, len(codes))
 
+        if all(code.constant is not None for _, code in pairs) and None not in keys:
+            fixed = {key: code.constant[0] for key, code in pairs if code.constant is not None}
+            return Arguments(_with_fixed(first, fixed), waiting, are_pure, len(codes))
+
         def simple(scope: Scope, thread: VirtualThread) -> list[Value]:
             values = [run(scope, thread) for run in first]
             options = {key: run(scope, thread) for key, run in named}
@@ -128,6 +132,14 @@ def _listed(runs: list[Run]) -> Evaluate:
         only = runs[0]
         return lambda scope, thread: [only(scope, thread)]
     return lambda scope, thread: [run(scope, thread) for run in runs]
+
+
+def _with_fixed(first: list[Run], options: dict[Value, Value]) -> Evaluate:
+    """Values before options that are always the same."""
+    if len(first) == 1:
+        only = first[0]
+        return lambda scope, thread: [only(scope, thread), options.copy()]
+    return lambda scope, thread: [*[run(scope, thread) for run in first], options.copy()]
 
 
 def _always(values: list[Value], options: dict[Value, Value]) -> Evaluate:

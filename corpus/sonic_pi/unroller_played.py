@@ -17,6 +17,11 @@ _PLAIN: Final = frozenset({int, float, Symbol, Ring, type(None)})
 """What never changes, and has no other value that looks the same but sounds otherwise."""
 
 
+def _items(ring: Ring) -> object:
+    """A list by what it holds, if that never changes; else by itself."""
+    return ring.items if _PLAIN.issuperset(map(type, ring.items)) else ring
+
+
 class Played(NamedTuple):
     """A call of `play`, `synth` or `sample`, worked out.
 
@@ -44,8 +49,11 @@ def key_of_call(
         names, values = tuple(options), (*given[:-1], *options.values())
     else:
         names, values = (), tuple(given)
-    if thread.tuning is not None or not _PLAIN.issuperset(map(type, values)) or "onset" in names:
+    kinds = set(map(type, values))
+    if thread.tuning is not None or not kinds <= _PLAIN or "onset" in names:
         return None
+    if Ring in kinds:
+        values = tuple(_items(value) if type(value) is Ring else value for value in values)
     pitch = thread.transpose, thread.octave, thread.cents
     times = thread.beat_seconds, thread.scales_times, thread.checks_arguments
     return what, thread.synth, id(defaults), thread.bus, pitch, times, names, values

@@ -232,12 +232,19 @@ def _play(thread: VirtualThread, given: list[Value], block: Block | None) -> Val
 
 @function("play_chord")
 def _play_chord(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    options = {**(thread.synth_defaults or {}), **options_of(given[1:])}
-    if not _is_on(options):
-        return None
-    name = thread.synth
-    sounds = _chord(thread, name, as_list(given[0]), options)
-    thread.last_node = start(thread, Played("synth", name, name, sounds))
+    machine = thread.machine
+    key = key_of_call(thread, "play_chord", thread.synth_defaults, given)
+    made = machine.played.get(key)
+    if made is None:
+        options = {**(thread.synth_defaults or {}), **options_of(given[1:])}
+        if not _is_on(options):
+            return None
+        name, n_missed = thread.synth, machine.n_missed
+        sounds = _chord(thread, name, as_list(given[0]), options)
+        made = Played("synth", name, name, sounds, thread.synth_defaults)
+        if key is not None and machine.n_missed == n_missed:
+            machine.played[key] = made
+    thread.last_node = start(thread, made)
     return thread.last_node
 
 
