@@ -57,7 +57,7 @@ def _identifier(compiler: Compiler, node: Node) -> Code:
     return Code(run)
 
 
-_NOTHING: Final = Arguments(lambda _scope, _thread: [], None, are_pure=True, count=0)
+_NOTHING: Final = Arguments(lambda _scope, _thread: [], None, are_pure=True, n_given=0)
 
 
 @handles("call")
@@ -84,7 +84,7 @@ def _call(compiler: Compiler, node: Node) -> Code:
     owner = compiler.compile(owner_node)
     if name in ("call", "yield") or name_node is None:
         block_waits = True
-    if given.count == 0 and make is None and name in _COUNTERS and owner.steps is None:
+    if given.n_given == 0 and make is None and name in _COUNTERS and owner.steps is None:
         return _counted(owner, name)
     called = _method_call(owner, name, node, given, make, block_waits)
     is_pure = owner.is_pure and given.are_pure and make is None and name in PURE_METHODS

@@ -32,13 +32,13 @@ class Arguments(NamedTuple):
         values: plainly.
         steps: the same, giving way while one of them waits; none if none does.
         are_pure: they are equal every time.
-        count: how many there are, options by name counted each.
+        n_given: how many there are, options by name counted each.
     """
 
     values: Evaluate
     steps: "Callable[[Scope, VirtualThread], Steps] | None"
     are_pure: bool
-    count: int
+    n_given: int
 
 
 def arguments_of(compiler: Compiler, nodes: list[Node]) -> Arguments:
