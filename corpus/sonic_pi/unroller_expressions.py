@@ -155,7 +155,12 @@ def _hash_of(compiler: Compiler, nodes: list[Node]) -> Code:
     pairs: list[tuple[Code | None, Code]] = []
     for node in nodes:
         if node.kind == "pair":
-            pairs.append((_key(compiler, node), compiler.compile(node.fields.get("value"))))
+            pairs.append(
+                (
+                    compiler.compile(node.fields.get("key")),
+                    compiler.compile(node.fields.get("value")),
+                )
+            )
         elif node.kind == "hash_splat_argument":
             pairs.append((None, compiler.compile(_inner(node))))
         else:
@@ -174,13 +179,6 @@ def _hash_of(compiler: Compiler, nodes: list[Node]) -> Code:
         return made
 
     return Code(run)
-
-
-def _key(compiler: Compiler, node: Node) -> Code:
-    key = node.fields.get("key")
-    if key is not None and key.kind == "string" and len(node.children) == 2:
-        return compiler.compile(key)
-    return compiler.compile(key)
 
 
 @handles("range")
