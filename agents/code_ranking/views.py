@@ -5,8 +5,9 @@ loud as the atlas says that each is where pitch classes are read. `describe` the
 numbers as for real sound.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from corpus.sonic_pi.atlas import ATLAS_NOTES, Atlas, Sound
 from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.mel import FRAME_SECONDS, band_hertz
 from corpus.sonic_pi.sketch import sketch
+from corpus.sonic_pi.sketch_sounds import stretches_of
 from models.sound_descriptors import CHROMA_HIGHEST_HZ, CHROMA_LOWEST_HZ, SoundPicture, describe
 
 __all__ = ["EventView"]
@@ -26,9 +28,20 @@ CHROMA_FRAME_SECONDS: Final = 0.1
 ECHO: Final = 0.15  # of a frame into the next, as rooms do
 HELD_FRAMES: Final = 40  # of an atlas sound, from which the loudness of a held note is taken
 _UNKNOWN_POWER: Final = 1e-3
+_HEARD_CHANGES: Final = frozenset({"note", "amp"})
 _WHOLE_NOTES: Final = range(128)
 _LARGEST: Final = 1e6
 """Of any argument; programs may compute others, but nobody hears them."""
+
+
+class _Note(NamedTuple):
+    """A note, or a stretch of one between changes of it: from `start` to `end` since the onset."""
+
+    onset: float
+    name: str
+    arguments: Mapping[str, float]
+    start: float = 0.0
+    end: float = math.inf
 
 
 class EventView:
@@ -81,7 +94,7 @@ class EventView:
         """Power by pitch class, shape (12, frames of 0.1 s)."""
         n_frames = max(1, int(seconds / CHROMA_FRAME_SECONDS))
         middle = CHROMA_FRAME_SECONDS * (np.arange(n_frames, dtype=np.float64) + 0.5)
-        notes = [e for e in events if e.kind == "synth" and "note" in e.arguments]
+        notes = _sounding_notes(events)
         samples = [e for e in events if e.kind == "sample" and e.name in self._samples]
         chroma = np.zeros((12, n_frames))
         if notes:
@@ -97,9 +110,9 @@ class EventView:
         parts = sound.spectra[:, self._heard].sum(axis=1)
         return np.asarray(parts @ sound.activity, dtype=np.float64)
 
-    def _notes(self, notes: Sequence[Event]) -> tuple[Floats, Floats]:
+    def _notes(self, notes: Sequence[_Note]) -> tuple[Floats, Floats]:
         """Profile (notes, 12) and loudness (notes,) of each note; equal ones are looked up once."""
-        kinds = [(event.name, event.arguments["note"]) for event in notes]
+        kinds = [(note.name, note.arguments["note"]) for note in notes]
         found = {kind: self._note(*kind) for kind in dict.fromkeys(kinds)}
         places = dict(zip(found, range(len(found)), strict=True))
         profiles = np.array([profile for profile, _ in found.values()], dtype=np.float64)
@@ -162,6 +175,25 @@ def _tamed(event: Event) -> Event:
     return event._replace(arguments=arguments)
 
 
+def _sounding_notes(events: Sequence[Event]) -> list[_Note]:
+    """All notes, those that are changed cut into stretches; slides are steps."""
+    changes: dict[int, list[Event]] = {}
+    for event in events:
+        if event.kind == "control" and not event.arguments.keys().isdisjoint(_HEARD_CHANGES):
+            changes.setdefault(event.node, []).append(event)
+    notes: list[_Note] = []
+    for event in events:
+        time, kind, name, arguments, node = event
+        if kind != "synth" or "note" not in arguments:
+            continue
+        if node not in changes:
+            notes.append(_Note(time, name, arguments))
+            continue
+        for start, end, changed in stretches_of(event, changes[node]):
+            notes.append(_Note(time, name, changed, start, end))
+    return notes
+
+
 def _shape(arguments: Mapping[str, float]) -> tuple[float, float, float, float]:
     """Rise, level and fall of a note, seconds, and its amplitude."""
     get = arguments.get
@@ -169,14 +201,17 @@ def _shape(arguments: Mapping[str, float]) -> tuple[float, float, float, float]:
     return rise, get("sustain", 0.0), get("release", 1.0), get("amp", 1.0)
 
 
-def _note_courses(notes: Sequence[Event], middle: Floats) -> Floats:
+def _note_courses(notes: Sequence[_Note], middle: Floats) -> Floats:
     """Power of each note in each frame, (notes, frames): straight up, level, straight down."""
     different = {id(note.arguments): note.arguments for note in notes}
     shapes = {key: _shape(arguments) for key, arguments in different.items()}
-    rows = [(note.time, *shapes[id(note.arguments)]) for note in notes]
+    rows = [(note.onset, *shapes[id(note.arguments)]) for note in notes]
     onset, attack, sustain, release, amp = np.array(rows).T[:, :, None]
+    start, end = np.array([(note.start, note.end) for note in notes]).T[:, :, None]
     since = middle - onset
     rise = (since / np.maximum(attack, CHROMA_FRAME_SECONDS / 2)).clip(0.0, 1.0)
     down = (since - attack - sustain) / np.maximum(release, CHROMA_FRAME_SECONDS)
     level = rise * (1.0 - down).clip(0.0, 1.0)
+    if start.any():  # some change while they sound
+        level *= (since >= start) & (since < end)
     return np.asarray((amp * level) ** 2)

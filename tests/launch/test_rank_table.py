@@ -173,3 +173,8 @@ def test_without_sonic_pi_the_command_says_what_to_install(tmp_path, monkeypatch
     assert rank_table.main(["--data", str(tmp_path)]) == 2
     assert "install with" in capsys.readouterr().err
     assert not Path(tmp_path / "table.json").exists()
+
+
+def test_what_is_not_a_number_is_null_in_the_file():
+    values = {"a": [1.0, float("nan")], "b": {5: (float("inf"), "text", None)}}
+    assert rank_table._finite(values) == {"a": [1.0, None], "b": {"5": [None, "text", None]}}

@@ -34,6 +34,23 @@ def test_a_note_sounds_in_its_pitch_class_from_its_onset_to_its_end(view):
     assert chroma[9, 10] > 100 * chroma[9, 20]
 
 
+def test_a_note_that_is_changed_sounds_in_the_pitch_class_where_it_is(view):
+    held = note(0.0, 60, sustain=3.0)
+    changed = Event(1.0, "control", "beep", {"note": 64.0}, held.node)
+    chroma = view.chroma([held, changed], 3.0)
+    assert chroma[:, :9].sum(axis=1).argmax() == 0
+    assert chroma[:, 12:28].sum(axis=1).argmax() == 4
+
+
+def test_a_note_that_glides_passes_through_what_lies_between(view):
+    held = note(0.0, 60, sustain=3.0, note_slide=2.0)
+    glide = Event(0.5, "control", "beep", {"note": 66.0}, held.node)
+    loudest = view.chroma([held, glide], 3.0).argmax(axis=0)
+    assert loudest[2] == 0
+    assert 0 < loudest[15] < 6
+    assert loudest[28] == 6
+
+
 def test_a_note_between_two_semitones_is_shared(view):
     chroma = view.chroma([note(0.0, 69.5)], 1.0).sum(axis=1)
     assert chroma[9] == pytest.approx(chroma[10], rel=0.01)
