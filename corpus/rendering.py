@@ -3,9 +3,13 @@
 Every event falls on floor(seconds · rate), so stems are aligned to the sample; FluidSynth works in
 blocks of 64 samples, so a note speaks up to that much later, in every stem alike. The synthesizer
 renders dry; tuning, level and room are the voice's. The same part and voice give the same samples.
+
+A pedal that stays down for longer than any pianist holds it is none: sixty songs of POP909 carry
+a slowly drifting curve (64 to 110, never 0) under the number of the sustain pedal, which would let
+every note ring to the end of the song. Such a hold is left out; notes end where they are written.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from ctypes import c_int, c_void_p
 from functools import cache
 from pathlib import Path
@@ -16,17 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import oaconvolve
 
-from corpus.midi_song import PITCH_BEND, MidiPart
+from corpus.midi_song import PITCH_BEND, MidiPart, Shaping
 from corpus.sound_font import INSTALL_HINT, SynthesizerMissingError, find_sound_font
 from corpus.voices import Voice
 
 __all__ = ["RENDERING", "RING_SECONDS", "Renderer"]
 
-RENDERING: Final = 2
+RENDERING: Final = 3
 """Raised when the same part and voice come to give other samples."""
 
 RING_SECONDS: Final = 1.0
 """What a stem lasts beyond the last note of its song."""
+LONGEST_HOLD_SECONDS: Final = 10.0
+"""A pedal that stays down longer is taken for something else."""
+PEDALS: Final = (64, 66)
+"""Sustain and sostenuto: down from 64 on."""
 USUAL_LEVEL_DB: Final = -24.0
 HIGHEST_PEAK: Final = 0.89
 _SYNTH_GAIN: Final = 0.4
@@ -138,8 +146,27 @@ def _events(part: MidiPart) -> Iterator[tuple[float, int, int, int]]:
     """(seconds, kind, pitch or controller, velocity or value): ends, then shaping, then onsets."""
     ends = [(note.end, _NOTE_OFF, note.pitch, 0) for note in part.notes]
     onsets = [(note.onset, _NOTE_ON, note.pitch, note.velocity) for note in part.notes]
-    shaping = [(one.seconds, _SHAPING, one.number, one.value) for one in part.shaping]
+    kept = _without_endless_holds(part.shaping, max(note.end for note in part.notes))
+    shaping = [(one.seconds, _SHAPING, one.number, one.value) for one in kept]
     yield from sorted(ends + shaping + onsets, key=lambda event: event[:2])
+
+
+def _without_endless_holds(shaping: Sequence[Shaping], end: float) -> list[Shaping]:
+    """Without the pedals that are down for longer than `LONGEST_HOLD_SECONDS`, up to `end`."""
+    kept = [one for one in shaping if one.number not in PEDALS]
+    for number in PEDALS:
+        hold: list[Shaping] = []
+        for one in (each for each in shaping if each.number == number):
+            if one.value >= 64:
+                hold.append(one)
+                continue
+            if hold and one.seconds - hold[0].seconds <= LONGEST_HOLD_SECONDS:
+                kept += hold
+            hold = []
+            kept.append(one)
+        if hold and end - hold[0].seconds <= LONGEST_HOLD_SECONDS:
+            kept += hold
+    return sorted(kept, key=lambda one: one.seconds)
 
 
 def _send(synth: Any, kind: int, first: int, second: int) -> None:  # noqa: ANN401  untyped

@@ -132,3 +132,39 @@ def test_a_closed_renderer_and_a_rate_out_of_range_are_refused():
         pass
     with pytest.raises(RuntimeError, match="open another"):
         one.render(part((0.0, 1.0, 60)), FLUTE, 1.0)
+
+
+def after_the_note(renderer, *pedal, end=1.0):
+    """How loud a piano's note is half a second after its end, relative to its loudest."""
+    notes = part((0.2, 0.7, 60), (end - 0.2, end, 60), shaping=[Shaping(*one) for one in pedal])
+    stem = np.abs(renderer.render(notes, Voice(program=0), 4.0))
+    return stem[int(1.2 * RATE) : int(1.6 * RATE)].max() / stem[: int(0.7 * RATE)].max()
+
+
+def test_a_pedal_lets_a_note_ring_as_long_as_it_is_down(renderer):
+    dry = after_the_note(renderer, end=15.0)
+    held = after_the_note(renderer, (0.1, 64, 127), (8.0, 64, 0), end=15.0)
+    released = after_the_note(renderer, (0.1, 64, 127), (0.8, 64, 0), end=15.0)
+    assert held > 0.1
+    assert dry < 0.05
+    assert released < 0.05
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        [(0.1, 64, 80), (4.0, 64, 79), (9.0, 64, 83)],  # never comes up
+        [(0.1, 64, 127), (12.0, 64, 0)],  # comes up, far too late
+        [(0.1, 66, 100)],  # the other pedal
+    ],
+)
+def test_what_stays_down_longer_than_a_pianist_would_is_no_pedal(renderer, curve):
+    assert after_the_note(renderer, *curve, end=15.0) < 0.05
+
+
+def test_after_a_hold_without_end_the_pedal_works_again(renderer):
+    again = [(-20.0, 64, 90), (-1.0, 64, 0), (0.1, 64, 127), (5.0, 64, 0)]
+    moved = [(seconds + 21.0, number, value) for seconds, number, value in again]
+    notes = part((21.2, 21.7, 60), shaping=[Shaping(*one) for one in moved])
+    stem = np.abs(renderer.render(notes, Voice(program=0), 25.0))
+    assert stem[int(22.2 * RATE) : int(22.6 * RATE)].max() > 0.1 * stem.max()
