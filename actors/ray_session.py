@@ -59,6 +59,29 @@ def start_ray(n_cpus: int | None = None, *, address: str | None = None, niceness
 
 
 @contextlib.contextmanager
+def ray_session(n_workers: int, *, niceness: int = 15) -> Iterator[None]:
+    """Ray for the time of a `with` block: the cluster named in RAY_ADDRESS, else this machine.
+
+    Args:
+        n_workers: cores of this machine that Ray may share out.
+        niceness: of this machine's workers.
+
+    Raises:
+        StartError: Ray cannot start on this machine.
+    """
+    import ray
+
+    if "RAY_ADDRESS" in os.environ:
+        ray.init(log_to_driver=False, configure_logging=False)
+    else:
+        start_ray(n_workers, niceness=niceness)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
 def signals_wait() -> Iterator[None]:
     """Ctrl-C and SIGTERM come after the block; in the main thread.
 

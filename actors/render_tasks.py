@@ -4,19 +4,16 @@ Work is handed out a few programs at a time and results come back as they are re
 is not that of the jobs; what comes back is the same as without Ray.
 """
 
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Final
 
 import ray
 
-from actors.ray_session import start_ray
 from corpus.sonic_pi.dataset import CheckConfig, Job, Pair, checked_pair
 from corpus.sonic_pi.renderer import Renderer, RendererConfig
 
-__all__ = ["RenderWorker", "ray_session", "render_jobs"]
+__all__ = ["RenderWorker", "render_jobs"]
 
 JOBS_PER_CALL: Final = 4
 
@@ -37,19 +34,6 @@ class RenderWorker:
     def close(self) -> None:
         """Ends the language server."""
         self._renderer.close()
-
-
-@contextmanager
-def ray_session(n_workers: int) -> Iterator[None]:
-    """Ray for the time of a `with` block: the cluster named in RAY_ADDRESS, else this machine."""
-    if "RAY_ADDRESS" in os.environ:
-        ray.init(log_to_driver=False, configure_logging=False)
-    else:
-        start_ray(n_workers)
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def render_jobs(

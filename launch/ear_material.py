@@ -14,8 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from corpus.annotations import chord_classes
 from corpus.audio_file import read_audio
-from corpus.manifest import ManifestError, Role, SongRecord, load_manifest
+from corpus.manifest import ManifestError, Role, SongRecord, load_annotations, load_manifest
 from corpus.segmentation import WindowGrid, exact_seconds
 from corpus.voices import name_seed
 from models.ear_training import (
@@ -95,7 +96,10 @@ def _material(corpus: Path, rate: int, song: SongRecord, cache: Path) -> EarMate
             seen = views_of(stored_file[f"{index}/spectrum"], Variation(), rng)
             views.setdefault(name, []).append(seen)
             silent.setdefault(name, []).append(stored_file[f"{index}/silent"])
-    return EarMaterial(song.name, views, silent, song.pairs)
+    n_windows = len(next(iter(silent.values()))[0])
+    moments = (np.arange(n_windows, dtype=np.float64) + 0.5) * WINDOW_SECONDS
+    chords = chord_classes(load_annotations(corpus, song).chords, moments)
+    return EarMaterial(song.name, views, silent, song.pairs, chords)
 
 
 def _see(samples: NDArray[np.float32], rate: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:

@@ -97,7 +97,8 @@ def _render(dataset: Dataset, arguments: argparse.Namespace) -> int:
 def _pairs(dataset: Dataset, arguments: argparse.Namespace) -> Iterator[Pair]:
     check = dataset.config.check
     if arguments.ray:
-        from actors.render_tasks import ray_session, render_jobs  # Ray only when asked for
+        from actors.ray_session import ray_session
+        from actors.render_tasks import render_jobs  # Ray only when asked for
 
         with ray_session(arguments.workers):
             yield from render_jobs(dataset.missing(), arguments.workers, RendererConfig(), check)

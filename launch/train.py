@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from actors.training_workers import TrainingWorkersError, train_together
 from corpus.audio_file import AudioFileError
 from corpus.manifest import ManifestError
 from launch.corpus_material import corpus_material, drawn
@@ -34,14 +35,22 @@ from launch.train_material import Material, label_songs, songs_of
 from launch.train_report import TrainingReport, html_page, json_page
 from launch.train_settings import SettingsError, TrainSettings, read_settings
 from models.bundle import CARD_FILE, Bundle, BundleCard, BundleError
-from models.checkpoint import CheckpointError, fingerprint, load_checkpoint, save_checkpoint
+from models.checkpoint import CheckpointError
 from models.count_model import CountModel
 from models.evaluation import evaluate_decision
-from models.heard_history import codes_of, with_history
+from models.heard_history import codes_of
 from models.live_transformer import LiveTransformer
-from models.training import TrainingState, fit, start
+from models.training import TrainingState
+from models.training_job import TrainingJob
 
-_ERRORS = (AudioFileError, ManifestError, SettingsError, BundleError, CheckpointError)
+_ERRORS = (
+    AudioFileError,
+    ManifestError,
+    SettingsError,
+    BundleError,
+    CheckpointError,
+    TrainingWorkersError,
+)
 _MOST_JUDGED = 8000
 """Windows of a corpus that the report rests on: whole pairs, songs by turns."""
 
@@ -66,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments.checkpoint,
             console,
             kind="corpus" if arguments.corpus else "pairs",
+            workers=arguments.workers,
         )
     except _ERRORS as error:
         console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
@@ -106,6 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--steps", type=int, metavar="N", help="training steps at most (600)")
     add("--minutes-limit", type=float, metavar="M", help="training time at most (3)")
     add("--one-direction", action="store_true", help="only the later named track answers")
+    add("--workers", type=int, default=0, metavar="N", help="processes that train, by Ray Train")
     add("--checkpoint", type=Path, metavar="FILE", help="save to, and resume from, this file")
     add("--force", action="store_true", help="replace a bundle that is there")
     return parser
@@ -152,6 +163,7 @@ def train(
     console: Console,
     *,
     kind: Literal["pairs", "corpus"] = "pairs",
+    workers: int = 0,
 ) -> TrainingReport:
     """Make a bundle and write it to `out`, with its report.
 
@@ -162,12 +174,14 @@ def train(
         checkpoint: file to resume from if it exists, and to save to; removed when all is done.
         console: where progress is shown.
         kind: what `paths` are.
+        workers: processes that train together through Ray Train; 0 trains in this one.
 
     Raises:
         AudioFileError: a file that cannot be used.
         ManifestError: a corpus that cannot be used.
         SettingsError: too little material.
         CheckpointError: a checkpoint of another training.
+        TrainingWorkersError: the workers cannot train.
         BundleError: the folder cannot be written.
     """
     torch.set_num_threads(1)  # more threads gain little here, and sums come out otherwise
@@ -182,7 +196,7 @@ def train(
             material.codebook.n_classes,
             settings.horizon,
         )
-        state = _fit(settings, material, checkpoint, bar)
+        state = _fit(settings, material, checkpoint, workers, bar)
         report = _report(settings, material, counts, state, began)
     for notice in material.notices:
         console.print(notice, markup=False)
@@ -204,36 +218,40 @@ def _hear(settings: TrainSettings, paths: Sequence[Path], kind: str, bar: Progre
 
 
 def _fit(
-    settings: TrainSettings, material: Material, checkpoint: Path | None, bar: Progress
+    settings: TrainSettings,
+    material: Material,
+    checkpoint: Path | None,
+    workers: int,
+    bar: Progress,
 ) -> TrainingState:
-    """Train within the time limit; from the checkpoint on, if there is one."""
-    transformer, config, split = settings.transformer(), settings.training(), material.split
-    codes = codes_of(material.codebook.centres)
-    train = with_history(split.train, codes, transformer.history_windows)
-    validation = with_history(split.validation, codes, transformer.history_windows)
-    n_labels = material.codebook.n_classes
-    state = start(transformer, config, n_labels, settings.horizon, split.train, split.validation)
-    print_of = fingerprint(transformer, config, split.train)
-    if checkpoint is not None and checkpoint.exists():
-        load_checkpoint(checkpoint, state, print_of)
-    task = bar.add_task("training", total=config.max_steps, said="", completed=state.step)
-    deadline = time.perf_counter() + 60.0 * settings.minutes_limit
+    """Train within the time limit, on the GPU if there is one; from the checkpoint on."""
+    job = TrainingJob(
+        settings.transformer(),
+        settings.training(),
+        material.codebook.n_classes,
+        settings.horizon,
+        material.split.train,
+        material.split.validation,
+        codes_of(material.codebook.centres),
+        checkpoint,
+    )
+    task = bar.add_task("training", total=job.training.max_steps, said="")
+    seconds = 60.0 * settings.minutes_limit
 
-    def validated(state: TrainingState) -> None:
-        best = state.history[state.best_index]
-        bar.update(task, said=f"validation {best.validation_loss:.3f} nats at step {best.step}")
-        if checkpoint is not None:
-            save_checkpoint(checkpoint, state, print_of)
+    def validated(step: int, loss: float) -> None:
+        bar.update(task, completed=step, said=f"lowest validation {loss:.3f} nats")
 
-    return fit(
+    if workers:
+        return train_together(job, workers, seconds, validated)
+    deadline = time.perf_counter() + seconds
+    state = job.begin(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    job.carry_on(
         state,
-        config,
-        train,
-        validation,
         on_step=lambda step: bar.update(task, completed=step),
-        on_validation=validated,
+        on_validation=lambda state: validated(state.step, state.lowest_loss),
         should_stop=lambda: time.perf_counter() > deadline,
     )
+    return state
 
 
 def _report(

@@ -63,6 +63,7 @@ def train_ear(arguments: argparse.Namespace, console: Console) -> EarWeights:
         shape=EarShape(out=arguments.channels),
         twin_share=arguments.twin_share,
         temperature=arguments.temperature,
+        chord_weight=arguments.chord_weight,
     )
     songs = songs_with_audio(arguments.corpora, "train")
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -126,6 +127,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--until", type=_positive, help="write the ear at this step; the same command goes on")
     add("--channels", type=_positive, default=config.shape.out, help="numbers per pitch class")
     add("--twin-share", type=float, default=config.twin_share, help="of the loss, 0 to 1")
+    add("--chord-weight", type=float, default=config.chord_weight, help="of telling the chord")
     add("--temperature", type=float, default=config.temperature, help="of the similarities")
     add("--seed", type=int, default=config.seed, help="of weights and draws")
     return parser

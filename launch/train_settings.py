@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
@@ -34,6 +35,9 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     batch_size: int = Field(default=16, ge=1, le=1024, description="Crops in a step.")
     learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Peak.")
     patience: int = Field(default=6, ge=1, description="Validations without a gain.")
+    bfloat16: bool | None = Field(
+        default=None, description="Mixed precision; none: where there is a GPU."
+    )
     minutes_limit: float = Field(default=3.0, gt=0, description="Of the training loop, minutes.")
     seed: int = Field(default=0, ge=0, lt=2**32, description="Of everything drawn.")
     ear: EarConfig = Field(default_factory=EarConfig, description="How windows are heard.")
@@ -72,6 +76,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
             ),
             learning_rate=self.learning_rate,
             patience=self.patience,
+            bfloat16=torch.cuda.is_available() if self.bfloat16 is None else self.bfloat16,
             seed=self.seed,
         )
 

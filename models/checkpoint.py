@@ -53,7 +53,7 @@ def save_checkpoint(path: Path, state: TrainingState, of: str) -> None:
     tensors |= {f"best.{name}": array for name, array in state.best.items()}
     for name, weight in state.network.named_parameters():
         for key, value in state.optimizer.state.get(weight, {}).items():
-            tensors[f"adam.{key}.{name}"] = value.numpy()
+            tensors[f"adam.{key}.{name}"] = value.cpu().numpy()
     header = {"of": of, "step": state.step, "history": [asdict(p) for p in state.history]}
     partial = path.with_name(f".{path.name}.partial")
     try:
@@ -101,10 +101,16 @@ def load_checkpoint(path: Path, state: TrainingState, of: str) -> None:
     state.network.load_arrays(parts["weights"])
     for name, weight in state.network.named_parameters():
         moments = {
-            key: torch.from_numpy(tensors[f"adam.{key}.{name}"].copy())
+            key: _like(weight, key, tensors[f"adam.{key}.{name}"])
             for key in ("step", "exp_avg", "exp_avg_sq")
             if f"adam.{key}.{name}" in tensors
         }
         if moments:
             state.optimizer.state[weight] = moments
     state.best, state.history, state.step = parts["best"], history, step
+
+
+def _like(weight: torch.Tensor, key: str, moment: np.ndarray) -> torch.Tensor:
+    """A moment of Adam where it wants it: beside its weight, but for the count of steps."""
+    found = torch.from_numpy(moment.copy())
+    return found if key == "step" else found.to(weight.device)

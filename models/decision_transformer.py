@@ -127,6 +127,11 @@ class DecisionTransformer(nn.Module):
             self.register_buffer("answer_mean", torch.tensor([-40.0, 0.0]))
             self.register_buffer("answer_scale", torch.tensor([20.0, 1.0]))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return self.field_mean.device
+
     def initialise(self, generator: torch.Generator) -> None:
         """Draw all weights: normal with deviation 0.02, outputs into the stream scaled down."""
         residual_scale = (2 * self.config.n_layers) ** -0.5
@@ -216,10 +221,11 @@ class DecisionTransformer(nn.Module):
             shift: as in `embed`.
         """
         stream = drop(self.embed(heard, own, fields, shift), self.config.dropout, generator)
-        steps = torch.arange(heard.shape[1])
+        steps = torch.arange(heard.shape[1], device=self.device)
         ago = steps[:, None] - steps[None, :]
         visible = (ago >= 0) & (ago < self.config.context)
-        cos, sin = rotary_angles(0, heard.shape[1], self.config.width // self.config.n_heads)
+        head_dim = self.config.width // self.config.n_heads
+        cos, sin = (one.to(self.device) for one in rotary_angles(0, heard.shape[1], head_dim))
         for block in cast("list[Block]", self.blocks):
             q, k, v = block.project(stream, cos, sin)
             answer = functional.scaled_dot_product_attention(q, k, v, attn_mask=visible)
@@ -229,7 +235,7 @@ class DecisionTransformer(nn.Module):
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """All weights by name, for storing."""
-        return {name: t.detach().numpy().copy() for name, t in self.state_dict().items()}
+        return {name: t.detach().cpu().numpy().copy() for name, t in self.state_dict().items()}
 
     def load_arrays(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         """Take over stored weights.

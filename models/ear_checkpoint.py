@@ -61,9 +61,10 @@ def load_ear_checkpoint(path: Path, training: EarTraining) -> None:
     with torch.no_grad():
         for name, weight in training.network.named_parameters():
             weight.copy_(tensors[f"weights.{name}"])
-            training.optimizer.state[weight] = {
-                key: tensors[f"adam.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
-            }
+            if f"adam.step.{name}" in tensors:  # a head that is never asked has no moments
+                training.optimizer.state[weight] = {
+                    key: tensors[f"adam.{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq")
+                }
     training.step, training.losses = int(header["step"]), list(header["losses"])
 
 

@@ -2,7 +2,8 @@
 
 Near belong (InfoNCE, van den Oord et al. 2018, both directions): the same notes on two
 instruments, and two parts of one song at one moment. Apart: all other moments of the batch, of
-this song (but those half a second around) and of others. Every part is seen in several views, as
+this song (but those half a second around) and of others. Where the chord is known, a head that is
+thrown away afterwards must tell it from what the ear heard. Every part is seen in several views, as
 it is and with another tone colour, tuning and noise. Every step draws from its own seed, so a
 training that was stopped goes on as if it had not been.
 """
@@ -40,6 +41,8 @@ STEPS_PER_DB: Final = 2.0
 NEAR_WINDOWS: Final = 1
 """Windows of the same song this near are neither the same nor others."""
 WARM_UP_STEPS: Final = 50
+N_FAMILIES: Final = 5
+"""Major, minor, diminished, augmented, suspended."""
 
 
 class EarTrainingConfig(BaseModel, frozen=True, extra="forbid"):
@@ -53,6 +56,7 @@ class EarTrainingConfig(BaseModel, frozen=True, extra="forbid"):
     learning_rate: float = Field(3e-3, gt=0, description="Highest; a cosine takes it to zero.")
     weight_decay: float = Field(1e-4, ge=0, description="AdamW's.")
     twin_share: float = Field(0.5, ge=0, le=1, description="Of the loss that instruments get.")
+    chord_weight: float = Field(0.0, ge=0, description="Of telling the chord, beside the rest.")
     strangers: float = Field(0.1, gt=0, le=1, description="What windows of other songs count.")
     seed: int = Field(0, ge=0, description="Of weights and of all draws.")
 
@@ -75,12 +79,14 @@ class EarMaterial:
         views: by part, one per instrument: (views, W, 4, 72), float16.
         silent: by part, one per instrument, (W,).
         pairs: names of parts that may answer each other.
+        chords: root · 5 + family, (W,); -1 where there is none or it is not known.
     """
 
     name: str
     views: Mapping[str, Sequence[NDArray[np.float16]]]
     silent: Mapping[str, Sequence[NDArray[np.bool_]]]
     pairs: Sequence[tuple[str, str]]
+    chords: NDArray[np.int64]
 
     @property
     def n_windows(self) -> int:
@@ -156,6 +162,8 @@ class EarNetwork(torch.nn.Module):
             taps = torch.from_numpy(np.clip(offsets + reach, 0, 2 * reach))
             self.register_buffer(f"{name}_inside", inside, persistent=False)
             self.register_buffer(f"{name}_taps", taps, persistent=False)
+        head = torch.randn((N_FAMILIES, shape.out, N_CHROMA), generator=generator)
+        self.chord_head = torch.nn.Parameter(head)
         turns = np.subtract.outer(np.arange(N_CHROMA), np.arange(N_CHROMA)) % N_CHROMA
         self.register_buffer("turns", torch.from_numpy(turns), persistent=False)
 
@@ -175,6 +183,12 @@ class EarNetwork(torch.nn.Module):
         notes = values.reshape(len(values), self.shape.second, N_PITCHES) * self.register
         hidden = functional.relu(self._around("mix", (notes @ self.fold).flatten(1)))
         return functional.normalize(self._around("out", hidden), dim=-1)
+
+    def chords(self, points: Tensor) -> Tensor:
+        """Logits of the chords, (N, 60), from unit vectors: alike for every root."""
+        kernel = self.chord_head[:, :, self.turns]  # (families, out, 12 in, 12 roots)
+        matrix = kernel.permute(1, 2, 3, 0).reshape(points.shape[-1], -1)
+        return points @ matrix
 
     def _along_pitch(self, name: str) -> tuple[Tensor, Tensor]:
         """The convolution as a matrix (in · 72, out · 72), and its bias."""
@@ -242,12 +256,14 @@ class Batch:
         sounding: (3, N).
         song: of each window, (N,).
         moment: index of each window in its song, (N,).
+        chord: of each window, (N,), -1 where it is not known.
     """
 
     views: Tensor
     sounding: Tensor
     song: Tensor
     moment: Tensor
+    chord: Tensor
 
 
 def draw_batch(
@@ -258,14 +274,14 @@ def draw_batch(
     shape = (3, config.songs, config.windows)
     views = np.zeros((*shape, N_VIEWS, N_PITCHES), dtype=np.float32)
     sounding = np.zeros(shape, dtype=np.bool_)
-    moments = np.zeros(shape[1:], dtype=np.int64)
+    moments, chords = np.zeros((2, *shape[1:]), dtype=np.int64)
     for row, song in enumerate(songs[int(index)] for index in chosen):
         pair = song.pairs[int(rng.integers(len(song.pairs)))]
         one, other = pair if rng.random() < 0.5 else pair[::-1]
         both = ~song.silent[one][0] & ~song.silent[other][0]
         where = np.flatnonzero(both) if both.any() else np.arange(song.n_windows)
         moment = rng.choice(where, config.windows, replace=len(where) < config.windows)
-        moments[row] = moment
+        moments[row], chords[row] = moment, song.chords[moment]
         order = rng.permutation(len(song.views[one]))
         second = int(rng.integers(len(song.views[other])))
         sources = [(one, int(order[0])), (one, int(order[-1])), (other, second)]
@@ -281,6 +297,7 @@ def draw_batch(
         torch.from_numpy(sounding.reshape(3, -1)),
         torch.from_numpy(np.asarray(chosen)[owner]),
         torch.from_numpy(moments.ravel()),
+        torch.from_numpy(chords.ravel()),
     )
 
 
@@ -305,7 +322,7 @@ def _vary(piece: FloatArray, variation: Variation, rng: np.random.Generator) -> 
 
 
 def batch_loss(network: EarNetwork, batch: Batch, config: EarTrainingConfig) -> Tensor:
-    """Mean of the losses of instruments and of parts, weighted as configured."""
+    """Losses of instruments, of parts and of chords, weighted as configured."""
     points = network(batch.views.flatten(0, 1)).reshape(*batch.sounding.shape, -1)
     sounding = batch.sounding
     apart = (batch.moment[:, None] - batch.moment).abs()
@@ -317,7 +334,14 @@ def batch_loss(network: EarNetwork, batch: Batch, config: EarTrainingConfig) -> 
         _info_nce(points[0], points[n], sounding[0] & sounding[n], bias, config.temperature)
         for n in (1, 2)
     )
-    return config.twin_share * twins + (1 - config.twin_share) * parts
+    loss = config.twin_share * twins + (1 - config.twin_share) * parts
+    told = sounding & (batch.chord >= 0)
+    if config.chord_weight and bool(told.any()):
+        named = functional.cross_entropy(
+            network.chords(points[told]), batch.chord.expand_as(told)[told]
+        )
+        loss = loss + config.chord_weight * named
+    return loss
 
 
 def _info_nce(one: Tensor, other: Tensor, both: Tensor, bias: Tensor, temperature: float) -> Tensor:

@@ -23,7 +23,7 @@ from models.decision_transformer import Block as Layer
 from models.decision_transformer import DecisionTransformer, rotary_angles
 from models.paired_labels import Block
 from models.sampling import nucleus_rows
-from models.training import own_past
+from models.training_crops import own_past
 
 Labels = NDArray[np.int64]
 Figures = NDArray[np.float32]

@@ -4,10 +4,8 @@ Every step draws its crops, hidden windows and dropout from (seed, step) alone, 
 training takes the same steps as an uninterrupted one.
 """
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 import torch
@@ -21,9 +19,9 @@ from models.count_tables import count_tables
 from models.decision_model import HIDDEN
 from models.decision_transformer import DecisionTransformer
 from models.paired_labels import Block
+from models.training_crops import IGNORED, Crops, chances_of, own_past
+from models.training_team import ALONE, Team
 from models.transformer_config import FIELD_LIMIT, TransformerConfig
-
-_IGNORED: Final = -100  # target of a position past the end of its stretch
 
 
 class TrainingConfig(BaseModel, frozen=True, extra="forbid"):
@@ -88,6 +86,11 @@ class TrainingState:
         losses = [progress.validation_loss for progress in self.history]
         return len(losses) - 1 if np.isnan(losses).all() else int(np.nanargmin(losses))
 
+    @property
+    def lowest_loss(self) -> float:
+        """That of the best validation, nats per window."""
+        return self.history[self.best_index].validation_loss
+
 
 def start(
     transformer: TransformerConfig,
@@ -150,8 +153,11 @@ def fit(
     on_step: Callable[[int], None] | None = None,
     on_validation: Callable[[TrainingState], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
+    team: Team = ALONE,
 ) -> TrainingState:
     """Train until validation stops gaining, steps run out, or the caller says stop.
+
+    The network trains on the device that it lies on.
 
     Args:
         state: fresh from `start` or resumed; changed in place.
@@ -160,7 +166,8 @@ def fit(
         validation: blocks to stop by; if empty, all steps are taken and the last weights kept.
         on_step: told after every step how many were taken.
         on_validation: told after every validation (report, checkpoint).
-        should_stop: asked after every step.
+        should_stop: asked after every step; one worker that says so stops all.
+        team: those who train this network together, each with the same arguments.
 
     Returns:
         `state`; its `best` weights are those to use. An interrupt (Ctrl-C) ends training and
@@ -176,17 +183,17 @@ def fit(
     state.stopped = _done(state, config)  # it may have been killed after its last step
     try:
         if not state.history:
-            _validate(state, validation, float("nan"), on_validation)
+            _validate(state, validation, float("nan"), on_validation, team)
         while not state.stopped:
-            losses.append(take_step(state, config, train))
+            losses.append(take_step(state, config, train, team))
             if on_step is not None:
                 on_step(state.step)
-            if should_stop is not None and should_stop():
+            if should_stop is not None and team.total(float(should_stop())) > 0:
                 state.stopped = "stopped"
             if state.step >= config.max_steps:
                 state.stopped = "steps"
             if state.step % config.evaluate_every == 0 or state.stopped:
-                _validate(state, validation, float(np.mean(losses)), on_validation)
+                _validate(state, validation, float(np.mean(losses)), on_validation, team)
                 losses = []
                 state.stopped = _done(state, config) or state.stopped
     except KeyboardInterrupt:
@@ -203,21 +210,30 @@ def _done(state: TrainingState, config: TrainingConfig) -> str:
     return "steps" if state.history and state.step >= config.max_steps else ""
 
 
-def take_step(state: TrainingState, config: TrainingConfig, train: Sequence[Block]) -> float:
-    """One step of AdamW; returns the loss in nats per window."""
-    rng = np.random.default_rng([config.seed, state.step])
+def take_step(
+    state: TrainingState, config: TrainingConfig, train: Sequence[Block], team: Team = ALONE
+) -> float:
+    """One step of AdamW; returns the loss in nats per window.
+
+    All workers of a team draw the same batch and each reads its crops of it; the sum of their
+    gradients is that of one worker alone but for rounding and for what dropout drops.
+    """
+    rng, device = np.random.default_rng([config.seed, state.step]), state.network.device
     crops = draw_crops(train, config, rng, shifts=state.network.config.shift_input)
-    dropout = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    seed = int(rng.integers(2**62)) + team.rank
+    dropout = torch.Generator(device).manual_seed(seed)
+    crops = crops.select(team.share(config.batch_size), device)
     for group in state.optimizer.param_groups:
         group["lr"] = config.learning_rate * _schedule(state.step, config)
-    with torch.autocast("cpu", torch.bfloat16, enabled=config.bfloat16):
-        loss = _loss(state.network, crops, config.activity_weight, generator=dropout)
+    with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
+        loss = _loss(state.network, crops, config.activity_weight, dropout, team)
     state.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
+    team.add_up_gradients(state.network)
     torch.nn.utils.clip_grad_norm_(state.network.parameters(), 1.0)
     state.optimizer.step()
     state.step += 1
-    return float(loss.detach())
+    return team.total(float(loss.detach()))
 
 
 def _schedule(step: int, config: TrainingConfig) -> float:
@@ -226,27 +242,6 @@ def _schedule(step: int, config: TrainingConfig) -> float:
         return (step + 1) / config.warm_up_steps
     done = (step - config.warm_up_steps) / max(1, config.max_steps - config.warm_up_steps)
     return float((31 + 29 * np.cos(np.pi * min(1.0, done))) / 60)
-
-
-@dataclass(frozen=True, eq=False)
-class Crops:
-    """B sequences of T windows to read and to be judged by.
-
-    Args:
-        heard: (B, T) int64.
-        own: (B, T) int64, of window t + shift − 1, hidden at random.
-        fields: (B, T, 2) float32 of what is heard.
-        shift: (B,) int64.
-        answer: (B, T) int64, −100 where there is nothing to judge.
-        answer_fields: (B, T, 2) float32, NaN where they are not known.
-    """
-
-    heard: Tensor
-    own: Tensor
-    fields: Tensor
-    shift: Tensor
-    answer: Tensor
-    answer_fields: Tensor
 
 
 def draw_crops(
@@ -266,10 +261,10 @@ def draw_crops(
     """
     n, t = config.batch_size, config.sequence_windows
     heard, own = np.full((n, t), SILENCE), np.full((n, t), HIDDEN)
-    answer = np.full((n, t), _IGNORED)
+    answer = np.full((n, t), IGNORED)
     fields = np.zeros((n, t, train[0].fields.shape[1]), np.float32)
     shift, answer_fields = np.ones(n, np.int64), np.full((n, t, 2), np.nan, np.float32)
-    for row, index in enumerate(rng.choice(len(train), size=n, p=_chances(train))):
+    for row, index in enumerate(rng.choice(len(train), size=n, p=chances_of(train))):
         block = train[index]
         first = int(rng.integers(max(1, len(block.heard) - t + 1)))
         length = min(t, len(block.heard) - first)
@@ -294,81 +289,71 @@ def draw_crops(
     )
 
 
-def own_past(answer: NDArray[np.int64], shift: int) -> NDArray[np.int64]:
-    """Own labels as a network of this shift reads them: of window t + shift − 1, else HIDDEN."""
-    moved = np.full_like(answer, HIDDEN)
-    ahead = shift - 1
-    if ahead >= 0:
-        moved[: len(answer) - ahead] = answer[ahead:]
-    else:
-        moved[-ahead:] = answer[:ahead]
-    return moved
-
-
-def _chances(train: Sequence[Block]) -> NDArray[np.float64]:
-    """With which each block is drawn: songs by their length, pairs of one song alike."""
-    n_of_song = Counter(block.song for block in train)
-    weights = np.array([len(block.heard) / n_of_song[block.song] for block in train])
-    return weights / weights.sum()
-
-
 def _loss(
     network: DecisionTransformer,
     crops: Crops,
     activity_weight: float,
     generator: torch.Generator | None = None,
+    team: Team = ALONE,
 ) -> Tensor:
     """Cross-entropy of active labels plus that of silence, nats, mean over windows and heads.
 
     Where the network foresees activity, its squared error in active windows is added by weight.
+    Of a team each gets its part: sums over its crops, divided by the windows of all.
     """
     labels, silence, activity = network(
         crops.heard, crops.own, crops.fields, generator, crops.shift
     )  # (B, T, H, K), (B, T, H), (B, T, H, 2)
     b, t, horizon = silence.shape
-    rows = torch.arange(b)[:, None, None]
-    ahead = torch.arange(t)[:, None] + torch.arange(horizon) + crops.shift[:, None, None]
+    device = crops.heard.device
+    rows = torch.arange(b, device=device)[:, None, None]
+    later = torch.arange(t, device=device)[:, None] + torch.arange(horizon, device=device)
+    ahead = later + crops.shift[:, None, None]
     beyond = ahead >= t  # (B, T, H)
     ahead = ahead.clamp(max=t - 1)
-    target = torch.where(beyond, _IGNORED, crops.answer[rows, ahead])
+    target = torch.where(beyond, IGNORED, crops.answer[rows, ahead])
     label_loss = functional.cross_entropy(
         labels.float().flatten(0, 2),
-        torch.where(target >= 0, target, _IGNORED).flatten(),
-        ignore_index=_IGNORED,
+        torch.where(target >= 0, target, IGNORED).flatten(),
+        ignore_index=IGNORED,
         reduction="sum",
     )
-    known = target != _IGNORED
+    known = target != IGNORED
     silence_loss = functional.binary_cross_entropy_with_logits(
         silence.float()[known], (target[known] == SILENCE).float(), reduction="sum"
     )
-    n_active, n_known = int((target >= 0).sum()), int(known.sum())
+    n_active, n_known = team.total(int((target >= 0).sum())), team.total(int(known.sum()))
     loss = label_loss / max(1, n_active) + silence_loss / max(1, n_known)
     if activity is not None and activity_weight > 0:
         level = (crops.answer_fields[rows, ahead] - network.answer_mean) / network.answer_scale
         judged = (target >= 0)[..., None] & torch.isfinite(level)
         error = (activity.float() - level.clamp(-FIELD_LIMIT, FIELD_LIMIT))[judged]
-        loss = loss + activity_weight * error.square().sum() / max(1, int(judged.sum()))
+        n_judged = team.total(int(judged.sum()))
+        loss = loss + activity_weight * error.square().sum() / max(1, n_judged)
     return loss
 
 
 @torch.no_grad()
-def validation_loss(network: DecisionTransformer, blocks: Sequence[Block]) -> float:
+def validation_loss(
+    network: DecisionTransformer, blocks: Sequence[Block], team: Team = ALONE
+) -> float:
     """Loss in nats per window on scored windows, mean of the readings with and without own past.
 
     The shift is 1, activity is left out. NaN if there is nothing to score.
     """
-    losses, weights = [], []
-    for block in blocks:
+    losses, weights = [0.0], [0.0]
+    for block in blocks[team.share(len(blocks))]:
         own = torch.from_numpy(block.answer)[None]
-        answer = torch.where(torch.from_numpy(block.scored)[None], own, _IGNORED)
+        answer = torch.where(torch.from_numpy(block.scored)[None], own, IGNORED)
         fields = torch.from_numpy(block.fields)[None]
         heard, shift = torch.from_numpy(block.heard)[None], torch.ones(1, dtype=torch.int64)
         nothing = torch.full((*heard.shape, 2), torch.nan)
         for past in (own, torch.full_like(own, HIDDEN)):
             crops = Crops(heard, past, fields, shift, answer, nothing)
-            losses.append(float(_loss(network, crops, 0.0)))
+            losses.append(float(_loss(network, crops.select(slice(None), network.device), 0.0)))
             weights.append(float(block.scored.sum()))
-    return float(np.average(losses, weights=weights)) if sum(weights) else float("nan")
+    weight = team.total(sum(weights))
+    return team.total(float(np.dot(losses, weights))) / weight if weight else float("nan")
 
 
 def _validate(
@@ -376,9 +361,10 @@ def _validate(
     validation: Sequence[Block],
     train_loss: float,
     on_validation: Callable[[TrainingState], None] | None,
+    team: Team,
 ) -> None:
     """Measure, remember the best weights, tell the caller."""
-    loss = validation_loss(state.network, validation)
+    loss = validation_loss(state.network, validation, team)
     state.history.append(Progress(state.step, train_loss, loss))
     if state.best_index == len(state.history) - 1:
         state.best = state.network.arrays()

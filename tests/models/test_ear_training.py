@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -14,7 +16,7 @@ from models.ear_training import (
     views_of,
 )
 from models.learned_ear import EarError, EarShape, outline
-from models.log_spectrum import N_PITCHES
+from models.log_spectrum import LOWEST_PITCH, N_PITCHES
 
 CONFIG = EarTrainingConfig(
     shape=EarShape(first=3, second=4, hidden=6), steps=24, songs=6, windows=4, learning_rate=1e-2
@@ -35,7 +37,8 @@ def song(name, seed):
             spectrum = decibels_to_bytes(frames.repeat(5, axis=0))
             versions.append(views_of(spectrum, Variation(n_views=2), rng))
         views[part], silent[part] = versions, [np.zeros(24, bool)] * 2
-    return EarMaterial(name, views, silent, [("high", "low")])
+    chords = (notes + LOWEST_PITCH) % 12 * 5 + notes % 2  # of two families
+    return EarMaterial(name, views, silent, [("high", "low")], chords)
 
 
 @pytest.fixture
@@ -50,6 +53,39 @@ def test_training_brings_what_belongs_together_nearer(songs):
     training.run(60)
     after = float(batch_loss(training.network, batch, CONFIG).detach())
     assert after < before - 0.5
+
+
+def test_an_ear_that_is_asked_for_chords_tells_them_in_a_song_it_never_heard(songs):
+    told = []
+    for weight in (0.0, 1.0):
+        config = CONFIG.model_copy(update={"steps": 120, "chord_weight": weight})
+        training = EarTraining(config, songs)
+        training.run(120)
+        other = song("other", 77)
+        points = training.network(torch.from_numpy(other.views["high"][0][0].astype(np.float32)))
+        named = training.network.chords(points).argmax(1).numpy()
+        told.append(float((named == other.chords).mean()))
+    assert told[0] < 0.3
+    assert told[1] > 0.6
+
+
+def test_chords_follow_the_music_up_and_down(songs):
+    network = EarTraining(CONFIG, songs).network
+    points = torch.randn(5, 2, 12)
+    logits = network.chords(points.flatten(1)).reshape(5, 12, 5)
+    higher = network.chords(points.roll(3, -1).flatten(1)).reshape(5, 12, 5)
+    torch.testing.assert_close(higher, logits.roll(3, 1))
+
+
+def test_chords_that_are_not_known_are_not_asked_for(songs):
+    unknown = [replace(one, chords=np.full(24, -1)) for one in songs]
+    losses = []
+    for weight in (0.0, 1.0):
+        config = CONFIG.model_copy(update={"chord_weight": weight})
+        batch = draw_batch(unknown, config, np.random.default_rng(0))
+        loss = batch_loss(EarTraining(config, unknown).network, batch, config)
+        losses.append(float(loss.detach()))
+    assert losses[0] == losses[1]
 
 
 def test_a_training_stopped_half_way_ends_with_the_same_ear(songs, tmp_path):
@@ -78,15 +114,14 @@ def test_a_checkpoint_of_another_training_is_refused(songs, tmp_path):
 
 def test_silent_windows_and_parts_without_a_twin_do_not_count(songs):
     mute = {part: [np.ones(24, bool)] * 2 for part in ("high", "low")}
-    quiet = [EarMaterial(one.name, one.views, mute, one.pairs) for one in songs]
+    quiet = [replace(one, silent=mute) for one in songs]
     batch = draw_batch(quiet, CONFIG, np.random.default_rng(0))
     assert float(batch_loss(EarTraining(CONFIG, quiet).network, batch, CONFIG).detach()) == 0.0
     single = [
-        EarMaterial(
-            one.name,
-            {part: [versions[0][:1]] for part, versions in one.views.items()},
-            {part: versions[:1] for part, versions in one.silent.items()},
-            one.pairs,
+        replace(
+            one,
+            views={part: [versions[0][:1]] for part, versions in one.views.items()},
+            silent={part: versions[:1] for part, versions in one.silent.items()},
         )
         for one in songs
     ]
@@ -97,11 +132,10 @@ def test_silent_windows_and_parts_without_a_twin_do_not_count(songs):
 
 def test_a_song_shorter_than_a_batch_wants_gives_its_windows_again():
     whole = song("short", 1)
-    short = EarMaterial(
-        "short",
-        {part: [views[0][:, :3]] for part, views in whole.views.items()},
-        {part: [np.zeros(3, bool)] for part in whole.silent},
-        whole.pairs,
+    short = replace(
+        whole,
+        views={part: [views[0][:, :3]] for part, views in whole.views.items()},
+        silent={part: [np.zeros(3, bool)] for part in whole.silent},
     )
     batch = draw_batch([short, short], CONFIG, np.random.default_rng(0))
     assert batch.sounding.all()

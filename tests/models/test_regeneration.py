@@ -16,7 +16,7 @@ from models.paired_labels import Block
 from models.regeneration import CountReader, Reading, answer_freely, read_blocks, sample
 from models.regeneration_table import SystemFigures, measure_systems, wrong_guides
 from models.sampling import draw_label, nucleus, nucleus_rows
-from models.training import own_past
+from models.training_crops import own_past
 from models.transformer_config import HISTORY_DIM, TransformerConfig
 
 K, H = 6, 2
