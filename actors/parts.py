@@ -160,7 +160,7 @@ def _build_action(config: BandConfig) -> Agent:
     # the wall may cut a search short, so at fast pace it stands still: same seed, same segments
     clock = SystemClock() if config.pace == "real" else ManualClock()
     navigator = Navigator(
-        index(memory), config.action, seed=config.seed, now=clock.now, attacks=memory.attacks
+        index(memory), config.action, seed=config.seed, now=clock.now, manner=memory.manner
     )
     # so is the moment at which a new clip is there
     work: SideWork = SideThread() if config.pace == "real" else OnTheSpot()

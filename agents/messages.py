@@ -102,6 +102,19 @@ class HeardLabel:
 
 
 @dataclass(frozen=True)
+class Activity:
+    """How lively a window is expected to be, given that one plays.
+
+    Args:
+        level_db: dBFS.
+        onset: onset strength, about 0 or more.
+    """
+
+    level_db: float
+    onset: float
+
+
+@dataclass(frozen=True)
 class Plan:
     """What to play in windows `window`, `window` + 1, …: committed only where already sounding.
 
@@ -112,6 +125,7 @@ class Plan:
         rotation: in which the labels are meant: that of the newest label heard, 0..11.
         attacks: how strong attacks are expected to be in the parts of each window, by the guide's
             own rhythm; empty if it has none.
+        activity: expected of each window; empty if the model does not foresee it.
     """
 
     TOPIC: ClassVar[str] = "plan"
@@ -120,6 +134,7 @@ class Plan:
     probabilities: tuple[float, ...]
     rotation: int = 0
     attacks: tuple[tuple[float, ...], ...] = ()
+    activity: tuple[Activity, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ COMMANDS = {
     "train-ear": "train a learned ear on imported songs",
     "hear-corpus": "hear an imported corpus with another ear",
     "alphabet-card": "say what the labels of a corpus mean, before any training",
+    "label-stability": "say how many labels change when a recording is heard otherwise",
     "render-corpus": "fill templates of Sonic Pi programs and render them",
     "train-alignment": "learn to foresee how code will sound, and measure it",
     "rank": "choose programs by how they will sound, without playing them",

@@ -35,7 +35,7 @@ from corpus.manifest import (
     write_atomically,
 )
 from models.ear import EarConfig
-from models.encoder import LearnedConfig
+from models.encoder import LearnedConfig, PretrainedConfig
 
 _ERRORS = (ManifestError, AudioFileError, ValueError, OSError)
 
@@ -70,7 +70,7 @@ def hear_corpus(arguments: argparse.Namespace, console: Console) -> CorpusManife
         )
     if arguments.out.resolve() == arguments.corpus.resolve():
         raise ManifestError("--out must be another folder than the corpus, got the same")
-    ear = _ear(arguments.ear)
+    ear = ear_of(arguments.ear)
     windows = tuple(arguments.window or old.settings.window_seconds)
     rate = old.settings.sample_rate
     settings = old.settings.model_copy(
@@ -114,10 +114,12 @@ def _hear_song(
     return record
 
 
-def _ear(name: str) -> EarConfig:
-    """The ear of a name: "descriptors", or a learned one."""
+def ear_of(name: str) -> EarConfig:
+    """The ear of a name: "descriptors", a folder of a Hugging Face model, or a learned one."""
     if name == "descriptors":
         return EarConfig()
+    if Path(name).is_dir():
+        return EarConfig(encoder="pretrained", pretrained=PretrainedConfig(model=name))
     return EarConfig(encoder="learned", learned=LearnedConfig(weights=name))
 
 
@@ -128,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("corpus", type=Path, help="imported with --keep both or audio")
     add("--out", type=Path, required=True, help="the new corpus")
-    add("--ear", required=True, help='"descriptors", a name in models/ears, or a weights file')
+    add("--ear", required=True, help='"descriptors", a learned ear, or a model\'s folder')
     add("--window", type=float, action="append", help="seconds; those of the corpus if left out")
     add("--role", choices=("train", "validation", "test"), action="append", help="only these songs")
     return parser

@@ -5,9 +5,11 @@ was foreseen for it whenever the plan still wants the same label there, so that 
 prepared stands; the later ones are foreseen anew, with what is now known of the future.
 """
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log10
+from statistics import fmean
 from typing import Final
 
 import numpy as np
@@ -15,6 +17,7 @@ from pydantic import Field, ValidationError
 
 from agents.action.clips import Change, Clips
 from agents.action.level import InputLevel, LevelConfig, match_level
+from agents.action.manner import Expected
 from agents.action.memory import Memory
 from agents.action.navigation import Choice, NavigationConfig, Navigator
 from agents.messages import (
@@ -33,6 +36,8 @@ from models.alphabet import SILENCE
 
 SECTION: Final = "action."
 MISSED: Final = "missed"
+USUAL_WINDOWS: Final = 64
+"""Levels expected of so many windows make the usual one."""
 LEVEL_DELAY_WINDOWS: Final = 1
 """The level of the window just heard is left aside: it may arrive after the plan."""
 
@@ -93,6 +98,7 @@ class ActionAgent:
         self._memory = memory
         self._navigator = navigator
         self._input_level = InputLevel(float(memory.grid.window_seconds))
+        self._expected_db: deque[float] = deque(maxlen=USUAL_WINDOWS)  # of what was planned
         self._placed: dict[int, _Placed] = {}
         self._newest_plan = -1
         self._leave = False
@@ -167,7 +173,7 @@ class ActionAgent:
     def _adopt(self, change: Change, window: int) -> None:
         """Swap the memory; what was foreseen from what is gone is forgotten."""
         self._memory = change.memory
-        self._navigator.walk(change.passages, change.memory.attacks)
+        self._navigator.walk(change.passages, change.memory.manner)
         self._placed = {
             w: placed
             for w, placed in self._placed.items()
@@ -178,6 +184,7 @@ class ActionAgent:
 
     def _answer(self, plan: Plan) -> list[Message]:
         self._newest_plan = plan.window
+        self._expected_db.extend(one.level_db for one in plan.activity[:1])
         outbox: list[Message] = []
         for offset, wanted in enumerate(plan.labels):
             window = plan.window + offset
@@ -207,7 +214,7 @@ class ActionAgent:
             history,
             window=window,
             rotation=plan.rotation,
-            attacks=next(iter(plan.attacks[window - plan.window :]), ()),
+            expected=self._expected(plan, window),
             preferred=SILENCE if before is None else before.choice.segment,
             leave=leave,
         )
@@ -217,6 +224,16 @@ class ActionAgent:
         if gain_db is None and choice.segment != SILENCE:
             gain_db = self._gain_db(window, choice)
         return _Placed(choice, gain_db, history[-1], sent, plan.rotation)
+
+    def _expected(self, plan: Plan, window: int) -> Expected:
+        """How the plan expects a window to be played; its level is told against those before."""
+        ahead = window - plan.window
+        attacks = next(iter(plan.attacks[ahead:]), ())
+        if ahead >= len(plan.activity):
+            return Expected(attacks)
+        activity = plan.activity[ahead]
+        usual_db = fmean(self._expected_db or [activity.level_db])
+        return Expected(attacks, activity.onset, activity.level_db - usual_db)
 
     def _history(self, window: int) -> list[int]:
         """Segments of the windows before `window`, oldest first, at least one."""

@@ -15,6 +15,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.action.manner import Manner
 from agents.action.track import Track, listen_to
 from agents.action.track_cache import TrackCache
 from corpus.audio_file import content_hash
@@ -102,6 +103,12 @@ class Memory:
     def n_tracks(self) -> int:
         """How many tracks it is made of, removed ones included."""
         return len(self._tracks)
+
+    @property
+    def manner(self) -> Manner:
+        """How each segment is played."""
+        level_db = self.energy_db - np.float32(self.typical_db)
+        return Manner(self.attacks, self.onset, level_db, self.labels[0] != SILENCE)
 
     def add(self, track: Track) -> "Memory":
         """A memory with one more track, counted after all others."""

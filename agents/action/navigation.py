@@ -17,16 +17,17 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, Field
 
+from agents.action.manner import Expected, Manner
 from agents.action.passages import Passages
 from agents.action.suffix_array import BREAK, DEPTH, SYMBOL_BYTES, Occurrences
 from models.alphabet import SILENCE
 
 N_DRAWS = 4093
-N_ATTACK_CANDIDATES = 16
-"""Equals among which the one with the attacks that are expected is chosen."""
+NOTHING_EXPECTED = Expected()
+N_MANNER_CANDIDATES = 16
+"""Equals among which the one that is played as expected is chosen."""
 
 
 class NavigationConfig(BaseModel, frozen=True, extra="forbid"):
@@ -44,6 +45,8 @@ class NavigationConfig(BaseModel, frozen=True, extra="forbid"):
     """A place shares the past if so many labels before it are the same."""
     context_candidates: int = Field(8, ge=0, le=256)
     """Places found by suffix links that are looked at, per choice."""
+    activity_weight: float = Field(0.5, ge=0, le=10)
+    """What onset strength and level count beside the times of attacks, among equals."""
     budget_seconds: float = Field(0.02, gt=0, le=1)
     """Time for one call, seconds; then the best found so far is the answer."""
 
@@ -82,7 +85,7 @@ class _Query:
         last_heard: segments under taboo; the larger the number, the later.
         preferred: position that was foreseen, or BREAK.
         draw: decides among equals, ≥ 0.
-        attacks: expected in the parts of the window, as `_standardised`; empty if nothing is.
+        expected: of how the window is played.
         deadline: when to stop, seconds.
     """
 
@@ -94,7 +97,7 @@ class _Query:
     last_heard: dict[int, int]
     preferred: int
     draw: int
-    attacks: NDArray[np.float32]
+    expected: Expected
     deadline: float
 
 
@@ -109,8 +112,7 @@ class Navigator:
         config: how to walk; may be replaced between calls.
         seed: of the choice among equals, ≥ 0.
         now: monotonic time in seconds, for the budget only.
-        attacks: strength of the attacks in the parts of each segment, (segments, parts); None if
-            the choice shall not depend on them.
+        manner: how each segment is played; None if the choice shall not depend on it.
     """
 
     def __init__(
@@ -120,26 +122,23 @@ class Navigator:
         *,
         seed: int,
         now: Callable[[], float],
-        attacks: NDArray[np.float32] | None = None,
+        manner: Manner | None = None,
     ) -> None:
         self.config = config
         self.n_over_budget = 0
         """Choices cut short by the time budget so far."""
         self._now = now
-        self.walk(passages, attacks)
+        self.walk(passages, manner)
         self._draws: list[int] = np.random.default_rng(seed).integers(2**31, size=N_DRAWS).tolist()
 
-    def walk(
-        self, passages: Sequence[Passages], attacks: NDArray[np.float32] | None = None
-    ) -> None:
+    def walk(self, passages: Sequence[Passages], manner: Manner | None = None) -> None:
         """Walk another memory from now on, in which segments have the indices they had.
 
         Args:
             passages: as for the class.
-            attacks: as for the class.
+            manner: as for the class.
         """
-        self._passages = tuple(passages)
-        self._attacks = None if attacks is None else _standardised(attacks)
+        self._passages, self._manner = tuple(passages), manner
 
     @property
     def history_windows(self) -> int:
@@ -173,7 +172,7 @@ class Navigator:
         *,
         window: int,
         rotation: int = 0,
-        attacks: Sequence[float] = (),
+        expected: Expected = NOTHING_EXPECTED,
         preferred: int = SILENCE,
         leave: bool = False,
     ) -> Choice:
@@ -184,9 +183,7 @@ class Navigator:
             history: segments that sounded in the windows before, oldest first, SILENCE for rests.
             window: index of the window to choose for, ≥ 0.
             rotation: in which the scenario's labels are meant.
-            attacks: how strong attacks are expected to be in the parts of the window; among equals
-                the segment with the most similar ones is taken. Empty, or in another number of
-                parts than the memory's: any.
+            expected: of how the window is played; among equals the segment that fits best is taken.
             preferred: taken among equals, after a continuation: what was foreseen before.
             leave: seek another passage even if this one could go on.
 
@@ -202,7 +199,7 @@ class Navigator:
             )
         deadline = self._now() + self.config.budget_seconds
         return self._choose(
-            scenario, history, window, deadline, rotation, attacks, preferred, leave=leave
+            scenario, history, window, deadline, rotation, expected, preferred, leave=leave
         )
 
     def _choose(
@@ -212,7 +209,7 @@ class Navigator:
         window: int,
         deadline: float,
         rotation: int = 0,
-        attacks: Sequence[float] = (),
+        expected: Expected = NOTHING_EXPECTED,
         preferred: int = SILENCE,
         *,
         leave: bool = False,
@@ -230,7 +227,7 @@ class Navigator:
             last_heard=self._last_heard(history),
             preferred=passages.position_of(preferred),
             draw=self._draws[window % N_DRAWS],
-            attacks=_standardised(np.array(attacks, dtype=np.float32)),
+            expected=expected,
             deadline=deadline,
         )
         position, reason = self._best(query)
@@ -267,9 +264,9 @@ class Navigator:
             if n_shared and n_shared + self.config.context_bonus >= length:
                 return shared, "suffix"
             free = (p for p in self._candidates(query, found) if self._is_free(query, p))
-            equals = list(islice(free, N_ATTACK_CANDIDATES if query.attacks.any() else 1))
+            equals = list(islice(free, 1 if query.expected.is_nothing else N_MANNER_CANDIDATES))
             if equals:
-                return self._most_in_time(query, equals), "scenario" if length > 1 else "jump"
+                return self._most_fitting(query, equals), "scenario" if length > 1 else "jump"
         if following:
             return ahead, "continuation"
         return self._least_recent(query, found), "jump"
@@ -301,18 +298,19 @@ class Navigator:
                     best, n_best = state, n_matched
         return best, n_best
 
-    def _most_in_time(self, query: _Query, positions: Sequence[int]) -> int:
-        """The position whose attacks are most like those expected; the first if none are."""
-        if self._attacks is None or self._attacks.shape[1:] != query.attacks.shape:
+    def _most_fitting(self, query: _Query, positions: Sequence[int]) -> int:
+        """The position that is played most as expected; the first if nothing is."""
+        if self._manner is None or len(positions) == 1:
             return positions[0]
         segments = [query.passages.segment_at(position) for position in positions]
-        return positions[int(np.argmax(self._attacks[segments] @ query.attacks))]
+        fit = self._manner.fit(segments, query.expected, self.config.activity_weight)
+        return positions[int(np.argmax(fit))]
 
     def _candidates(self, query: _Query, found: Occurrences) -> Iterator[int]:
         """Positions in an order that the draw decides: more than can be under taboo."""
         n_found = found.last - found.first
         n_taboo = len(query.last_heard) + 1 + (2 * self.config.taboo if query.leaving else 0)
-        for offset in range(min(n_found, n_taboo + N_ATTACK_CANDIDATES)):
+        for offset in range(min(n_found, n_taboo + N_MANNER_CANDIDATES)):
             yield query.passages.array.position(found.first + (query.draw + offset) % n_found)
 
     def _is_free(self, query: _Query, position: int) -> bool:
@@ -350,13 +348,3 @@ class Navigator:
     def _last_heard(self, history: Sequence[int]) -> dict[int, int]:
         recent = history[-self.config.taboo :] if self.config.taboo else ()
         return {segment: age for age, segment in enumerate(recent) if segment != SILENCE}
-
-
-def _standardised(attacks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Without their mean and of unit length along the last axis; zeros where all is equal."""
-    if not attacks.size:
-        return attacks
-    centred = attacks - attacks.mean(axis=-1, keepdims=True)
-    length = np.linalg.norm(centred, axis=-1, keepdims=True)
-    standardised: NDArray[np.float32] = centred / np.maximum(length, 1e-9)
-    return standardised

@@ -9,12 +9,14 @@ a foreseen window and its fresh decision agree unless the prediction has moved.
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
+import numpy as np
 from pydantic import BaseModel, Field
 
 from agents.decision.attack_forecast import AttackForecast
 from agents.decision.constraints import playable_mask
 from agents.messages import (
     SILENCE,
+    Activity,
     Control,
     HeardLabel,
     MemoryChanged,
@@ -218,6 +220,7 @@ class DecisionAgent:
             tuple(probabilities),
             self._rotation,
             self._attacks.expect(self._config.horizon),
+            _activity(prediction, self._config.horizon),
         )
         self._remember(plan)
         return [plan, *answers]
@@ -267,6 +270,15 @@ class DecisionAgent:
         else:
             self._own_past_weight = float(value)
         return []
+
+
+def _activity(prediction: Prediction, horizon: int) -> tuple[Activity, ...]:
+    """What is expected of each window of a plan; empty if it is not foreseen."""
+    if prediction.activity is None or not np.isfinite(prediction.activity).all():
+        return ()
+    return tuple(Activity(float(level), float(onset)) for level, onset in prediction.activity)[
+        :horizon
+    ]
 
 
 def build(

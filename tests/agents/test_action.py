@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,7 @@ from agents.action.memory import Memory
 from agents.action.navigation import Navigator
 from agents.action.passages import Passages
 from agents.action.track import Track
-from agents.messages import Control, Feedback, Fragment, HeardLabel, Metric, Plan, Played
+from agents.messages import Activity, Control, Feedback, Fragment, HeardLabel, Metric, Plan, Played
 from agents.musical_time import TempoMap
 from corpus.segmentation import WindowGrid, exact_seconds
 from models.alphabet import SILENCE
@@ -348,3 +350,28 @@ def test_a_restarted_agent_keeps_what_it_had_placed_in_a_rotation():
     assert {w: f.segment for w, f in fragments(again, follow).items()} == {
         w: f.segment for w, f in fragments(agent, follow).items()
     } | {1: said[1].segment}
+
+
+def test_of_the_segments_of_a_label_the_one_as_lively_as_planned_is_played():
+    labels, onsets = [0, 5, 0, 4, 0, 3, 0, 2] * 3, [0.1, 0, 0.2, 0, 0.3, 0, 0.4, 0] * 3
+    for onset in (0.1, 0.2, 0.3, 0.4):
+        agent = agent_of(labels)
+        track = replace(agent._memory._tracks[0], onset=np.float32(onsets))
+        agent._memory = Memory([track], GRID)
+        agent._navigator.walk(agent._navigator._passages, agent._memory.manner)
+        lively = Plan(0, (0,), (1.0,), activity=(Activity(-20.0, onset),))
+        assert onsets[fragments(agent, lively)[0].segment] == onset
+
+
+def test_a_window_planned_louder_than_usual_gets_a_louder_segment():
+    labels = [0, 5, 0, 4, 0, 3, 0, 2] * 3
+    agent = agent_of(labels, level_evenness=0.0)
+    energy_db = np.float32([-30, -20, -20, -20, -20, -20, -10, -20] * 3)
+    agent._memory = Memory([replace(agent._memory._tracks[0], energy_db=energy_db)], GRID)
+    agent._navigator.walk(agent._navigator._passages, agent._memory.manner)
+    for window in range(10):
+        step(agent, Plan(window, (SILENCE,), (1.0,), activity=(Activity(-40.0, 0.0),)))
+    for window, (level_db, segment_db) in enumerate(((-55.0, -30), (-39.0, -20), (-25.0, -10)), 10):
+        activity = (Activity(-40.0, 0.0), Activity(level_db, 0.0))
+        fragments(agent, Plan(window, (SILENCE, 0), (1.0, 1.0), activity=activity))
+        assert energy_db[agent._placed[window + 1].choice.segment] == segment_db

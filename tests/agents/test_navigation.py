@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from agents.action.manner import Expected, Manner
 from agents.action.navigation import NavigationConfig, Navigator
 from agents.action.passages import Passages
 from models.alphabet import SILENCE
@@ -245,9 +246,14 @@ def test_a_rotation_that_the_memory_has_not_is_refused():
 
 def navigator_in_time(labels, attacks, seed=0):
     passages = Passages(np.array(labels), (0,), DISTANCES)
-    return Navigator(
-        [passages], NavigationConfig(), seed=seed, now=lambda: 0.0, attacks=np.float32(attacks)
-    )
+    still = np.zeros(len(labels), np.float32)
+    manner = Manner(np.float32(attacks), still, still, np.ones(len(labels), bool))
+    return Navigator([passages], NavigationConfig(), seed=seed, now=lambda: 0.0, manner=manner)
+
+
+def choose(navigator, scenario, attacks):
+    expected = Expected(tuple(attacks))
+    return navigator.choose(scenario, [], window=0, expected=expected).segment
 
 
 def test_among_equals_the_one_with_the_expected_attacks_is_taken():
@@ -259,12 +265,12 @@ def test_among_equals_the_one_with_the_expected_attacks_is_taken():
         for part, segment in enumerate((0, 2, 4)):
             expected = [0.1, 0.1, 0.1]
             expected[part] = 0.7
-            assert navigator.choose([0], [], window=0, attacks=expected).segment == segment
+            assert choose(navigator, [0], expected) == segment
 
 
 def test_the_scenario_comes_before_the_attacks():
     navigator = navigator_in_time([0, 1, 5, 0, 2], [[1, 0], [0, 0], [0, 0], [0, 1], [0, 0]])
-    assert navigator.choose([0, 1], [], window=0, attacks=[0.0, 1.0]).segment == 0
+    assert choose(navigator, [0, 1], [0.0, 1.0]) == 0
 
 
 def test_without_expected_attacks_the_draw_decides():
@@ -272,4 +278,32 @@ def test_without_expected_attacks_the_draw_decides():
     plain = [navigator_of(labels, seed=s).choose([0], [], window=0).segment for s in range(8)]
     for nothing in ((), (0.0, 0.0), (0.3, 0.3), (1.0, 0.0, 0.0)):
         timed = [navigator_in_time(labels, attacks, s) for s in range(8)]
-        assert [n.choose([0], [], window=0, attacks=nothing).segment for n in timed] == plain
+        assert [choose(n, [0], nothing) for n in timed] == plain
+
+
+def navigator_of_manners(labels, onset, level_db, weight):
+    passages = Passages(np.array(labels), (0,), DISTANCES)
+    attacks = np.zeros((len(labels), 2), np.float32)
+    sounding = np.ones(len(labels), bool)
+    manner = Manner(attacks, np.float32(onset), np.float32(level_db), sounding)
+    config = NavigationConfig(activity_weight=weight)
+    return Navigator([passages], config, seed=1, now=lambda: 0.0, manner=manner)
+
+
+def test_among_equals_the_one_as_lively_and_as_loud_as_expected_is_taken():
+    labels, onset = [0, 5, 0, 4, 0, 3, 0], [0.1, 0.0, 0.2, 0.0, 0.3, 0.0, 0.1]
+    navigator = navigator_of_manners(labels, onset, [-6, 0, 0, 0, 0, 0, 6], 0.5)
+    for expected, segment in (((0.3, 0.0), 4), ((0.19, 1.0), 2), ((0.1, 5.0), 6), ((0.1, -9.0), 0)):
+        found = navigator.choose([0], [], window=0, expected=Expected((), *expected))
+        assert found.segment == segment
+
+
+def test_the_scenario_comes_before_the_activity_and_without_weight_it_counts_nothing():
+    labels, onset, still = [0, 1, 5, 0, 2], [0.1, 0, 0, 0.9, 0], [0] * 5
+    lively = Expected((), 0.9, 0.0)
+    navigator = navigator_of_manners(labels, onset, still, 1.0)
+    assert navigator.choose([0, 1], [], window=0, expected=lively).segment == 0
+    assert navigator.choose([0], [], window=0, expected=lively).segment == 3
+    plain = navigator_of_manners(labels, onset, still, 0.0)
+    drawn = [plain.choose([0], [], window=0, expected=one).segment for one in (Expected(), lively)]
+    assert drawn[0] == drawn[1]

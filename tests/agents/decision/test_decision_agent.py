@@ -366,6 +366,26 @@ def test_a_plan_says_when_attacks_are_expected():
     assert plan.attacks == (attacks,) * H
 
 
+class Lively(Scripted):
+    """Foresees activity as well."""
+
+    activity = np.float32([[-20, 0.1], [-18, 0.2], [-30, 0.0]])
+
+    def predict(self, own_past_weight=0.7):
+        return replace(super().predict(own_past_weight), activity=self.activity)
+
+
+def test_a_plan_says_how_lively_its_windows_are_expected_to_be():
+    (plan,) = plans(step(agent_of(Lively(), DecisionConfig(horizon=2)), heard(0)))
+    assert [(a.level_db, round(a.onset, 6)) for a in plan.activity] == [(-20.0, 0.1), (-18.0, 0.2)]
+    (plan,) = plans(step(agent_of(), heard(0)))
+    assert plan.activity == ()
+    broken = Lively()
+    broken.activity = np.full((H, 2), np.nan, np.float32)
+    (plan,) = plans(step(agent_of(broken), heard(0)))
+    assert plan.activity == ()
+
+
 def test_silence_is_drawn_once_for_a_phrase():
     model = Scripted(silence=0.5)
     agent = agent_of(model, DecisionConfig(horizon=H, phrase_windows=8))
