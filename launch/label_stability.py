@@ -19,6 +19,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -146,7 +147,7 @@ def _ways(ear: EarConfig, rate: int, window: float) -> Iterator[_Way]:
         for semitones in SEMITONES if ear.pretrained is None else ():
             yield _Way(
                 f"{semitones:+d} semitones, turned back",
-                lambda samples, rate, by=semitones: transpose(samples[:, None], rate, by)[:, 0],
+                partial(_higher, semitones),
                 rate,
                 ear,
                 semitones,
@@ -172,6 +173,10 @@ def _other_hearings(
                 f"{precision} for {trained.precision}",
                 trained.model_copy(update={"precision": precision}),
             )
+
+
+def _higher(semitones: int, samples: Samples, rate: int) -> Samples:
+    return transpose(samples[:, None], rate, semitones)[:, 0]
 
 
 def _at_stage_rate(samples: Samples, rate: int) -> Samples:

@@ -60,7 +60,13 @@ def train_ear(arguments: argparse.Namespace, console: Console) -> EarWeights:
     config = EarTrainingConfig(
         steps=arguments.steps,
         seed=arguments.seed,
-        shape=EarShape(out=arguments.channels),
+        shape=EarShape(
+            first=arguments.width,
+            second=arguments.width,
+            hidden=max(1, EarShape().hidden * arguments.width // EarShape().first),
+            out=arguments.channels,
+            chroma=arguments.chroma,
+        ),
         twin_share=arguments.twin_share,
         temperature=arguments.temperature,
         chord_weight=arguments.chord_weight,
@@ -126,6 +132,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--steps", type=_positive, default=config.steps, help="training steps")
     add("--until", type=_positive, help="write the ear at this step; the same command goes on")
     add("--channels", type=_positive, default=config.shape.out, help="numbers per pitch class")
+    add("--width", type=_positive, default=config.shape.first, help="channels along pitch")
+    add("--chroma", type=float, default=config.shape.chroma, help="weight of the plain chroma")
     add("--twin-share", type=float, default=config.twin_share, help="of the loss, 0 to 1")
     add("--chord-weight", type=float, default=config.chord_weight, help="of telling the chord")
     add("--temperature", type=float, default=config.temperature, help="of the similarities")

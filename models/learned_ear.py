@@ -7,6 +7,9 @@ folded into twelve pitch classes and mixed by two circular convolutions over the
 semitones higher gives the same features rotated by k (`rotate_features`), but for what leaves the
 range. Level is taken out at the door.
 
+Before that an ear may put, by a weight, what is heard without training: the peaks of the window,
+partials of other peaks suppressed, folded into pitch classes. From it the running key is told.
+
 Live it is a handful of matrix products in numpy. `models.ear_training` makes the weights.
 """
 
@@ -24,9 +27,18 @@ from pydantic import BaseModel, Field, ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from models.descriptors import HIGH_DECAY_SEMITONES, HIGHEST_FULL_PITCH, PARTIALS
 from models.log_spectrum import HOP_SECONDS, LOWEST_PITCH, N_LENGTHS, N_PITCHES, LogSpectrum
 
-__all__ = ["EarError", "EarShape", "EarWeights", "LearnedEar", "outline", "raise_peaks"]
+__all__ = [
+    "EarError",
+    "EarShape",
+    "EarWeights",
+    "LearnedEar",
+    "outline",
+    "plain_chroma",
+    "raise_peaks",
+]
 
 FloatArray = NDArray[np.float32]
 
@@ -54,6 +66,12 @@ class EarShape(BaseModel, frozen=True, extra="forbid"):
     out: int = Field(2, ge=1, le=16, description="Numbers per pitch class.")
     reach: int = Field(28, ge=1, le=36, description="Semitones up and down in the first layer.")
     near: int = Field(12, ge=1, le=36, description="Semitones up and down in the second layer.")
+    chroma: float = Field(0.0, ge=0, le=4, description="Weight of the plain chroma; 0: without.")
+
+    @property
+    def feature_dim(self) -> int:
+        """Numbers per window."""
+        return N_CHROMA * (self.out + (self.chroma > 0))
 
     def weights(self) -> dict[str, tuple[int, ...]]:
         """Name and shape of every array."""
@@ -151,7 +169,7 @@ class EarWeights:
 
 
 class LearnedEar:
-    """An encoder with trained weights: one feature vector per window, of unit length.
+    """An encoder with trained weights: one feature vector per window.
 
     Args:
         weights: what training made.
@@ -165,7 +183,7 @@ class LearnedEar:
     def __init__(self, weights: EarWeights, sample_rate: int, window_seconds: float) -> None:
         self._spectrum = LogSpectrum(sample_rate, window_seconds, CONTEXT_FRAMES)
         arrays, shape = weights.arrays, weights.shape
-        self._dim = N_CHROMA * shape.out
+        self._shape = shape
         self._first = _along_pitch(arrays["first.kernel"]), _each(arrays["first.bias"], N_PITCHES)
         self._second = (
             _along_pitch(arrays["second.kernel"]),
@@ -183,23 +201,28 @@ class LearnedEar:
     @property
     def feature_dim(self) -> int:
         """Numbers per pitch class times twelve."""
-        return self._dim
+        return self._shape.feature_dim
 
     def encode(self, history: FloatArray) -> FloatArray:
-        """One vector of unit length for the window, shape (1, D): blocks of twelve, C first.
+        """One vector for the window, shape (1, D): blocks of twelve, C first.
+
+        What was learned has unit length; the plain chroma before it, if any, that of its weight.
 
         Args:
             history: newest samples, mono, finite, shape (≥ history_samples,), oldest first.
         """
-        values = outline(self._spectrum.amplitudes(history), CONTEXT_FRAMES).reshape(1, -1)
+        seen = outline(self._spectrum.amplitudes(history), CONTEXT_FRAMES)
+        values = seen.reshape(1, -1)
         for matrix, bias in (self._first, self._second):
             values = np.maximum(values @ matrix + bias, 0.0)
         notes = values.reshape(-1, 1, N_PITCHES)  # (second, 1, pitches)
         folded = notes @ self._fold  # (second, 1, 12)
         hidden = np.maximum(folded.reshape(1, -1) @ self._mix[0] + self._mix[1], 0.0)
         out = hidden @ self._out[0] + self._out[1]
-        length = np.maximum(np.linalg.norm(out), 1e-9)
-        return (out / length).astype(np.float32, copy=False)
+        learned = out / np.maximum(np.linalg.norm(out), 1e-9)
+        if self._shape.chroma > 0:
+            learned = np.concatenate([self._shape.chroma * plain_chroma(seen)[None], learned], 1)
+        return learned.astype(np.float32, copy=False)
 
 
 def outline(amplitudes: FloatArray, n_before: int) -> FloatArray:
@@ -216,6 +239,27 @@ def outline(amplitudes: FloatArray, n_before: int) -> FloatArray:
     raised, weight = raise_peaks(amplitudes)
     means = [np.average(raised[n:], axis=0, weights=weight[n:]) for n in (n_before, 0)]
     return np.concatenate(means).astype(np.float32, copy=False)
+
+
+def plain_chroma(seen: FloatArray) -> FloatArray:
+    """Pitch classes of the peaks of windows, of unit length or zero, (..., 12), C first.
+
+    As in `models.descriptors`: what may be a partial of a lower peak is lessened by a share of it,
+    and very high peaks count less.
+
+    Args:
+        seen: as `outline` gives it, (..., 4, pitches); the window without its past counts.
+    """
+    peaks = seen[..., :N_LENGTHS, :].mean(axis=-2)
+    notes = peaks.copy()
+    for semitones, share in PARTIALS:
+        notes[..., semitones:] -= np.float32(share) * peaks[..., :-semitones]
+    above = np.arange(LOWEST_PITCH, LOWEST_PITCH + N_PITCHES) - HIGHEST_FULL_PITCH
+    counts = np.exp(-np.maximum(above, 0) / HIGH_DECAY_SEMITONES).astype(np.float32)
+    folded = (np.maximum(notes, 0.0) * counts) @ octave_fold()
+    length = np.linalg.norm(folded, axis=-1, keepdims=True)
+    chroma: FloatArray = folded / np.maximum(length, 1e-9)
+    return chroma
 
 
 def raise_peaks(amplitudes: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -131,3 +131,30 @@ def test_weights_of_a_wrong_shape_or_not_finite_are_refused(tmp_path):
 def test_a_rate_or_window_out_of_range_is_refused(rate, seconds):
     with pytest.raises(ValueError, match=r"sample_rate must|window_seconds must"):
         LearnedEar(weights_of(), rate, seconds)
+
+
+def with_chroma():
+    """The small ear, with plain chroma before what it learned."""
+    shape = SMALL.model_copy(update={"chroma": 0.5})
+    return LearnedEar(weights_of(shape=shape), RATE, 0.5)
+
+
+@pytest.mark.parametrize("chord", [[60, 64, 67], [57, 60, 64], [50, 57, 65]])
+def test_plain_chroma_before_what_was_learned_names_the_notes_and_changes_nothing_else(play, chord):
+    plain, ear = LearnedEar(weights_of(), RATE, 0.5), with_chroma()
+    history = play([chord] * 3, 1.0, RATE)[-ear.history_samples :]
+    features = ear.encode(history)[0]
+    assert features.shape == (ear.feature_dim,) == (36,)
+    np.testing.assert_array_equal(features[12:], plain.encode(history)[0])
+    assert np.linalg.norm(features[:12]) == pytest.approx(0.5, abs=1e-5)
+    assert set(np.argsort(features[:12])[-3:].tolist()) == {pitch % 12 for pitch in chord}
+
+
+def test_plain_chroma_is_rotated_with_the_rest_and_silence_has_none(play):
+    ear = with_chroma()
+    low, high = (play([[60 + k, 64 + k, 67 + k]] * 3, 1.0, RATE) for k in (0, 3))
+    first, second = (ear.encode(one[-ear.history_samples :])[0] for one in (low, high))
+    assert rotate_features(first, 3)[:12] @ second[:12] > 0.99 * 0.25
+    mute = ear.encode(np.zeros(ear.history_samples, np.float32))[0]
+    assert np.isfinite(mute).all()
+    assert np.abs(mute[:12]).max() < 0.5
