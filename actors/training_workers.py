@@ -33,12 +33,13 @@ class TrainingWorkersError(RuntimeError):
 
 @dataclass(frozen=True)
 class _News:
-    """What the first worker tells, after a validation and at the end."""
+    """What the first worker tells after a validation and at the end, and Ray Train after it."""
 
-    step: int
+    step: int = 0
     loss: float = float("nan")
     stopped: str = ""
     error: str = ""
+    over: bool = False
 
 
 def train_together(
@@ -127,13 +128,17 @@ def _follow(
     news = Queue(actor_options={"num_cpus": 0})
     told = {"job": ray.put(job), "news": news, "seconds": seconds}
     threading.Thread(target=_run, args=(told, n_workers, logs, news), daemon=True).start()
+    stopped = ""
     while True:
         latest: _News = news.get()
         if latest.error:
             raise TrainingWorkersError(latest.error)
+        if latest.over:
+            return stopped
         if latest.stopped:
-            return latest.stopped
-        on_validation(latest.step, latest.loss)
+            stopped = latest.stopped
+        else:
+            on_validation(latest.step, latest.loss)
 
 
 def _run(told: dict[str, Any], n_workers: int, logs: Path, news: Any) -> None:  # noqa: ANN401
@@ -143,7 +148,7 @@ def _run(told: dict[str, Any], n_workers: int, logs: Path, news: Any) -> None:  
         from ray.train.torch import TorchTrainer
     except ImportError as error:
         reason = " ".join(str(error).split())
-        news.put(_News(0, error=f"--workers needs Ray Train: pip install 'ray[train]' ({reason})"))
+        news.put(_News(error=f"--workers needs Ray Train: pip install 'ray[train]' ({reason})"))
         return
     trainer = TorchTrainer(
         _work,
@@ -157,12 +162,14 @@ def _run(told: dict[str, Any], n_workers: int, logs: Path, news: Any) -> None:  
     )
     try:
         trainer.fit()
+        news.put(_News(over=True))
+    except SystemExit:  # an interrupt has shut Ray down
+        return
     except Exception as error:  # noqa: BLE001 Ray raises whatever its parts raise
         last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
         with contextlib.suppress(Exception):  # Ray may be gone: then nobody listens
             news.put(
                 _News(
-                    0,
                     error=f"the workers must stay alive, but failed {MOST_FAILURES + 1} times "
                     f"({last}); see their memory, or train without --workers",
                 )

@@ -47,7 +47,8 @@ class DecisionConfig(BaseModel, frozen=True, extra="forbid"):
         default=8,
         ge=1,
         le=256,
-        description="Windows that share one draw of silence: rests and phrases, no flicker.",
+        description="Windows that share one draw of silence, no flicker; for a model that does not "
+        "know how long it has rested or played. One that does draws for every window.",
     )
     silence_threshold: float | None = Field(
         default=None,
@@ -229,7 +230,8 @@ class DecisionAgent:
         """Label of one window, and the probability that the model gave this decision."""
         config, silence = self._config, float(prediction.silence[ahead])
         if config.silence_threshold is None:
-            silent = draw_silence(silence, config.seed, window // config.phrase_windows)
+            phrase = 1 if prediction.knows_own_rests else config.phrase_windows
+            silent = draw_silence(silence, config.seed, window // phrase)
         else:
             silent = silence >= config.silence_threshold
         if silent:

@@ -93,6 +93,22 @@ def test_a_killed_training_goes_on_to_the_same_bundle(corpora, config, tmp_path,
     assert first.read_bytes() == second.read_bytes()
 
 
+@pytest.mark.slow
+@pytest.mark.ray
+def test_two_workers_make_the_bundle_of_one(corpora, tmp_path, capsys):
+    config = tmp_path / "dry.yaml"
+    config.write_text(yaml.safe_dump(SMALL | {"dropout": 0.0}))
+    assert run(config, tmp_path / "one", corpora[0]) == 0
+    assert run(config, tmp_path / "two", corpora[0], more=["--workers", "2"]) == 0
+    one, two = (Bundle.load(tmp_path / name) for name in ("one", "two"))
+    assert two.card.trained["best_step"] == one.card.trained["best_step"]
+    for name, weights in one.decision.items():
+        np.testing.assert_allclose(two.decision[name], weights, atol=1e-4)
+    assert run(config, tmp_path / "nine", corpora[0], more=["--workers", "9"]) == 2
+    assert "workers must be 1 to 8" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "nine").exists()
+
+
 def test_every_song_stays_on_its_side(corpora):
     split = label_pairs(*(lambda h: (h, fit_codebook(h, 8, 0)[0]))(heard(corpora)))
     sides = {}
