@@ -26,14 +26,11 @@ class Prediction:
         silence: (H,) float32, probability in [0, 1] that the window is silent.
         activity: (H, 2) float32, level in dBFS and onset strength expected of the answer, given
             that it plays; None from a model that foresees neither.
-        knows_own_rests: `silence` rests on whether one played or rested before; then rests last as
-            long as they do in what was learned, if every window is drawn by itself.
     """
 
     log_probabilities: NDArray[np.float32]
     silence: NDArray[np.float32]
     activity: NDArray[np.float32] | None = None
-    knows_own_rests: bool = False
 
     @property
     def is_finite(self) -> bool:

@@ -146,7 +146,7 @@ class LiveTransformer:
         if self._answer_mean is not None and self._answer_scale is not None:
             standard = rest[self._horizon :].reshape(self._horizon, 2)
             activity = standard * self._answer_scale + self._answer_mean
-        return Prediction(mixed, silence.astype(np.float32), activity, own_past_weight > 0)
+        return Prediction(mixed, silence.astype(np.float32), activity)
 
     def _embed(self, heard: int, own: int, energy_db: float, onset: float) -> Array:
         """The stream (R, C) that enters the first layer."""

@@ -47,8 +47,7 @@ class DecisionConfig(BaseModel, frozen=True, extra="forbid"):
         default=8,
         ge=1,
         le=256,
-        description="Windows that share one draw of silence, no flicker; for a model that does not "
-        "know how long it has rested or played. One that does draws for every window.",
+        description="Windows that share one draw of silence: rests and phrases, no flicker.",
     )
     silence_threshold: float | None = Field(
         default=None,
@@ -230,8 +229,7 @@ class DecisionAgent:
         """Label of one window, and the probability that the model gave this decision."""
         config, silence = self._config, float(prediction.silence[ahead])
         if config.silence_threshold is None:
-            phrase = 1 if prediction.knows_own_rests else config.phrase_windows
-            silent = draw_silence(silence, config.seed, window // phrase)
+            silent = draw_silence(silence, config.seed, window // config.phrase_windows)
         else:
             silent = silence >= config.silence_threshold
         if silent:

@@ -396,25 +396,3 @@ def test_silence_is_drawn_once_for_a_phrase():
     phrases = np.array(rests[7:-1]).reshape(-1, 8)  # the plan after window 7 begins at 8
     assert all(len(set(phrase)) == 1 for phrase in phrases)
     assert 0.3 < phrases.mean() < 0.7
-
-
-class Persistent(Scripted):
-    """Rests and plays for twenty windows on the average, by what it did before."""
-
-    def predict(self, own_past_weight=0.7):
-        before = [own for _, own in self.observed[-1:]]
-        silence = 0.95 if before == [SILENCE] else 0.05
-        told = np.full(H, silence, dtype=np.float32)
-        prediction = super().predict(own_past_weight)
-        return replace(prediction, silence=told, knows_own_rests=True)
-
-
-def test_a_model_that_knows_its_rests_decides_itself_how_long_they_last():
-    agent = agent_of(Persistent(), DecisionConfig(horizon=H, phrase_windows=8))
-    rests = []
-    for window in range(1500):
-        (plan,) = plans(step(agent, heard(window)))
-        rests.append(plan.labels[0] == SILENCE)
-    n_runs = 1 + np.count_nonzero(np.diff(rests))
-    assert 0.3 < np.mean(rests) < 0.7
-    assert 12 < len(rests) / n_runs < 32  # drawn by the phrase, they would last eight times that
