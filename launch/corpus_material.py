@@ -124,6 +124,11 @@ def hear_corpora(
     """
     manifests = [load_manifest(folder) for folder in folders]
     _check_alike(folders, manifests, ear)
+    if key is not None and not ear.tells_key:
+        raise ManifestError(
+            f"the key is followed by chroma, which the ear {ear.encoder} does not give; set "
+            "key_normalised: false, or take descriptors or a learned ear trained with --chroma"
+        )
     notices: list[str] = []
     songs: list[CorpusSong] = []
     seen: dict[str, str] = {}  # content of a part → the song that it was first met in

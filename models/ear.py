@@ -40,6 +40,20 @@ class EarConfig(BaseModel, frozen=True, extra="forbid"):
     gate: EnergyGateConfig = Field(default_factory=EnergyGateConfig)
     """When a window is silent."""
 
+    @property
+    def tells_key(self) -> bool:
+        """Its features begin with chroma, so that a running key can be told from them.
+
+        Raises:
+            EarError: a learned ear that cannot be used.
+        """
+        if self.encoder != "learned":
+            return self.encoder == "descriptors"
+        from models.learned_ear import EarWeights
+
+        learned = self.learned or LearnedConfig()
+        return EarWeights.load(learned.path, learned.digest).shape.chroma > 0
+
     def heard_live(self, live: LiveHearing | None) -> "EarConfig":
         """This ear as it hears on a machine; only a pretrained model hears otherwise there."""
         if live is None or self.pretrained is None:

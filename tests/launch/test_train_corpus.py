@@ -9,13 +9,16 @@ import soundfile
 import yaml
 
 import models.training
-from corpus.manifest import MANIFEST_FILE, load_manifest
+from corpus.manifest import MANIFEST_FILE, ManifestError, load_manifest
 from launch.corpus_material import drawn, fit_codebook, hear_corpora, label_pairs
 from launch.train import main
 from models.alphabet import SILENCE
 from models.bundle import Bundle
 from models.ear import EarConfig
+from models.ear_training import EarNetwork
+from models.encoder import LearnedConfig
 from models.key import KeyConfig
+from models.learned_ear import EarShape, EarWeights
 
 RATE, WINDOW = 8000, 0.25
 MAJOR = np.array([0, 4, 7, 5, 9, 0, 7, 2])
@@ -107,6 +110,23 @@ def test_two_workers_make_the_bundle_of_one(corpora, tmp_path, capsys):
     assert run(config, tmp_path / "nine", corpora[0], more=["--workers", "9"]) == 2
     assert "workers must be 1 to 8" in " ".join(capsys.readouterr().err.split())
     assert not (tmp_path / "nine").exists()
+
+
+@pytest.mark.parametrize("chroma", [0.0, 0.5])
+def test_the_key_is_followed_only_by_an_ear_that_hears_chroma(corpora, tmp_path, chroma):
+    shape = EarShape(first=2, second=2, hidden=4, chroma=chroma)
+    weights = tmp_path / "ear.safetensors"
+    EarWeights(shape, EarNetwork(shape, 0).arrays(), {}).save(weights)
+    corpus = copied(corpora[0], tmp_path / "heard")
+    change_manifest(corpus, lambda content: content["settings"].update(ear="learned 0"))
+    ear = EarConfig(encoder="learned", learned=LearnedConfig(weights=str(weights)))
+    assert ear.tells_key == (chroma > 0)
+    if chroma:
+        assert hear_corpora([corpus], WINDOW, KeyConfig(), ear).songs
+    else:
+        assert hear_corpora([corpus], WINDOW, None, ear).songs
+        with pytest.raises(ManifestError, match="which the ear learned does not give"):
+            hear_corpora([corpus], WINDOW, KeyConfig(), ear)
 
 
 def test_every_song_stays_on_its_side(corpora):
