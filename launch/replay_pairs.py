@@ -25,6 +25,7 @@ from agents.messages import HeardLabel, Message, Plan
 from agents.musical_time import Moment
 from corpus.audio_file import AudioFileError, is_silent, read_audio
 from corpus.manifest import write_atomically
+from corpus.voices import name_seed
 from launch.config import load_config
 from launch.preparation import prepare
 from launch.replay_material import Duo
@@ -176,7 +177,7 @@ def _stage(duo: Duo, replay: Replay, folder: Path, seconds: float) -> StageConfi
         "bundle": replay.bundle.absolute(),
         "window": card.window_seconds,
         "pace": "fast",
-        "seed": replay.seed,
+        "seed": duo_seed(duo, replay.seed),
         "seconds": seconds,
         "out": folder.absolute(),
         "audio.sample_rate": card.sample_rate,
@@ -184,6 +185,11 @@ def _stage(duo: Duo, replay: Replay, folder: Path, seconds: float) -> StageConfi
         "decision.horizon": card.horizon,
     }
     return load_config(StageConfig, replay.base, options=options, assignments=replay.assignments)
+
+
+def duo_seed(duo: Duo, seed: int) -> int:
+    """Each duo draws for itself: with one seed for all, all would rest in the same windows."""
+    return int(np.random.default_rng([seed, name_seed(duo.name)]).integers(2**31))
 
 
 def _keep_mix(band: BandConfig, place: Path) -> None:

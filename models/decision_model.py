@@ -26,17 +26,22 @@ class Prediction:
         silence: (H,) float32, probability in [0, 1] that the window is silent.
         activity: (H, 2) float32, level in dBFS and onset strength expected of the answer, given
             that it plays; None from a model that foresees neither.
+        silence_heard: (H,) float32, `silence` as it would be if nothing were known of one's own
+            past; None if the model does not use that, or tells one answer only.
     """
 
     log_probabilities: NDArray[np.float32]
     silence: NDArray[np.float32]
     activity: NDArray[np.float32] | None = None
+    silence_heard: NDArray[np.float32] | None = None
 
     @property
     def is_finite(self) -> bool:
         """No NaN anywhere, and every row holds probabilities (−inf for zero is allowed)."""
+        heard = self.silence if self.silence_heard is None else self.silence_heard
         return bool(
             np.isfinite(self.silence).all()
+            and np.isfinite(heard).all()
             and not np.isnan(self.log_probabilities).any()
             and np.isfinite(self.log_probabilities.max(axis=1)).all()
         )

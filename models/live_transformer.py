@@ -140,13 +140,14 @@ class LiveTransformer:
         labels = self._logits[:, :n_label_logits].reshape(_READINGS, self._horizon, -1)
         mix = np.array([own_past_weight, 1.0 - own_past_weight], dtype=np.float32)
         mixed = _log_softmax(np.tensordot(mix, _log_softmax(labels), axes=1))
-        rest = mix @ self._logits[:, n_label_logits:]
-        silence = 1.0 / (1.0 + np.exp(-np.clip(rest[: self._horizon], -60, 60)))
+        heads = self._logits[:, n_label_logits:]
+        rest = mix @ heads
+        silence, silence_heard = _sigmoid(np.stack([rest, heads[1]])[:, : self._horizon])
         activity = None
         if self._answer_mean is not None and self._answer_scale is not None:
             standard = rest[self._horizon :].reshape(self._horizon, 2)
             activity = standard * self._answer_scale + self._answer_mean
-        return Prediction(mixed, silence.astype(np.float32), activity)
+        return Prediction(mixed, silence, activity, silence_heard)
 
     def _embed(self, heard: int, own: int, energy_db: float, onset: float) -> Array:
         """The stream (R, C) that enters the first layer."""
@@ -230,6 +231,11 @@ def _rotate(values: Array, cos: Array, sin: Array) -> Array:
     half = values.shape[-1] // 2
     first, second = values[..., :half], values[..., half:]
     return np.concatenate((first * cos - second * sin, first * sin + second * cos), axis=-1)
+
+
+def _sigmoid(logits: Array) -> Array:
+    """Probabilities of logits, float32."""
+    return (1.0 / (1.0 + np.exp(-np.clip(logits, -60, 60)))).astype(np.float32)
 
 
 def _log_softmax(logits: Array) -> Array:

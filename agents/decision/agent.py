@@ -44,10 +44,14 @@ class DecisionConfig(BaseModel, frozen=True, extra="forbid"):
         default=OWN_PAST_WEIGHT, ge=0, le=1, description="w: 0 flickers, 1 sticks."
     )
     phrase_windows: int = Field(
-        default=8,
+        default=16,
         ge=1,
         le=256,
         description="Windows that share one draw of silence: rests and phrases, no flicker.",
+    )
+    rests_follow_own_past: bool = Field(
+        default=False,
+        description="Rests hang on what one did before as well, not on what is heard alone.",
     )
     silence_threshold: float | None = Field(
         default=None,
@@ -227,7 +231,10 @@ class DecisionAgent:
 
     def _decide(self, window: int, prediction: Prediction, ahead: int) -> tuple[int, float]:
         """Label of one window, and the probability that the model gave this decision."""
-        config, silence = self._config, float(prediction.silence[ahead])
+        config, rests = self._config, prediction.silence
+        if prediction.silence_heard is not None and not config.rests_follow_own_past:
+            rests = prediction.silence_heard
+        silence = float(rests[ahead])
         if config.silence_threshold is None:
             silent = draw_silence(silence, config.seed, window // config.phrase_windows)
         else:

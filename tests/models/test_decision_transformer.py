@@ -59,6 +59,7 @@ def test_cached_reading_equals_the_uncached_one_also_beyond_the_context(network,
                 prediction.log_probabilities, labels[0, t].log_softmax(-1), atol=1e-5
             )
             np.testing.assert_allclose(prediction.silence, silence[0, t].sigmoid(), atol=1e-5)
+        np.testing.assert_allclose(prediction.silence_heard, silence[0, t].sigmoid(), atol=1e-5)
 
 
 def test_nothing_later_changes_an_earlier_prediction(network):

@@ -396,3 +396,19 @@ def test_silence_is_drawn_once_for_a_phrase():
     phrases = np.array(rests[7:-1]).reshape(-1, 8)  # the plan after window 7 begins at 8
     assert all(len(set(phrase)) == 1 for phrase in phrases)
     assert 0.3 < phrases.mean() < 0.7
+
+
+class SureOfItself(Scripted):
+    """Rests for sure after what it did; by what it hears it would rarely."""
+
+    def predict(self, own_past_weight=0.7):
+        heard = np.full(H, 0.1, dtype=np.float32)
+        return replace(super().predict(own_past_weight), silence_heard=heard)
+
+
+@pytest.mark.parametrize(("follows", "rests"), [(False, 0.1), (True, 1.0)])
+def test_rests_are_drawn_from_what_is_heard_unless_they_shall_follow_the_own_past(follows, rests):
+    config = DecisionConfig(horizon=H, phrase_windows=1, rests_follow_own_past=follows)
+    agent = agent_of(SureOfItself(silence=1.0), config)
+    labels = [plans(step(agent, heard(k)))[0].labels[0] for k in range(1000)]
+    assert np.mean(np.array(labels) == SILENCE) == pytest.approx(rests, abs=0.03)
