@@ -1,5 +1,7 @@
 """Several workers train one network: as one would, and as if none had died."""
 
+import functools
+import operator
 import os
 import signal
 
@@ -14,6 +16,7 @@ from models.heard_history import codes_of
 from models.paired_labels import Block
 from models.training import TrainingConfig
 from models.training_job import TrainingJob
+from models.training_team import Team
 from models.transformer_config import TransformerConfig
 
 K = 8
@@ -112,6 +115,13 @@ def test_a_gpu_trains_what_the_processor_does(tmp_path):
     assert state.network.device.type == "cuda"
     assert state.lowest_loss == pytest.approx(alone(job(training=short)).lowest_loss, rel=1e-3)
     assert alone(half).step == state.step  # its checkpoint is read without a GPU
+
+
+@pytest.mark.parametrize(("n", "size"), [(7, 1), (7, 2), (3, 5), (0, 2)])
+def test_a_team_shares_everything_once(n, size):
+    shared = [list(range(n))[Team(rank, size).share(n)] for rank in range(size)]
+    assert sorted(functools.reduce(operator.iadd, shared, [])) == list(range(n))
+    assert Team().total(2.5) == 2.5
 
 
 @pytest.mark.parametrize("n_workers", [-1, 0, 8])
