@@ -151,6 +151,6 @@ def _import_with_ray(
 
 def _start_ray(n_workers: int) -> None:
     try:
-        start_ray(n_workers)
+        start_ray(n_workers, niceness=0)  # somebody waits for it
     except StartError as error:
         raise WorkersError(f"{error}; or import with --workers 0") from None
