@@ -13,12 +13,10 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
 import argparse
 import signal
 import sys
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -26,24 +24,15 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from actors.evolution_workers import WorkforceError
 from actors.ray_session import StartError
-from agents.evolution.checkpoint import CheckpointError, RunLock, load_checkpoint, save_checkpoint
-from agents.evolution.genome import Answer, Individual
-from agents.evolution.population import Evolution
-from agents.evolution.surrogate import CodeSurrogate
+from agents.evolution.checkpoint import CheckpointError
 from corpus.audio_file import AudioFileError
 from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.sandbox import SandboxMissingError
+from launch.command import command
 from launch.config import ConfigError, load_config, resolve
-from launch.evolve_crew import Crew, InProcessCrew, RayCrew
 from launch.evolve_page import write_page
-from launch.evolve_parts import (
-    build_foresight,
-    build_generator,
-    build_searcher,
-    build_surrogate,
-)
+from launch.evolve_run import Run
 from launch.evolve_settings import EvolveConfig
-from launch.evolve_world import MadeUpWorld, TrainedWorld, World
 from models.language_model import LanguageModelError
 
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
@@ -53,144 +42,24 @@ _ERRORS = (
 )  # fmt: skip
 
 
-class Run:
-    """One evolution in one folder, from its config; a context manager.
-
-    Args:
-        config: what to do; paths resolved.
-        bar: shows progress.
-        resumes: go on from the folder's checkpoint if there is one.
-
-    Raises:
-        CheckpointError: a checkpoint that does not fit, or a folder that is in use.
-        ValueError: parts that do not fit together.
-    """
-
-    def __init__(self, config: EvolveConfig, bar: Progress, *, resumes: bool = True) -> None:
-        self.config, self._bar = config, bar
-        config.out.mkdir(parents=True, exist_ok=True)
-        config.cache.mkdir(parents=True, exist_ok=True)
-        self.seconds_spent = 0.0
-        self.is_stopped = False
-        with ExitStack() as opened:
-            opened.enter_context(RunLock(config.out))
-            self.world = _world(config, bar)
-            self.generator = opened.enter_context(
-                closing(build_generator(config, self.world.on_rendering))
-            )
-            self.evolution = Evolution(
-                build_searcher(config, self.generator),
-                config.evolution.model_copy(update={"seed": config.seed}),
-                self._surrogate(opened),
-            )
-            if resumes and self.checkpoint.exists():
-                self._resume()
-            self._crew = opened.enter_context(closing(self._hire()))
-            self._opened = opened.pop_all()
-
-    @property
-    def checkpoint(self) -> Path:
-        """The file that a run goes on from."""
-        return self.config.out / "evolution.checkpoint"
-
-    def _surrogate(self, opened: ExitStack) -> CodeSurrogate | None:
-        if not self.config.surrogate:
-            return None
-        foresee = opened.enter_context(closing(build_foresight(self.config)))
-        return build_surrogate(foresee, self.world)
-
-    def _hire(self) -> Crew:
-        if not self.config.workers:
-            return InProcessCrew(self.generator, self.world, self.config.seconds)
-        return RayCrew(self.config, self.world)
-
-    def _resume(self) -> None:
-        state = load_checkpoint(self.checkpoint)
-        now, then = (
-            _identity(one) for one in (self.config.model_dump(mode="json"), state["config"])
-        )
-        if now != then:
-            differing = sorted(k for k in now if now[k] != then.get(k))
-            raise CheckpointError(
-                f"{self.checkpoint} must be of this config, but {', '.join(differing)} differ; "
-                "change them back, name another folder with --out, or start anew with --fresh"
-            )
-        self.evolution.restore(state["evolution"])
-        self.world.restore(state["world"])
-        self.seconds_spent = state["seconds"]
-
-    def go(self) -> None:
-        """Evolve until the last generation, or until told to stop; everything told is saved."""
-        task = self._bar.add_task(
-            "evolving", total=self.config.generations, completed=self.evolution.generation, said=""
-        )
-        while self.evolution.generation < self.config.generations and not self.is_stopped:
-            began = time.perf_counter()
-            self.step()
-            self.seconds_spent += time.perf_counter() - began
-            self.save()
-            row = self.evolution.history[-1] if self.evolution.history else {}
-            shown = ("best", "best true", "best second", "median")
-            said = ", ".join(f"{name} {row[name]:.2f}" for name in shown if name in row)
-            self._bar.update(task, completed=self.evolution.generation, said=said)
-
-    def step(self) -> None:
-        """One generation; an interruption leaves it where it is, answers and all."""
-        while children := self.evolution.ask():
-            self.evolution.tell(self.evaluate(children))
-            if self.is_stopped:
-                return
-            if self.evolution.is_complete:
-                break
-        self.evolution.close_generation()
-        self.world.heed(self.evolution)
-
-    def evaluate(self, children: Sequence[Individual]) -> list[Answer]:
-        """Generate and judge children, in their order; fewer if the run is stopped meanwhile."""
-        return self._crew.evaluate(children, lambda: self.is_stopped)
-
-    def save(self) -> None:
-        """Write the checkpoint."""
-        state = {
-            "config": self.config.model_dump(mode="json"),
-            "evolution": self.evolution.state(),
-            "world": self.world.state(),
-            "seconds": self.seconds_spent,
-        }
-        save_checkpoint(self.checkpoint, state)
-
-    def close(self) -> None:
-        """End the workers and the generator, and let go of the folder."""
-        self._opened.close()
-
-    def __enter__(self) -> "Run":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
+@command(*_ERRORS)
 def main(argv: Sequence[str] | None = None) -> int:
     """Evolve as the command line says; 0 if the run is complete, 130 if it was interrupted."""
     options = _parser().parse_args(argv)
     console = Console(stderr=True)
     torch.set_num_threads(1)
-    try:
-        config = read_evolve_config(options.config, options.set, options.out)
-        with (
-            Progress(*_COLUMNS, TimeElapsedColumn(), console=console) as bar,
-            Run(config, bar, resumes=not options.fresh) as run,
-        ):
-            console.print(f"{run.generator.name}: {run.generator.licence}", markup=False)
-            with _stopping_on_signals(run):
-                run.go()
-            run.save()
-            write_page(run, config.out)
-            _report(run, console)
-            return 130 if run.is_stopped else 0
-    except _ERRORS as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        return 2
+    config = read_evolve_config(options.config, options.set, options.out)
+    with (
+        Progress(*_COLUMNS, TimeElapsedColumn(), console=console) as bar,
+        Run(config, bar, resumes=not options.fresh) as run,
+    ):
+        console.print(f"{run.generator.name}: {run.generator.licence}", markup=False)
+        with _stopping_on_signals(run):
+            run.go()
+        run.save()
+        write_page(run, config.out)
+        _report(run, console)
+        return 130 if run.is_stopped else 0
 
 
 def read_evolve_config(path: Path, assignments: Sequence[str], out: Path | None) -> EvolveConfig:
@@ -214,21 +83,6 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, metavar="DIR", help="folder of the run; one is resumed if it is there")
     add("--fresh", action="store_true", help="start anew, whatever the folder holds")
     return parser
-
-
-def _world(config: EvolveConfig, bar: Progress) -> World:
-    if config.taste.model is not None:
-        return TrainedWorld(config)
-    task = bar.add_task("hearing the catalogue", total=config.taste.catalogue, said="")
-    return MadeUpWorld(config, lambda: bar.update(task, advance=1))
-
-
-def _identity(config: dict[str, Any]) -> dict[str, Any]:
-    """What must not change between parts of a run."""
-    free = (
-        "generations", "out", "cache", "workers", "show", "address", "resources", "priority"
-    )  # fmt: skip
-    return {name: value for name, value in config.items() if name not in free}
 
 
 @contextmanager

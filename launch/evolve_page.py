@@ -3,16 +3,14 @@
 import csv
 import html
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import matplotlib
 import soundfile
 from matplotlib.figure import Figure
 
 from agents.evolution.genome import Individual
-
-if TYPE_CHECKING:
-    from launch.evolve import Run
+from launch.evolve_run import Run
 
 __all__ = ["draw_curves", "write_page"]
 
@@ -40,7 +38,7 @@ pre {{ margin: 0; font-size: 12px; white-space: pre-wrap; max-height: 8rem; over
 """
 
 
-def write_page(run: "Run", folder: Path) -> None:
+def write_page(run: Run, folder: Path) -> None:
     """Write `index.html`, `curves.svg`, `history.csv` and the living's clips as FLAC.
 
     Args:

@@ -36,7 +36,7 @@ from corpus.manifest import (
 )
 from launch.command import command
 from models.ear import EarConfig
-from models.encoder import LearnedConfig, PretrainedConfig
+from models.encoder_config import LearnedConfig, PretrainedConfig
 
 _ERRORS = (ManifestError, AudioFileError, ValueError, OSError)
 

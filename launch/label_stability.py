@@ -37,7 +37,7 @@ from launch.hear_corpus import ear_of
 from models.bundle import Bundle, BundleError
 from models.descriptors import FEATURE_DIM, N_CHROMA, rotate_features
 from models.ear import EarConfig, build_ear
-from models.encoder import PretrainedConfig
+from models.encoder_config import PretrainedConfig
 from models.vector_quantizer import Codebook
 
 __all__ = ["Row", "main", "measure"]

@@ -15,7 +15,7 @@ from actors.stage_config import StageConfig
 from corpus.audio_file import read_audio
 from launch.config import ConfigError
 from models.bundle import Bundle
-from models.encoder import LiveHearing
+from models.encoder_config import LiveHearing
 
 __all__ = ["Told", "fit_for_live"]
 

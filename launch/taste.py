@@ -31,6 +31,7 @@ from corpus.listening_events import Partitions, count_listens, read_listens, spl
 from corpus.simulated_audience import AudienceConfig, simulate_audience
 from corpus.song_features import SongDescriptors, SongEncoder, cached_layers, encode_folder
 from corpus.sound_font import SynthesizerMissingError, sound_font_kept_open
+from launch.command import command
 from launch.taste_picture import draw_table
 from launch.taste_table import Material, measure
 from models.metrics.ranking import evaluate_rows
@@ -48,20 +49,17 @@ from models.taste_training import (
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
 
 
+@command(ValueError, OSError, AudioFileError, SynthesizerMissingError)
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, and measure, as the command line says; 0 if a model was written."""
     options = _parser().parse_args(argv)
     console = Console(stderr=True)
     torch.set_num_threads(1)  # more threads gain little here, and sums come out otherwise
     began = time.perf_counter()
-    try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        encoder = _encoder(options.encoder)
-        with Progress(*_COLUMNS, TimeElapsedColumn(), console=console) as bar:
-            report = (_simulate if options.simulate else _learn)(options, encoder, bar)
-    except (ValueError, OSError, AudioFileError, SynthesizerMissingError) as error:
-        console.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
-        return 2
+    options.out.mkdir(parents=True, exist_ok=True)
+    encoder = _encoder(options.encoder)
+    with Progress(*_COLUMNS, TimeElapsedColumn(), console=console) as bar:
+        report = (_simulate if options.simulate else _learn)(options, encoder, bar)
     report["seconds"] = round(time.perf_counter() - began, 1)
     path = options.out / "taste.json"
     path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

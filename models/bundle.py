@@ -26,7 +26,7 @@ from safetensors.numpy import save as save_tensors
 from models.count_model import CountModel, LiveCounts
 from models.decision_model import DecisionModel
 from models.ear import EarConfig, build_ear
-from models.encoder import LiveHearing
+from models.encoder_config import LiveHearing
 from models.key import KeyConfig, RunningKey
 from models.labeller import Labeller
 from models.live_transformer import LiveTransformer, check_weights

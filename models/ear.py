@@ -13,14 +13,8 @@ from pydantic import BaseModel, Field
 
 from models.activity import OnsetStrength
 from models.condenser import CondenserName, condense
-from models.encoder import (
-    Encoder,
-    EncoderName,
-    LearnedConfig,
-    LiveHearing,
-    PretrainedConfig,
-    build_encoder,
-)
+from models.encoder import Encoder, build_encoder
+from models.encoder_config import EncoderName, LearnedConfig, LiveHearing, PretrainedConfig
 from models.energy_gate import EnergyGate, EnergyGateConfig, level_db
 
 __all__ = ["Ear", "EarConfig", "Heard", "build_ear"]

@@ -18,7 +18,7 @@ import soxr
 import torch
 from numpy.typing import NDArray
 
-from models.encoder import PretrainedConfig
+from models.encoder_config import PretrainedConfig
 
 __all__ = ["PretrainedEncoder"]
 

@@ -11,7 +11,7 @@ from typing import Final, get_args
 
 import numpy as np
 
-from models.encoder import Precision, PretrainedConfig
+from models.encoder_config import Precision, PretrainedConfig
 from models.pretrained_encoder import PretrainedEncoder
 
 __all__ = ["ProbeResult", "probe", "seconds_to_answer"]

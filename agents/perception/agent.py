@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from agents.messages import AudioIn, HeardLabel, Message
 from agents.musical_time import Moment
-from models.encoder import LiveHearing
+from models.encoder_config import LiveHearing
 from models.energy_gate import EnergyGateConfig
 from models.labeller import Labeller
 

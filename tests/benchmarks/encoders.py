@@ -18,7 +18,8 @@ from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from models.descriptors import Descriptors
 from models.ear_training import EarNetwork
-from models.encoder import Encoder, PretrainedConfig
+from models.encoder import Encoder
+from models.encoder_config import PretrainedConfig
 from models.learned_ear import EarShape, EarWeights, LearnedEar
 from models.pretrained_encoder import PretrainedEncoder
 from models.pretrained_probe import PRECISIONS

@@ -7,7 +7,8 @@ import pytest
 import soundfile
 
 from agents.evolution.checkpoint import RunLock, load_checkpoint, save_checkpoint
-from launch.evolve import Run, main
+from launch.evolve import main
+from launch.evolve_run import Run
 
 ROOT = Path(__file__).parents[2]
 TINY = (

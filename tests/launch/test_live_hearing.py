@@ -15,7 +15,7 @@ from models.bundle import Bundle, BundleCard
 from models.count_model import CountModel
 from models.decision_transformer import DecisionTransformer
 from models.ear import EarConfig, build_ear
-from models.encoder import LiveHearing, PretrainedConfig
+from models.encoder_config import LiveHearing, PretrainedConfig
 from models.transformer_config import TransformerConfig
 from models.vector_quantizer import Codebook
 

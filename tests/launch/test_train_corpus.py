@@ -16,7 +16,7 @@ from models.alphabet import SILENCE
 from models.bundle import Bundle
 from models.ear import EarConfig
 from models.ear_training import EarNetwork
-from models.encoder import LearnedConfig
+from models.encoder_config import LearnedConfig
 from models.heard_history import codes_of
 from models.key import KeyConfig
 from models.key_normalisation import write_labels

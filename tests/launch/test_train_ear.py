@@ -7,7 +7,7 @@ from launch.hear_corpus import main as hear_corpus
 from launch.import_corpus import main as import_corpus
 from launch.train_ear import main as train_ear
 from models.ear import EarConfig, build_ear
-from models.encoder import LearnedConfig
+from models.encoder_config import LearnedConfig
 from models.learned_ear import EarWeights
 
 RATE = 8000

@@ -9,7 +9,7 @@ from corpus.segmentation import WindowGrid, exact_seconds
 from models.descriptors import rotate_features
 from models.ear import EarConfig, build_ear
 from models.ear_training import EarNetwork
-from models.encoder import LearnedConfig
+from models.encoder_config import LearnedConfig
 from models.labeller import Labeller
 from models.learned_ear import CONTEXT_FRAMES, EarError, EarShape, EarWeights, LearnedEar, outline
 from models.log_spectrum import LogSpectrum

@@ -14,7 +14,7 @@ from transformers import (
 
 from corpus.segmentation import WindowGrid, exact_seconds
 from models.ear import EarConfig, build_ear
-from models.encoder import PretrainedConfig
+from models.encoder_config import PretrainedConfig
 from models.labeller import Labeller
 from models.pretrained_encoder import PretrainedEncoder
 from models.pretrained_probe import probe
