@@ -8,7 +8,7 @@ from corpus.sonic_pi.unroller_blocks import Block
 from corpus.sonic_pi.unroller_chance import choose_from, shuffle_list
 from corpus.sonic_pi.unroller_language import look, tick
 from corpus.sonic_pi.unroller_operators import BINARY, ordered, store
-from corpus.sonic_pi.unroller_registry import method
+from corpus.sonic_pi.unroller_registry import method, plain_method
 from corpus.sonic_pi.unroller_theory import note_number
 from corpus.sonic_pi.unroller_threads import VirtualThread
 from corpus.sonic_pi.unroller_values import (
@@ -29,16 +29,6 @@ from corpus.sonic_pi.unroller_values import (
 
 __all__: list[str] = []
 
-Plain = Callable[[Value, list[Value]], Value]
-
-
-def _register(kind: str, names: str, apply: Plain) -> None:
-    @method(kind, *names.split())
-    def _made(
-        _thread: VirtualThread, owner: Value, given: list[Value], _block: Block | None
-    ) -> Value:
-        return apply(owner, given)
-
 
 def _like(owner: Value, items: list[Value]) -> Value:
     return owner.like(items) if isinstance(owner, Ring) else items
@@ -46,7 +36,7 @@ def _like(owner: Value, items: list[Value]) -> Value:
 
 def _listed(names: str, apply: Callable[[list[Value], list[Value]], list[Value]]) -> None:
     """Registers a method that gives a list of the same kind as its receiver."""
-    _register("list", names, lambda owner, given: _like(owner, apply(as_list(owner), given)))
+    plain_method("list", names, lambda owner, given: _like(owner, apply(as_list(owner), given)))
 
 
 def _count(given: list[Value], default: int = 1) -> int:
@@ -138,46 +128,46 @@ def _ring(_thread: VirtualThread, owner: Value, _given: list[Value], _block: Blo
     return owner if isinstance(owner, Ring) else Ring(as_list(owner))
 
 
-_register("list", "ramp", lambda owner, _: Ring(as_list(owner), "ramp"))
-_register("list", "to_a to_ary entries", lambda owner, _: list(as_list(owner)))
-_register("list", "length size count", lambda owner, given: (
+plain_method("list", "ramp", lambda owner, _: Ring(as_list(owner), "ramp"))
+plain_method("list", "to_a to_ary entries", lambda owner, _: list(as_list(owner)))
+plain_method("list", "length size count", lambda owner, given: (
     sum(same(item, given[0]) for item in as_list(owner)) if given else len(as_list(owner))
 ))  # fmt: skip
-_register("list", "empty? none?", lambda owner, _: not as_list(owner))
-_register("list", "any?", lambda owner, _: any(map(is_truthy, as_list(owner))))
-_register("list", "all?", lambda owner, _: all(map(is_truthy, as_list(owner))))
-_register("list", "include? member? cover? ===", lambda owner, given: (
+plain_method("list", "empty? none?", lambda owner, _: not as_list(owner))
+plain_method("list", "any?", lambda owner, _: any(map(is_truthy, as_list(owner))))
+plain_method("list", "all?", lambda owner, _: all(map(is_truthy, as_list(owner))))
+plain_method("list", "include? member? cover? ===", lambda owner, given: (
     owner.holds(given[0])
     if isinstance(owner, Span)
     else any(same(item, given[0]) for item in as_list(owner))
 ))  # fmt: skip
-_register("list", "join", lambda owner, given: (
+plain_method("list", "join", lambda owner, given: (
     str(given[0] if given else "").join(map(str, _flat(as_list(owner))))[:LARGEST_LIST]
 ))  # fmt: skip
-_register("list", "sum", lambda owner, given: _sum(as_list(owner), given))
-_register("list", "index find_index", lambda owner, given: next(
+plain_method("list", "sum", lambda owner, given: _sum(as_list(owner), given))
+plain_method("list", "index find_index", lambda owner, given: next(
     (i for i, item in enumerate(as_list(owner)) if given and same(item, given[0])), None
 ))  # fmt: skip
-_register("list", "zip", lambda owner, given: [
+plain_method("list", "zip", lambda owner, given: [
     [item, *(other[i] if i < len(other) else None for other in map(as_list, given))]
     for i, item in enumerate(as_list(owner))
 ])  # fmt: skip
-_register("list", "product", lambda owner, given: [
+plain_method("list", "product", lambda owner, given: [
     [a, b] for a in as_list(owner)[:300] for b in as_list(given[0])[:150]
 ])  # fmt: skip
-_register("list", "transpose", lambda owner, _: [list(row) for row in zip(*owner, strict=True)])
-_register("list", "each_slice", lambda owner, given: sliced(as_list(owner), whole(given[0])))
-_register("list", "each_cons", lambda owner, given: windows(as_list(owner), whole(given[0])))
-_register("list", "each_with_index", lambda owner, _: [
+plain_method("list", "transpose", lambda owner, _: [list(row) for row in zip(*owner, strict=True)])
+plain_method("list", "each_slice", lambda owner, given: sliced(as_list(owner), whole(given[0])))
+plain_method("list", "each_cons", lambda owner, given: windows(as_list(owner), whole(given[0])))
+plain_method("list", "each_with_index", lambda owner, _: [
     [item, index] for index, item in enumerate(as_list(owner))
 ])  # fmt: skip
-_register("list", "each map to_enum lazy cycle", lambda owner, _: owner)
-_register("list", "fetch at dig []", lambda owner, given: fetch_plain(owner, given))
-_register("list", "slice", lambda owner, given: fetch_plain(owner, given))
-_register("list", "to_h", lambda owner, _: {pair[0]: pair[1] for pair in as_list(owner)})
-_register("list", "step", lambda owner, given: _span_steps(owner, given[0]))
-_register("list", "begin", lambda owner, _: owner.first)
-_register("list", "end", lambda owner, _: owner.last)
+plain_method("list", "each map to_enum lazy cycle", lambda owner, _: owner)
+plain_method("list", "fetch at dig []", lambda owner, given: fetch_plain(owner, given))
+plain_method("list", "slice", lambda owner, given: fetch_plain(owner, given))
+plain_method("list", "to_h", lambda owner, _: {pair[0]: pair[1] for pair in as_list(owner)})
+plain_method("list", "step", lambda owner, given: _span_steps(owner, given[0]))
+plain_method("list", "begin", lambda owner, _: owner.first)
+plain_method("list", "end", lambda owner, _: owner.last)
 
 
 def _span_steps(owner: Value, step: float) -> list[Value]:

@@ -13,7 +13,7 @@ from corpus.sonic_pi.unroller_values import NodeHandle, Ring, Span, Symbol, Valu
 
 __all__ = [
     "FUNCTIONS", "METHODS", "PURE_FUNCTIONS", "PURE_METHODS", "WAITING_FUNCTIONS",
-    "WAITING_METHODS", "Function", "Method", "function", "kind_of", "method", "waiting_function",
+    "WAITING_METHODS", "Function", "Method", "function", "kind_of", "method", "plain_method", "waiting_function",
     "waiting_method",
 ]  # fmt: skip
 
@@ -85,6 +85,16 @@ def method(kind: str, *names: str) -> Callable[[_M], _M]:
         return made
 
     return register
+
+
+def plain_method(kind: str, names: str, apply: Callable[[Value, list[Value]], Value]) -> None:
+    """Registers a method that needs neither thread nor block, under all of these names."""
+
+    @method(kind, *names.split())
+    def _made(
+        _thread: VirtualThread, owner: Value, given: list[Value], _block: Block | None
+    ) -> Value:
+        return apply(owner, given)
 
 
 def waiting_method(*names: str) -> Callable[[_WM], _WM]:

@@ -1,12 +1,11 @@
 """Methods of numbers, text, hashes, and of every value."""
 
 import math
-from collections.abc import Callable
 
 from corpus.sonic_pi.unroller_blocks import Block
 from corpus.sonic_pi.unroller_chance import shuffle_list
 from corpus.sonic_pi.unroller_operators import BINARY, is_case, store
-from corpus.sonic_pi.unroller_registry import method
+from corpus.sonic_pi.unroller_registry import method, plain_method
 from corpus.sonic_pi.unroller_theory import note_number
 from corpus.sonic_pi.unroller_threads import VirtualThread
 from corpus.sonic_pi.unroller_values import (
@@ -26,16 +25,6 @@ from corpus.sonic_pi.unroller_values import (
 
 __all__: list[str] = []
 
-Plain = Callable[[Value, list[Value]], Value]
-
-
-def _register(kind: str, names: str, apply: Plain) -> None:
-    @method(kind, *names.split())
-    def _made(
-        _thread: VirtualThread, owner: Value, given: list[Value], _block: Block | None
-    ) -> Value:
-        return apply(owner, given)
-
 
 def _rounded(value: float, digits: int) -> Value:
     if digits > 0:
@@ -51,70 +40,72 @@ def _clamped(value: float, given: list[Value]) -> float:
     return max(-limit, min(value, limit))
 
 
-_register("number", "to_i to_int truncate", lambda owner, _: whole(owner))
-_register("number", "to_f", lambda owner, _: float(owner))
-_register("number", "floor", lambda owner, _: math.floor(owner))
-_register("number", "ceil", lambda owner, _: math.ceil(owner))
-_register("number", "round", lambda owner, given: _rounded(owner, whole(given[0]) if given else 0))
-_register("number", "abs magnitude", lambda owner, _: abs(owner))
-_register("number", "even?", lambda owner, _: owner % 2 == 0)
-_register("number", "odd?", lambda owner, _: owner % 2 == 1)
-_register("number", "zero?", lambda owner, _: owner == 0)
-_register("number", "positive?", lambda owner, _: owner > 0)
-_register("number", "negative?", lambda owner, _: owner < 0)
-_register("number", "succ next", lambda owner, _: owner + 1)
-_register("number", "pred", lambda owner, _: owner - 1)
-_register("number", "divmod", lambda owner, given: list(divmod(owner, given[0])))
-_register("number", "div", lambda owner, given: math.floor(owner / given[0]))
-_register("number", "fdiv", lambda owner, given: owner / given[0])
-_register("number", "modulo", lambda owner, given: owner % given[0])
-_register("number", "pow", lambda owner, given: BINARY["**"](owner, given[0]))
-_register("number", "gcd", lambda owner, given: math.gcd(owner, given[0]))
-_register("number", "lcm", lambda owner, given: math.lcm(owner, given[0]))
-_register("number", "max", lambda owner, given: min(owner, given[0]))  # Sonic Pi: at most
-_register("number", "min", lambda owner, given: max(owner, given[0]))  # Sonic Pi: at least
-_register("number", "between?", lambda owner, given: given[0] <= owner <= given[1])
-_register("number", "clamp", lambda owner, given: _clamped(owner, given))
-_register("number", "nan?", lambda owner, _: owner != owner)
-_register("number", "digits", lambda owner, _: [int(d) for d in reversed(str(abs(owner)))])
-_register("number", "chr", lambda owner, _: chr(owner))
-_register("number", "upto", lambda owner, given: Span(owner, given[0], exclusive=False))
-_register("number", "times", lambda owner, _: Span(0, owner, exclusive=True))
-_register("number", "integer?", lambda owner, _: isinstance(owner, int))
+plain_method("number", "to_i to_int truncate", lambda owner, _: whole(owner))
+plain_method("number", "to_f", lambda owner, _: float(owner))
+plain_method("number", "floor", lambda owner, _: math.floor(owner))
+plain_method("number", "ceil", lambda owner, _: math.ceil(owner))
+plain_method(
+    "number", "round", lambda owner, given: _rounded(owner, whole(given[0]) if given else 0)
+)
+plain_method("number", "abs magnitude", lambda owner, _: abs(owner))
+plain_method("number", "even?", lambda owner, _: owner % 2 == 0)
+plain_method("number", "odd?", lambda owner, _: owner % 2 == 1)
+plain_method("number", "zero?", lambda owner, _: owner == 0)
+plain_method("number", "positive?", lambda owner, _: owner > 0)
+plain_method("number", "negative?", lambda owner, _: owner < 0)
+plain_method("number", "succ next", lambda owner, _: owner + 1)
+plain_method("number", "pred", lambda owner, _: owner - 1)
+plain_method("number", "divmod", lambda owner, given: list(divmod(owner, given[0])))
+plain_method("number", "div", lambda owner, given: math.floor(owner / given[0]))
+plain_method("number", "fdiv", lambda owner, given: owner / given[0])
+plain_method("number", "modulo", lambda owner, given: owner % given[0])
+plain_method("number", "pow", lambda owner, given: BINARY["**"](owner, given[0]))
+plain_method("number", "gcd", lambda owner, given: math.gcd(owner, given[0]))
+plain_method("number", "lcm", lambda owner, given: math.lcm(owner, given[0]))
+plain_method("number", "max", lambda owner, given: min(owner, given[0]))  # Sonic Pi: at most
+plain_method("number", "min", lambda owner, given: max(owner, given[0]))  # Sonic Pi: at least
+plain_method("number", "between?", lambda owner, given: given[0] <= owner <= given[1])
+plain_method("number", "clamp", lambda owner, given: _clamped(owner, given))
+plain_method("number", "nan?", lambda owner, _: owner != owner)
+plain_method("number", "digits", lambda owner, _: [int(d) for d in reversed(str(abs(owner)))])
+plain_method("number", "chr", lambda owner, _: chr(owner))
+plain_method("number", "upto", lambda owner, given: Span(owner, given[0], exclusive=False))
+plain_method("number", "times", lambda owner, _: Span(0, owner, exclusive=True))
+plain_method("number", "integer?", lambda owner, _: isinstance(owner, int))
 
-_register("text", "to_sym intern", lambda owner, _: Symbol(owner))
-_register("text", "to_i", lambda owner, _: _leading_int(owner))
-_register("text", "to_f", lambda owner, _: (
+plain_method("text", "to_sym intern", lambda owner, _: Symbol(owner))
+plain_method("text", "to_i", lambda owner, _: _leading_int(owner))
+plain_method("text", "to_f", lambda owner, _: (
     to_float(note_number(owner)) if isinstance(owner, Symbol) else to_float(owner)
 ))  # fmt: skip
-_register("text", "length size", lambda owner, _: len(owner))
-_register("text", "chars", lambda owner, _: list(owner))
-_register("text", "ring", lambda owner, _: Ring(list(owner)))
-_register("text", "bytes", lambda owner, _: list(owner.encode()))
-_register("text", "ord", lambda owner, _: ord(owner[0]))
-_register("text", "upcase", lambda owner, _: type(owner)(owner.upper()))
-_register("text", "downcase", lambda owner, _: type(owner)(owner.lower()))
-_register("text", "capitalize", lambda owner, _: type(owner)(owner.capitalize()))
-_register("text", "reverse", lambda owner, _: owner[::-1])
-_register("text", "strip chomp", lambda owner, _: owner.strip())
-_register("text", "split", lambda owner, given: _split(owner, given))
-_register("text", "lines", lambda owner, _: owner.splitlines(keepends=True))
-_register("text", "include?", lambda owner, given: str(given[0]) in owner)
-_register("text", "start_with?", lambda owner, given: owner.startswith(str(given[0])))
-_register("text", "end_with?", lambda owner, given: owner.endswith(str(given[0])))
-_register("text", "gsub sub tr", lambda owner, given: (
+plain_method("text", "length size", lambda owner, _: len(owner))
+plain_method("text", "chars", lambda owner, _: list(owner))
+plain_method("text", "ring", lambda owner, _: Ring(list(owner)))
+plain_method("text", "bytes", lambda owner, _: list(owner.encode()))
+plain_method("text", "ord", lambda owner, _: ord(owner[0]))
+plain_method("text", "upcase", lambda owner, _: type(owner)(owner.upper()))
+plain_method("text", "downcase", lambda owner, _: type(owner)(owner.lower()))
+plain_method("text", "capitalize", lambda owner, _: type(owner)(owner.capitalize()))
+plain_method("text", "reverse", lambda owner, _: owner[::-1])
+plain_method("text", "strip chomp", lambda owner, _: owner.strip())
+plain_method("text", "split", lambda owner, given: _split(owner, given))
+plain_method("text", "lines", lambda owner, _: owner.splitlines(keepends=True))
+plain_method("text", "include?", lambda owner, given: str(given[0]) in owner)
+plain_method("text", "start_with?", lambda owner, given: owner.startswith(str(given[0])))
+plain_method("text", "end_with?", lambda owner, given: owner.endswith(str(given[0])))
+plain_method("text", "gsub sub tr", lambda owner, given: (
     owner.replace(given[0], given[1])[:LARGEST_LIST] if len(given) > 1 and given[0] else UNKNOWN
 ))  # fmt: skip
-_register("text", "delete", lambda owner, given: "".join(c for c in owner if c not in given[0]))
-_register("text", "count", lambda owner, given: sum(c in given[0] for c in owner))
-_register("text", "index", lambda owner, given: (
+plain_method("text", "delete", lambda owner, given: "".join(c for c in owner if c not in given[0]))
+plain_method("text", "count", lambda owner, given: sum(c in given[0] for c in owner))
+plain_method("text", "index", lambda owner, given: (
     owner.index(given[0]) if given[0] in owner else None
 ))  # fmt: skip
-_register("text", "empty?", lambda owner, _: not owner)
-_register("text", "concat", lambda owner, given: BINARY["+"](owner, given[0]))
-_register("text", "scan", lambda _owner, _given: UNKNOWN)
-_register("text", "hex", lambda owner, _: int(owner, 16))
-_register("text", "[] slice", lambda owner, given: owner[whole(given[0])])
+plain_method("text", "empty?", lambda owner, _: not owner)
+plain_method("text", "concat", lambda owner, given: BINARY["+"](owner, given[0]))
+plain_method("text", "scan", lambda _owner, _given: UNKNOWN)
+plain_method("text", "hex", lambda owner, _: int(owner, 16))
+plain_method("text", "[] slice", lambda owner, given: owner[whole(given[0])])
 
 
 @method("text", "shuffle")
@@ -145,62 +136,62 @@ def _split(text: str, given: list[Value]) -> list[Value]:
     return parts
 
 
-_register("hash", "keys", lambda owner, _: list(owner.keys()))
-_register("hash", "values", lambda owner, _: list(owner.values()))
-_register("hash", "length size count", lambda owner, _: len(owner))
-_register("hash", "empty?", lambda owner, _: not owner)
-_register("hash", "key? has_key? include? member?", lambda owner, given: given[0] in owner)
-_register("hash", "value? has_value?", lambda owner, given: any(
+plain_method("hash", "keys", lambda owner, _: list(owner.keys()))
+plain_method("hash", "values", lambda owner, _: list(owner.values()))
+plain_method("hash", "length size count", lambda owner, _: len(owner))
+plain_method("hash", "empty?", lambda owner, _: not owner)
+plain_method("hash", "key? has_key? include? member?", lambda owner, given: given[0] in owner)
+plain_method("hash", "value? has_value?", lambda owner, given: any(
     same(value, given[0]) for value in owner.values()
 ))  # fmt: skip
-_register("hash", "merge update merge!", lambda owner, given: {
+plain_method("hash", "merge update merge!", lambda owner, given: {
     k: v for part in (owner, *given) for k, v in part.items()
 })  # fmt: skip
-_register(
+plain_method(
     "hash", "fetch dig []", lambda owner, given: owner.get(given[0], (given[1:] or [None])[0])
 )
-_register("hash", "delete", lambda owner, given: owner.pop(given[0], None))
-_register("hash", "to_a", lambda owner, _: as_list(owner))
-_register("hash", "to_h dup clone", lambda owner, _: dict(owner))
-_register("hash", "invert", lambda owner, _: {v: k for k, v in owner.items()})
-_register("hash", "key", lambda owner, given: next(
+plain_method("hash", "delete", lambda owner, given: owner.pop(given[0], None))
+plain_method("hash", "to_a", lambda owner, _: as_list(owner))
+plain_method("hash", "to_h dup clone", lambda owner, _: dict(owner))
+plain_method("hash", "invert", lambda owner, _: {v: k for k, v in owner.items()})
+plain_method("hash", "key", lambda owner, given: next(
     (k for k, v in owner.items() if same(v, given[0])), None
 ))  # fmt: skip
-_register("hash", "values_at", lambda owner, given: [owner.get(key) for key in given])
-_register("hash", "slice", lambda owner, given: {k: owner[k] for k in given if k in owner})
-_register("hash", "store []=", lambda owner, given: store(owner, given[0], given[1]))
+plain_method("hash", "values_at", lambda owner, given: [owner.get(key) for key in given])
+plain_method("hash", "slice", lambda owner, given: {k: owner[k] for k in given if k in owner})
+plain_method("hash", "store []=", lambda owner, given: store(owner, given[0], given[1]))
 
 
 def _register_fact(name: str) -> None:
-    _register("hash", name, lambda owner, _: owner.get(name, UNKNOWN))
+    plain_method("hash", name, lambda owner, _: owner.get(name, UNKNOWN))
 
 
 for _fact in ("midi_note", "octave", "pitch_class", "interval", "midi_string"):
     _register_fact(_fact)
 
-_register("block", "arity", lambda owner, _: owner.arity)
-_register("nil", "to_a", lambda _owner, _given: [])
-_register("nil", "to_i", lambda _owner, _given: 0)
-_register("nil", "to_f", lambda _owner, _given: 0.0)
-_register("nil", "tick look", lambda _owner, _given: None)
-_register("node", "args", lambda owner, _: dict(owner.arguments))
+plain_method("block", "arity", lambda owner, _: owner.arity)
+plain_method("nil", "to_a", lambda _owner, _given: [])
+plain_method("nil", "to_i", lambda _owner, _given: 0)
+plain_method("nil", "to_f", lambda _owner, _given: 0.0)
+plain_method("nil", "tick look", lambda _owner, _given: None)
+plain_method("node", "args", lambda owner, _: dict(owner.arguments))
 
-_register("any", "nil?", lambda owner, _: owner is None)
-_register("any", "to_s", lambda owner, _: (
+plain_method("any", "nil?", lambda owner, _: owner is None)
+plain_method("any", "to_s", lambda owner, _: (
     "" if owner is None else str(owner) if isinstance(owner, str) else inspect(owner)
 ))  # fmt: skip
-_register("any", "inspect", lambda owner, _: inspect(owner))
-_register("any", "freeze itself to_proc force_encoding", lambda owner, _: owner)
-_register("any", "frozen?", lambda owner, _: not isinstance(owner, list | dict))
-_register("any", "dup clone", lambda owner, _: list(owner) if isinstance(owner, list) else owner)
-_register("any", "is_a? kind_of? instance_of?", lambda owner, given: is_case(given[0], owner))
-_register("any", "respond_to? class", lambda _owner, _given: UNKNOWN)
-_register("any", "== eql? equal?", lambda owner, given: same(owner, given[0]))
-_register("any", "ring", lambda owner, _: Ring(as_list(owner)))
+plain_method("any", "inspect", lambda owner, _: inspect(owner))
+plain_method("any", "freeze itself to_proc force_encoding", lambda owner, _: owner)
+plain_method("any", "frozen?", lambda owner, _: not isinstance(owner, list | dict))
+plain_method("any", "dup clone", lambda owner, _: list(owner) if isinstance(owner, list) else owner)
+plain_method("any", "is_a? kind_of? instance_of?", lambda owner, given: is_case(given[0], owner))
+plain_method("any", "respond_to? class", lambda _owner, _given: UNKNOWN)
+plain_method("any", "== eql? equal?", lambda owner, given: same(owner, given[0]))
+plain_method("any", "ring", lambda owner, _: Ring(as_list(owner)))
 
 
 def _register_operator(name: str) -> None:
-    _register("any", name, lambda owner, given: BINARY[name](owner, given[0]))
+    plain_method("any", name, lambda owner, given: BINARY[name](owner, given[0]))
 
 
 for _operator in ("+", "-", "*", "/", "%", "**", "<", ">", "<=", ">=", "<=>", "<<", "&", "|"):
