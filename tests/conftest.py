@@ -1,5 +1,6 @@
 """What tests of the whole band share: the demo's stage, prepared as the launcher does it."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ import pytest
 from actors.stage_config import BandConfig, StageConfig
 from launch.config import PROJECT_ROOT, load_config
 from launch.preparation import prepare
+
+
+# tests that run behind a shell ignore Ctrl-C, and so would all that they start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Untold:

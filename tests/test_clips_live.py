@@ -53,7 +53,7 @@ class Run:
 def folder(tmp_path_factory):
     """Two clips of eight seconds: a piano that answers well, and what is heard itself."""
     folder = tmp_path_factory.mktemp("clips")
-    for name, source in (("piano", "dorian_water/piano.ogg"), ("guide", "guide.ogg")):
+    for name, source in (("piano", "call_and_answer/piano.ogg"), ("guide", "guide.ogg")):
         samples, rate = soundfile.read(DEMO / source)
         soundfile.write(folder / f"{name}.wav", samples[: 8 * rate], rate)
     return folder
@@ -61,7 +61,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def runs(demo_stage, tmp_path_factory, folder):
-    memory = [DEMO / "call_and_answer/piano.ogg"]
+    memory = [DEMO / "dorian_water/piano.ogg"]
     options = {"seconds": SECONDS, "seed": 5, "memory": memory, "transpose": 0}
     return [Run(demo_stage(tmp_path_factory.mktemp("run"), **options), folder) for _ in range(2)]
 

@@ -17,7 +17,7 @@ from safetensors.numpy import load, save
 from launch import run_folder
 from launch.config import PROJECT_ROOT
 
-DEMO = PROJECT_ROOT / "models" / "bundles" / "demo"
+DEMO = PROJECT_ROOT / "models" / "bundles" / "default"
 
 
 @pytest.mark.parametrize("role", ["replay", "memory"])
