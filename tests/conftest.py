@@ -11,7 +11,6 @@ from actors.stage_config import BandConfig, StageConfig
 from launch.config import PROJECT_ROOT, load_config
 from launch.preparation import prepare
 
-
 # tests that run behind a shell ignore Ctrl-C, and so would all that they start
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -13,8 +13,8 @@ from corpus.sonic_pi.unroller_values import NodeHandle, Ring, Span, Symbol, Valu
 
 __all__ = [
     "FUNCTIONS", "METHODS", "PURE_FUNCTIONS", "PURE_METHODS", "WAITING_FUNCTIONS",
-    "WAITING_METHODS", "Function", "Method", "function", "kind_of", "method", "plain_method", "waiting_function",
-    "waiting_method",
+    "WAITING_METHODS", "Function", "Method", "function", "kind_of", "method", "plain_method",
+    "waiting_function", "waiting_method",
 ]  # fmt: skip
 
 Function: TypeAlias = Callable[[VirtualThread, list[Value], Block | None], Value]
