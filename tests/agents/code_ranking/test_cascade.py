@@ -243,3 +243,33 @@ def test_without_sonic_pi_the_code_alone_decides_and_that_is_told(tmp_path):
         ranking = cascade.rank("", CODES)
     assert len(ranking.chosen) == 3
     assert "apt-get install" in ranking.notices[0]
+
+
+def test_a_candidate_plays_with_the_functions_and_at_the_tempo_of_its_context(predictor):
+    context = "use_bpm 240\nuse_synth :prophet\ndefine :riff do\n  play 60\nend\nriff"
+    candidate = "live_loop :a do\n  riff\n  sleep 1\nend"
+    with Cascade(predictor) as cascade:
+        within = cascade.rank(context, [candidate, BELLS], keep=1)
+        whole = cascade.rank("", [context.removesuffix("\nriff") + "\n\n" + candidate], keep=1)
+    assert within.answers[0].faults == ()
+    assert within.answers[0].set_aside == ""
+    np.testing.assert_allclose(within.points[0], whole.points[0], atol=1e-5)
+
+
+def test_a_candidate_that_waits_for_a_loop_of_its_context_sounds_as_if_it_heard_it(predictor):
+    context = "live_loop :drums do\n  sample :bd_haus\n  sleep 1\nend"
+    waiting = "live_loop :bass, sync: :drums do\n  use_synth :fm\n  play 40\n  sleep 0.5\nend"
+    with Cascade(predictor) as cascade:
+        ranking = cascade.rank(context, [waiting, PAD.format(note="e3"), BELLS], keep=3)
+        next_beat = "sleep 1\n" + waiting.replace(", sync: :drums", "")
+        free = cascade.rank("", [next_beat], keep=1)
+    assert ranking.answers[0].set_aside == ""
+    others = np.linalg.norm(ranking.points[1:] - ranking.points[0], axis=1)
+    assert np.linalg.norm(free.points[0] - ranking.points[0]) < 0.25 * others.min()
+
+
+def test_faults_are_told_in_the_lines_of_the_candidate(predictor):
+    with Cascade(predictor) as cascade:
+        ranking = cascade.rank("use_bpm 90\nuse_synth :fm\nplay 50", ["play 60\nplay (", BELLS])
+    assert ranking.answers[0].set_aside == "syntax error"
+    assert ranking.answers[0].faults[0].startswith("line 2")
