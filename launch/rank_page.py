@@ -94,6 +94,16 @@ def _sheets(values: Mapping[str, Any]) -> Iterator[Sheet]:
             ["method", *_FIGURES],
             [[name, *_cells(row, _FIGURES)] for name, row in table.items()],
         )
+    asked = values.get("as asked", {"truths": {}})
+    for truth, table in asked["truths"].items():
+        yield (
+            f"As asked: {asked['count']} scenarios, truth: {_TRUTHS[truth]}",
+            "Each candidate with what it takes from its context; three that differ from each "
+            "other and from the context. Correlations over all distances, those to the context "
+            "too.",
+            ["method", *_FIGURES],
+            [[name, *_cells(row, _FIGURES)] for name, row in table.items()],
+        )
     yield _by_group(scenarios["truths"]["own"])
     yield _budget_sheet(scenarios["cascade"])
     yield from _paper_sheets(scenarios)

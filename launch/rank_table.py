@@ -36,6 +36,7 @@ from launch import rank_studies as studies
 from launch import rank_unseen as unseen
 from launch import render_corpus
 from launch.alignment_material import Material, load_material
+from launch.rank_asked import as_asked, ask_cascade, judge_asked
 from launch.rank_page import print_tables, write_page
 from launch.rank_truths import described_by_model, true_distances
 from launch.train_alignment import ours_on_known, paper_grid
@@ -116,6 +117,7 @@ def _measured(arguments: argparse.Namespace) -> tuple[Values, dict[str, bytes]]:
     values: Values = {"programs": outcomes, "training_pairs": len(learned.material.text)}
     found, images = _scenarios(scenarios, learned.material, arguments, encoder)
     values["scenarios"] = found
+    values["as asked"] = _as_asked(scenarios, learned.material, arguments, encoder)
     if "unseen" not in arguments.without:
         examples = _data_set(data / "examples", _example_options(), workers)
         with _progress("programs left out") as tell:
@@ -222,6 +224,31 @@ def _scenarios(
         {name: methods[name][0] for name in ("paper's model, candidate", "static")}, own
     )
     return values, images
+
+
+def _as_asked(
+    scenarios: Sequence[Scenario],
+    training: Material,
+    arguments: argparse.Namespace,
+    encoder: TextEmbeddingConfig,
+) -> Values:
+    """The product's own question; scenarios of which anything cannot be heard are left out."""
+    ten = [each for each in scenarios if len(each.candidates) > on_scenarios.KEEP]
+    asked = as_asked(ten)
+    with _progress("as asked") as tell:
+        on_scenarios.render_scenarios(asked, arguments.data, arguments.workers, tell)
+    sounds = on_scenarios.load_scenarios(asked, arguments.data, encoder)
+    whole = [each for each in sounds if len(each.kept) == len(each.scenario.candidates)]
+    names = {each.scenario.name for each in whole}
+    written = [each for each in ten if each.name in names]
+    choices = [ask_cascade(one, each, BUDGETS) for one, each in zip(written, whole, strict=True)]
+    return {
+        "count": len(whole),
+        "truths": {
+            truth: measure.scenario_values(judge_asked(whole, choices, every), written)["all"]
+            for truth, every in true_distances(whole, training).items()
+        },
+    }
 
 
 def _by_model(

@@ -1,5 +1,6 @@
 """The table of ranking on a small scenario, really rendered, and its parts on made-up figures."""
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -9,14 +10,16 @@ from rich.console import Console
 
 from agents.code_ranking.diversity import most_distinct
 from agents.code_ranking.judgement import Judgement
+from agents.code_ranking.prediction import stored_predictor
 from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.renderer import Renderer
 from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.scenarios import Scenario
-from launch import rank_measure, rank_pictures, rank_scenarios, rank_table, rank_unseen
+from launch import rank_asked, rank_measure, rank_pictures, rank_scenarios, rank_table, rank_unseen
 from launch.alignment_material import Material
 from launch.rank_page import print_tables, write_page
 from launch.rank_truths import true_distances
+from models.audio_embedding import distances_between
 from models.metrics.intervals import Estimate
 from models.modulation_embedding import MODULATION_DIM
 from models.sound_descriptors import DESCRIPTION_DIM
@@ -100,6 +103,36 @@ def test_every_method_is_judged_and_what_was_heard_ranks_best(sounds, monkeypatc
     assert sorted(run.chosen[4]) == list(best)
 
 
+def test_distances_to_the_context_bound_those_between_candidates():
+    real = np.array([[0, 5, 2, 1], [5, 0, 4, 3], [2, 4, 0, 9], [1, 3, 9, 0]], dtype=float)
+    apart = rank_asked.apart_from_context(real)
+    assert apart.tolist() == [[0, 1, 1], [1, 0, 3], [1, 3, 0]]
+
+
+def test_the_question_of_the_product_is_judged_on_the_sounds_that_it_is_about(
+    rendered, monkeypatch
+):
+    monkeypatch.setattr(rank_scenarios, "SECONDS", 4.0)
+    monkeypatch.setattr(rank_scenarios, "TextEmbedding", LetterCounts)
+    monkeypatch.setattr("launch.alignment_material.TextEmbedding", LetterCounts)
+    scenario = replace(SCENARIO, context="use_synth :fm\nsample :bd_haus\n")
+    (asked,) = rank_asked.as_asked([scenario])
+    assert asked.candidates[0] == "use_synth :fm\n\nplay 60, release: 2\n"
+    assert asked.candidates[-1] == scenario.context
+    rank_scenarios.render_scenarios([asked], rendered)
+    sounds = rank_scenarios.load_scenarios([asked], rendered, TextEmbeddingConfig())
+    choice = rank_asked.ask_cascade(scenario, sounds[0], (0, 4))
+    space = stored_predictor().space
+    heard = distances_between(space.embed(sounds[0].heard))
+    best = most_distinct(heard[:-1, :-1], 3, np.random.default_rng(0), to_context=heard[:-1, -1])
+    assert sorted(choice[4]) == list(best)
+    judged = rank_asked.judge_asked(sounds, [choice], [heard])
+    assert judged["cascade, 4 heard"][0].capture == 1.0
+    assert judged["cascade, 4 heard"][0].overlap == 1.0
+    assert judged["static"][0].spearman > 0.5
+    assert judged["chance"][0].overlap == 0.75
+
+
 def test_no_renders_are_refused_with_the_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="no data set"):
         rank_scenarios.load_scenarios([SCENARIO], tmp_path, TextEmbeddingConfig())
@@ -150,6 +183,7 @@ def test_values_become_tables_a_page_and_pictures():
             ),
             "three or ten": {"s1-mel": {"three asked for": 1.0}},
         },
+        "as asked": {"count": 2, "truths": {"own": groups["all"]}},
         "programs left out": rank_measure.unseen_values(unseen),
         "paper's setting": rank_measure.grid_values(
             {"21": [{"configuration": 21, "run": 0, "cka": 0.5, "cka_floor": 0.1}]}
@@ -160,6 +194,7 @@ def test_values_become_tables_a_page_and_pictures():
     printed = console.file.getvalue()
     assert "0.80 (0.70..0.90)" in printed
     assert "0.500 ± 0.000" in printed
+    assert "As asked: 2 scenarios" in printed
     page = write_page(values, rank_pictures.of_scenarios(values["scenarios"]))
     assert page.count("data:image/png;base64,") == 2
     assert "paper&#x27;s model, candidate" in page
