@@ -178,3 +178,20 @@ def test_without_sonic_pi_the_command_says_what_to_install(tmp_path, monkeypatch
 def test_what_is_not_a_number_is_null_in_the_file():
     values = {"a": [1.0, float("nan")], "b": {5: (float("inf"), "text", None)}}
     assert rank_table._finite(values) == {"a": [1.0, None], "b": {"5": [None, "text", None]}}
+
+
+@pytest.mark.parametrize("option", ["--renders", "--runs", "--workers"])
+def test_numbers_that_measure_nothing_are_refused_before_anything_is_done(tmp_path, capsys, option):
+    with pytest.raises(SystemExit, match="2"):
+        rank_table.main(["--data", str(tmp_path / "data"), option, "0"])
+    assert f"{option}: must be at least 1, got 0" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_file_in_place_of_the_data_folder_is_refused_in_one_line(tmp_path, capsys):
+    (tmp_path / "data").write_text("")
+    assert rank_table.main(["--data", str(tmp_path / "data")]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: ")
+    assert str(tmp_path / "data") in said
+    assert "Errno" not in said
