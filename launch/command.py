@@ -1,5 +1,6 @@
 """How a command ends that cannot go on: one sentence in red, and an exit code; no traceback."""
 
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Protocol
@@ -7,7 +8,7 @@ from typing import Protocol
 from pydantic import ValidationError
 from rich.console import Console
 
-__all__ = ["command", "one_line"]
+__all__ = ["at_least", "command", "one_line"]
 
 
 class Main(Protocol):
@@ -45,6 +46,18 @@ def command(
         return run
 
     return decorate
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """The `type` of an option of argparse that is a whole number and not below `least`."""
+
+    def whole_number(text: str) -> int:
+        number = int(text)
+        if number < least:
+            raise ArgumentTypeError(f"must be at least {least}, got {number}")
+        return number
+
+    return whole_number
 
 
 def one_line(error: BaseException) -> str:

@@ -31,6 +31,7 @@ from corpus.sonic_pi.code_distances import (
     event_distances,
     parameter_distances,
     sleep_distances,
+    tree_distances,
 )
 from corpus.sonic_pi.dataset import (
     SAMPLE_RATE,
@@ -235,6 +236,7 @@ def method_distances(
     single: dict[str, list[Distances]] = {
         "sleep values": [sleep_distances(s.programs) for s in scenarios],
         "edit distance": [edit_distances(s.programs) for s in scenarios],
+        "syntax trees": [tree_distances(s.programs) for s in scenarios],
         "parsed parameters": _parameter_distances(scenarios),
         "text embedding, candidate": [cosine_distances(s.alone) for s in scenarios],
         "text embedding, program": [cosine_distances(s.material.text) for s in scenarios],

@@ -36,6 +36,7 @@ from launch import rank_studies as studies
 from launch import rank_unseen as unseen
 from launch import render_corpus
 from launch.alignment_material import Material, load_material
+from launch.command import at_least, command
 from launch.rank_asked import as_asked, ask_cascade, judge_asked
 from launch.rank_page import print_tables, write_page
 from launch.rank_truths import described_by_model, true_distances
@@ -55,17 +56,11 @@ Values = dict[str, Any]
 FloatArray = NDArray[np.float32]
 
 
+@command(OSError, ValueError, RuntimeError)
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures all; returns 0, 130 when stopped, 2 when refused."""
     arguments = _parser().parse_args(argv)
-    try:
-        values, images = _measured(arguments)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on")
-        return 130
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"rank_table: {error}", file=sys.stderr)
-        return 2
+    values, images = _measured(arguments)
     data: Path = arguments.data
     _write(data / "table.json", json.dumps(_finite(values), indent=1, allow_nan=False))
     _write(data / "table.html", write_page(values, images))
@@ -76,15 +71,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rank_table", description="All figures of code ranking.")
-    parser.add_argument("--data", type=Path, default=Path("runs/ranking"), help="renders, results")
-    parser.add_argument("--renders", type=int, default=40, help="of each template (default: 40)")
-    parser.add_argument("--runs", type=int, default=5, help="of what is trained (default: 5)")
-    parser.add_argument("--workers", type=int, default=1, help="renderers side by side")
-    parser.add_argument("--text", default="", help="hub id or folder of a text encoder")
-    parser.add_argument(
-        "--audio", default="", help="hub id or folder of an audio model: a third truth"
-    )
-    parser.add_argument("--without", nargs="*", choices=PARTS, default=[], help="leave out")
+    add = parser.add_argument
+    add("--data", type=Path, default=Path("runs/ranking"), help="renders, results")
+    add("--renders", type=at_least(1), default=40, help="of each template (default: 40)")
+    add("--runs", type=at_least(1), default=5, help="of what is trained (default: 5)")
+    add("--workers", type=at_least(1), default=1, help="renderers side by side")
+    add("--text", default="", help="hub id or folder of a text encoder")
+    add("--audio", default="", help="hub id or folder of an audio model: a third truth")
+    add("--without", nargs="*", choices=PARTS, default=[], help="leave out")
     return parser
 
 

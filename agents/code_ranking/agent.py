@@ -221,7 +221,7 @@ def _answer(
             for place, answer in enumerate(ranking.answers)
             if answer.set_aside and (answer.tier is not None or final)
         ]
-        errors += ranking.notices
+        errors += ranking.all_notices
     answers = [] if ranking is None else [ranking.answers[place] for place in order]
     return CodeRanked(
         window=window,

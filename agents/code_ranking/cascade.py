@@ -129,8 +129,8 @@ class Cascade:
             trade: with `near`: 1 asks for nearness alone, less for difference as well, [0, 1].
             weights: how much each axis counts; none: all the same.
             seed: breaks ties.
-            seconds: real time to answer in, ≥ 0; none: until all is found out. What is not
-                reached by then is last in the order.
+            seconds: real time to answer in, ≥ 0; none: until all is found out. Every program is
+                looked at by its code, which takes milliseconds, even if that takes longer.
             most_heard: candidates that are heard, ≥ 0; none: as many as time allows.
 
         Raises:
@@ -141,7 +141,7 @@ class Cascade:
         wish = Wish(keep, near, trade, weights or AxisWeights(), seed)
         inquiry = self.begin(context, candidates, wish, most_heard=most_heard)
         end = float("inf") if seconds is None else self.now() + seconds
-        while inquiry.step(max(0.0, end - self.now())) and self.now() < end:
+        while inquiry.step(max(0.0, end - self.now())) and (inquiry._unseen or self.now() < end):
             pass
         return inquiry.ranking()
 

@@ -153,6 +153,9 @@ def test_programs_left_out_are_foreseen_by_a_view_that_knows_them(monkeypatch):
     assert abs(figures["text embedding"].spearman.value) < 0.4
     assert figures["static"].chance_r10 == pytest.approx(10 / 20)
     assert figures["events"].code_to_audio is None
+    assert figures["sketch, not trained"].spaces["audio_to_code_median_rank"] == 1.0
+    assert figures["sketch, not trained"].spaces["cka"] > 0.9
+    assert figures["syntax trees"].spaces == {}
 
 
 def test_values_become_tables_a_page_and_pictures():
@@ -172,7 +175,11 @@ def test_values_become_tables_a_page_and_pictures():
         np.mean([each.capture for each in judged["static"]])
     )
     budget = {"5": groups["all"]["static"]}
-    unseen = {"static": rank_unseen.UnseenFigures(Estimate(0.8, 0.7, 0.9), Estimate(0.7, 0.6, 0.8))}
+    unseen = {
+        "static": rank_unseen.UnseenFigures(
+            Estimate(0.8, 0.7, 0.9), Estimate(0.7, 0.6, 0.8), spaces={"code_to_audio_r5": 0.625}
+        )
+    }
     values = {
         "scenarios": {
             "count": 2,
@@ -195,6 +202,7 @@ def test_values_become_tables_a_page_and_pictures():
     assert "0.80 (0.70..0.90)" in printed
     assert "0.500 ± 0.000" in printed
     assert "As asked: 2 scenarios" in printed
+    assert "0.625" in printed
     page = write_page(values, rank_pictures.of_scenarios(values["scenarios"]))
     assert page.count("data:image/png;base64,") == 2
     assert "paper&#x27;s model, candidate" in page
@@ -213,3 +221,20 @@ def test_without_sonic_pi_the_command_says_what_to_install(tmp_path, monkeypatch
 def test_what_is_not_a_number_is_null_in_the_file():
     values = {"a": [1.0, float("nan")], "b": {5: (float("inf"), "text", None)}}
     assert rank_table._finite(values) == {"a": [1.0, None], "b": {"5": [None, "text", None]}}
+
+
+@pytest.mark.parametrize("option", ["--renders", "--runs", "--workers"])
+def test_numbers_that_measure_nothing_are_refused_before_anything_is_done(tmp_path, capsys, option):
+    with pytest.raises(SystemExit, match="2"):
+        rank_table.main(["--data", str(tmp_path / "data"), option, "0"])
+    assert f"{option}: must be at least 1, got 0" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_file_in_place_of_the_data_folder_is_refused_in_one_line(tmp_path, capsys):
+    (tmp_path / "data").write_text("")
+    assert rank_table.main(["--data", str(tmp_path / "data")]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: ")
+    assert str(tmp_path / "data") in said
+    assert "Errno" not in said

@@ -110,3 +110,17 @@ def test_views_are_computed_again_when_the_pairs_change(dataset):
 def test_no_data_set_is_refused_with_what_to_do(tmp_path, capsys):
     assert train_alignment.main([str(tmp_path)]) == 2
     assert "launch/render_corpus.py" in capsys.readouterr().err
+
+
+def test_no_runs_are_refused_before_anything_is_read(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        train_alignment.main([str(tmp_path), "--runs", "0"])
+    assert "--runs: must be at least 1, got 0" in capsys.readouterr().err
+
+
+def test_a_file_in_place_of_the_data_set_is_refused_in_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert train_alignment.main([str(tmp_path / "file"), "--save", str(tmp_path / "file")]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: ")
+    assert "Errno" not in said

@@ -131,6 +131,37 @@ def test_when_time_is_over_the_best_so_far_is_the_answer(predictor):
     assert not ranking.is_final
 
 
+def test_every_program_is_looked_at_by_its_code_however_little_time_there_is(predictor):
+    heard = Oracle(predictor, points=places(1.0, 2.0, 3.0, 4.0))
+    with Cascade(predictor, heard=heard) as cascade:
+        ranking = cascade.rank("play 50", CODES, keep=2, seconds=0.0)
+    assert heard.asked == []
+    assert {answer.tier for answer in ranking.answers} == {"static"}
+    assert ranking.context == "static"
+    assert len(ranking.chosen) == 2
+    assert not ranking.is_final
+
+
+@pytest.mark.parametrize(
+    ("context", "notice"),
+    [
+        ("play 50", ""),
+        ("sleep 1", ""),
+        ("play 50,,", "nothing is compared with the context: line 1: syntax error: cannot read"),
+        ("synth :nosuch", "nothing is compared with the context: runtime error: there is no synth"),
+        ("play 50\nsynth :nosuch", "in the context: runtime error: there is no synth nosuch"),
+        (f"{BELLS}\n{STRANGE}", "in the context: not understood: some_thing_unheard_of"),
+    ],
+)
+def test_what_is_wrong_with_the_context_is_told(predictor, context, notice):
+    with Cascade(predictor) as cascade:
+        cascade.notices.append("one more")
+        ranking = cascade.rank(context, CODES)
+    assert ranking.context_notice.startswith(notice)
+    assert bool(ranking.context_notice) == bool(notice)
+    assert ranking.all_notices == (*filter(None, [ranking.context_notice]), "one more")
+
+
 def test_what_was_under_way_is_kept_for_the_next_question(predictor):
     gate = threading.Event()
     heard = Oracle(predictor, points=places(1.0, 2.0, 3.0, 4.0), gate=gate)
