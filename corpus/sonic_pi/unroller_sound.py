@@ -1,7 +1,8 @@
 """Functions that make sound: synths, samples, effects, changes of what runs, and their settings."""
 
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.unroller_blocks import Block
@@ -33,7 +34,11 @@ from corpus.sonic_pi.unroller_values import (
     to_float,
 )
 
-__all__: list[str] = []
+__all__ = ["SOUNDING", "sounded", "worked_out"]
+
+WorkOut: TypeAlias = "Callable[[VirtualThread, list[Value]], Played | Value]"
+SOUNDING: Final[dict[str, WorkOut]] = {}
+"""What works out what a call plays, by the name of the function; the value it has if it is none."""
 
 CONTROL_DELTA: Final = 0.005
 """Sonic Pi sends changes of one sound at one moment this many seconds apart."""
@@ -131,56 +136,77 @@ def _placed(thread: VirtualThread, made: dict[str, float]) -> dict[str, float]:
     return made
 
 
-@function("synth")
-def _synth(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
-    return _played(thread, "synth", given, given, block)
+def _sounding(name: str, *, takes_block: bool = True) -> Callable[[WorkOut], WorkOut]:
+    """Registers a function that makes sound, by what works out what it plays."""
+
+    def register(work_out: WorkOut) -> WorkOut:
+        @function(name)
+        def _made(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
+            return _played(thread, name, given, block if takes_block else None)
+
+        SOUNDING[name] = work_out
+        return work_out
+
+    return register
 
 
 def _played(
-    thread: VirtualThread, what: str, asked: list[Value], given: list[Value], block: Block | None
-) -> NodeHandle | None:
-    """Plays what `synth` is given, or what was played before by the same call.
-
-    Args:
-        thread: which plays.
-        what: the function called.
-        asked: its arguments.
-        given: those of `synth` that mean the same.
-        block: to run while it sounds.
-    """
-    machine = thread.machine
-    key = key_of_call(thread, what, thread.synth_defaults, asked)
-    known = machine.played.get(key)
-    if known is not None:
-        return _sounded(thread, known, block)
-    n_missed = machine.n_missed
-    made = _synthesised(thread, given)
-    if not isinstance(made, Played):
+    thread: VirtualThread, name: str, given: list[Value], block: Block | None = None
+) -> Value:
+    """Plays what a call comes to, or what it came to before."""
+    voice = thread.voice()
+    key = key_of_call(name, given)
+    known = None if key is None else voice.get(key)
+    made = worked_out(thread, name, given, voice, key) if known is None else known
+    if type(made) is not Played:
         thread.spend()
         return made
-    if key is not None and machine.n_missed == n_missed:
-        machine.played[key] = made
-    return _sounded(thread, made, block)
-
-
-def _sounded(thread: VirtualThread, made: Played, block: Block | None) -> NodeHandle:
-    thread.spend()
-    thread.last_node = handle = start(thread, made)
+    handle = sounded(thread, made)
     if block is not None:
         following = block
         thread.machine.spawn(thread, lambda child: following.steps(child, [handle]))
     return handle
 
 
-def _synthesised(thread: VirtualThread, given: list[Value]) -> Played | NodeHandle | None:
+def worked_out(
+    thread: VirtualThread,
+    name: str,
+    given: list[Value],
+    voice: dict[object, Played],
+    key: object | None,
+) -> Played | Value:
+    """What a call comes to, kept in a voice under a key, if any; else the value it has."""
+    machine = thread.machine
+    n_missed = machine.n_missed
+    made = SOUNDING[name](thread, given)
+    if key is not None and type(made) is Played and machine.n_missed == n_missed:
+        voice[key] = made
+    return made
+
+
+def sounded(thread: VirtualThread, made: Played) -> NodeHandle:
+    """Plays what a call came to."""
+    thread.spend()
+    thread.last_node = handle = start(thread, made)
+    return handle
+
+
+@_sounding("synth")
+def _synth(thread: VirtualThread, given: list[Value]) -> Played | Value:
     """What `synth` plays; a handle of nothing for a rest, none if its name is not known."""
     name = thread.synth if not given or given[0] is None else str(given[0])
-    if thread.synth_defaults is None:
-        raise RubyError("synth defaults were set for a block before there were any")
-    options = {**thread.synth_defaults, **options_of(given[1:])}
     if given and given[0] is UNKNOWN:
         thread.machine.miss("synth", "unknown name")
         return None
+    return _synthesised(thread, name, options_of(given[1:]))
+
+
+def _synthesised(
+    thread: VirtualThread, name: str, given: dict[str, Value]
+) -> Played | NodeHandle | None:
+    if thread.synth_defaults is None:
+        raise RubyError("synth defaults were set for a block before there were any")
+    options = {**thread.synth_defaults, **given}
     if ("note" in options and is_rest(options["note"])) or not _is_on(options):
         return NodeHandle((), name, {})
     name = _ALIASES.get(name, name)
@@ -221,31 +247,23 @@ def _chord(
     return sounds
 
 
-@function("play")
-def _play(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
+@_sounding("play")
+def _play(thread: VirtualThread, given: list[Value]) -> Played | Value:
     if not given:
         raise RubyError("play needs a note")
     if len(given) == 1 and isinstance(given[0], dict):
-        return _played(thread, "play", given, [None, given[0]], block)
-    return _played(thread, "play", given, [None, {"note": given[0]}, *given[1:]], block)
+        return _synthesised(thread, thread.synth, given[0])
+    return _synthesised(thread, thread.synth, options_of([{"note": given[0]}, *given[1:]]))
 
 
-@function("play_chord")
-def _play_chord(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    machine = thread.machine
-    key = key_of_call(thread, "play_chord", thread.synth_defaults, given)
-    made = machine.played.get(key)
-    if made is None:
-        options = {**(thread.synth_defaults or {}), **options_of(given[1:])}
-        if not _is_on(options):
-            return None
-        name, n_missed = thread.synth, machine.n_missed
-        sounds = _chord(thread, name, as_list(given[0]), options)
-        made = Played("synth", name, name, sounds, thread.synth_defaults)
-        if key is not None and machine.n_missed == n_missed:
-            machine.played[key] = made
-    thread.last_node = start(thread, made)
-    return thread.last_node
+@_sounding("play_chord", takes_block=False)
+def _play_chord(thread: VirtualThread, given: list[Value]) -> Played | Value:
+    options = {**(thread.synth_defaults or {}), **options_of(given[1:])}
+    if not _is_on(options):
+        return None
+    name = thread.synth
+    sounds = _chord(thread, name, as_list(given[0]), options)
+    return Played("synth", name, name, sounds, thread.synth_defaults)
 
 
 @waiting_function("play_pattern_timed")
@@ -256,7 +274,7 @@ def _play_pattern_timed(thread: VirtualThread, given: list[Value], _block: Block
         beats = times.at(index)
         if not is_number(beats):
             raise RubyError(f"a time must be a number, got {inspect(beats)}")
-        _play(thread, [note, {**last, "duration": beats}], None)
+        _played(thread, "play", [note, {**last, "duration": beats}])
         yield from thread.sleep(beats)
     return None
 
@@ -266,14 +284,9 @@ def _play_pattern(thread: VirtualThread, given: list[Value], block: Block | None
     return (yield from _play_pattern_timed(thread, [given[0], 1, *given[1:]], block))
 
 
-@function("sample")
-def _sample(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
+@_sounding("sample")
+def _sample(thread: VirtualThread, given: list[Value]) -> Played | Value:
     machine = thread.machine
-    key = key_of_call(thread, "sample", thread.sample_defaults, given)
-    known = machine.played.get(key)
-    if known is not None:
-        return _sounded(thread, known, block)
-    n_missed = machine.n_missed
     filters, options = split_sample(given)
     options = {**(thread.sample_defaults or {}), **options}
     name = find_sample(thread, filters)
@@ -286,15 +299,12 @@ def _sample(thread: VirtualThread, given: list[Value], block: Block | None) -> V
     if not _is_on(options):
         return NodeHandle((), name, {})
     try:
-        made = _found_sample(thread, name, options)
+        return _found_sample(thread, name, options)
     except RubyError as error:
         if not is_new:
             raise
         machine.errors.append(str(error))
         return NodeHandle((), name, {})
-    if key is not None and machine.n_missed == n_missed:
-        machine.played[key] = made
-    return _sounded(thread, made, block)
 
 
 def _found_sample(thread: VirtualThread, name: str, options: dict[str, Value]) -> Played:

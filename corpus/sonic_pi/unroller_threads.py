@@ -89,6 +89,8 @@ class VirtualThread:
         self.checks_arguments = False
         self.bus = 0
         self.last_node: NodeHandle | None = None
+        self._state: tuple[object, ...] = ()
+        self._voice: dict[object, Played] = {}
         # What they do not.
         self.density = 1.0
         self.ticks: dict[str, tuple[int, int]] = {}
@@ -117,6 +119,20 @@ class VirtualThread:
         child.synced, child.auto_cue, child.warp_depth = False, True, 0
         child.last_sync, child.awaited, child.name = None, None, None
         return child
+
+    def voice(self) -> "dict[object, Played]":
+        """What calls came to, by call, in a state equal to the present one.
+
+        The state is all but its arguments that a call of `play`, `synth` or `sample` depends on.
+        """
+        defaults = id(self.synth_defaults), id(self.sample_defaults)
+        pitch = self.transpose, self.octave, self.cents
+        times = self.beat_seconds, self.scales_times, self.checks_arguments
+        state = self.synth, self.bus, defaults, pitch, times
+        if state != self._state:
+            self._state = state
+            self._voice = self.machine.voices.setdefault(state, {})
+        return {} if self.tuning is not None else self._voice
 
     def moment(self) -> Moment:
         """Where this thread is in the order of shared state."""
@@ -231,7 +247,7 @@ class Machine:
         self.functions: dict[str, Block] = {}
         self.globals: dict[str, Value] = {}
         self.events: list[Event] = []
-        self.played: dict[tuple[object, ...] | None, Played] = {}
+        self.voices: dict[tuple[object, ...], dict[object, Played]] = {}
         self.n_nodes = 0
         self.n_buses = 0
         self.loaded: set[str] = set()

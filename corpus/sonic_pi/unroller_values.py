@@ -169,8 +169,8 @@ class NodeHandle:
 
     __slots__ = ("arguments", "name", "nodes")
 
-    def __init__(self, nodes: Sequence[int], name: str, arguments: dict[str, float]) -> None:
-        self.nodes = tuple(nodes)
+    def __init__(self, nodes: tuple[int, ...], name: str, arguments: dict[str, float]) -> None:
+        self.nodes = nodes
         self.name = name
         self.arguments = arguments
 
