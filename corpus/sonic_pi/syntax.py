@@ -5,10 +5,11 @@ with a line and a sentence. Nothing of a program is ever evaluated by the host l
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 import tree_sitter
 import tree_sitter_ruby
@@ -94,9 +95,10 @@ def parse(code: str) -> Program:
         return Program(Node("program", "", 1), (fault,))
     source = _VECTOR_CALL.sub(_as_call, code).encode("utf-8", "replace")
     tree = tree_sitter.Parser(_language()).parse(source)
-    faults: list[Fault] = []
+    has_faults = tree.root_node.has_error
+    faults = _faults_of(tree.root_node, source) if has_faults else []
     root = _convert(tree.root_node, source, faults)
-    if tree.root_node.has_error and not faults:
+    if has_faults and not faults:
         faults.append(Fault(1, "this is not Ruby as Sonic Pi reads it"))
     return Program(root, tuple(sorted(faults, key=lambda fault: fault.line)))
 
@@ -105,49 +107,84 @@ def _as_call(match: re.Match[str]) -> str:
     return " " + match[1] + match[2] + "(" + match[3][1:].replace(",", " ")
 
 
+class _Kind(NamedTuple):
+    """What is to be done with raw nodes of a kind.
+
+    Args:
+        name: of the kind.
+        is_kept: a node of ours is made of it, wherever it stands.
+        is_role: one is made of it where it has a role.
+    """
+
+    name: str
+    is_kept: bool
+    is_role: bool
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> dict[int, _Kind]:
+    """Raw kinds by their number."""
+    language, made = _language(), {}
+    for number in range(language.node_kind_count):
+        name = language.node_kind_for_id(number) or ""
+        is_named = language.node_kind_is_named(number) and name not in _IGNORED
+        made[number] = _Kind(name, is_named and name not in _MARKS, is_named and name in _MARKS)
+    return made
+
+
 def _convert(top: tree_sitter.Node, source: bytes, faults: list[Fault]) -> Node:
-    root, has_faults = Node(top.type, "", 1), top.has_error
-    pending = [(top, root, 0)]
-    while pending:
-        raw, node, depth = pending.pop()
-        if depth > MAX_DEPTH:
-            if not any("nested" in fault.message for fault in faults):
-                faults.append(Fault(node.line, f"this is nested deeper than {MAX_DEPTH} levels"))
-            continue
-        cursor = raw.walk()
-        if not cursor.goto_first_child():
-            continue
-        more = True
-        while more:
-            child = cursor.node
-            field = cursor.field_name
-            more = cursor.goto_next_sibling()
-            if child is None:
-                continue
-            kind = child.type
-            if kind in _IGNORED or (kind in _MARKS and field is None and not has_faults):
-                continue
-            line = child.start_point.row + 1
-            if has_faults and (child.is_error or child.is_missing):
-                faults.append(Fault(line, _complaint(child, source)))
-            if not child.is_named:
-                if field == "operator":
-                    node.fields[field] = Node("operator", kind, line)
-                continue
-            text, is_leaf = "", not child.named_child_count
-            if is_leaf:
-                text = source[child.start_byte : child.end_byte].decode("utf-8", "replace")
-            is_name = field == "name" or (field == "method" and "receiver" in node.fields)
-            if kind == "identifier" and text in _RESERVED and not is_name:
+    """The tree as plain nodes, in one walk from its beginning to its end."""
+    root, kinds = Node(top.type, "", 1), _kinds()
+    breaks = [found.start() for found in re.finditer(b"\n", source)]
+    cursor, parent = top.walk(), root
+    above: list[Node] = []
+    more = cursor.goto_first_child()
+    while more and (raw := cursor.node) is not None:
+        name, is_kept, is_role = kinds.get(raw.kind_id) or _Kind(raw.type, True, False)
+        field = cursor.field_name
+        is_entered = False
+        if is_kept or (is_role and field is not None):
+            start, is_leaf = raw.start_byte, not raw.named_child_count
+            text = source[start : raw.end_byte].decode("utf-8", "replace") if is_leaf else ""
+            node = Node(name, text, bisect_left(breaks, start) + 1)
+            if text in _RESERVED and name == "identifier" and not _is_name(field, parent):
                 # the grammar lets a word pass that closes what was never opened
-                faults.append(Fault(line, f"{text!r} has nothing to belong to here"))
-            copy = Node(kind, text, line)
-            node.children.append(copy)
-            if field is not None and field not in node.fields:
-                node.fields[field] = copy
-            if not is_leaf or child.child_count:
-                pending.append((child, copy, depth + 1))
+                faults.append(Fault(node.line, f"{text!r} has nothing to belong to here"))
+            parent.children.append(node)
+            if field is not None and field not in parent.fields:
+                parent.fields[field] = node
+            if not is_leaf and len(above) >= MAX_DEPTH:
+                faults.append(Fault(node.line, f"this is nested deeper than {MAX_DEPTH} levels"))
+                return root
+            if not is_leaf and cursor.goto_first_child():
+                above.append(parent)
+                is_entered, parent = True, node
+        elif field == "operator":
+            line = bisect_left(breaks, raw.start_byte) + 1
+            parent.fields[field] = Node("operator", name, line)
+        while not is_entered and not cursor.goto_next_sibling():
+            if not above:
+                return root
+            cursor.goto_parent()
+            parent = above.pop()
     return root
+
+
+def _is_name(field: str | None, parent: Node) -> bool:
+    """Whether a word in a role is the name of something, which may be any word."""
+    return field == "name" or (field == "method" and "receiver" in parent.fields)
+
+
+def _faults_of(top: tree_sitter.Node, source: bytes) -> list[Fault]:
+    """What the grammar complains of."""
+    faults: list[Fault] = []
+    pending = [top]
+    while pending:
+        raw = pending.pop()
+        if raw.is_error or raw.is_missing:
+            faults.append(Fault(raw.start_point.row + 1, _complaint(raw, source)))
+        pending += reversed([child for child in raw.children if child.type not in _IGNORED])
+    return faults
 
 
 def _complaint(node: tree_sitter.Node, source: bytes) -> str:

@@ -195,7 +195,10 @@ class Block:
     def _enter(
         self, thread: VirtualThread, values: Sequence[Value], given: "Block | None"
     ) -> Scope:
-        thread.spend()
+        machine = thread.machine
+        machine.budget -= 1
+        if machine.budget < 0:
+            thread.spend(0)
         around = self.scope
         if given is None and around is not None:
             given = around.given

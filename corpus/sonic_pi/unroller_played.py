@@ -58,7 +58,10 @@ def start(thread: VirtualThread, played: Played) -> NodeHandle:
     if len(sounds) == 1:
         made = sounds[0]
         machine.n_nodes = node = machine.n_nodes + 1
-        machine.add(_event(Event, (time, kind, event_name, made, node)))
+        events = machine.events
+        if len(events) >= machine.event_limit:
+            machine.add(Event(time, kind, event_name, made, node))
+        events.append(_event(Event, (time, kind, event_name, made, node)))
         return NodeHandle((node,), name, made)
     nodes = tuple([machine.new_node() for _ in sounds])
     for node, made in zip(nodes, sounds, strict=True):

@@ -5,10 +5,9 @@ Reading shared state lets all others of the moment run first, so that it finds w
 deterministic time state would show. A thread waits by yielding from its generator.
 """
 
-import copy
-import heapq
 from collections import Counter
 from collections.abc import Callable, Generator
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from corpus.sonic_pi.events import Event
@@ -108,7 +107,8 @@ class VirtualThread:
         if seed is None:
             seed = self.chance.peek(self.spawn_index) * STREAM_LENGTH
             self.spawn_index += 1
-        child = copy.copy(self)
+        child = object.__new__(VirtualThread)
+        child.__dict__.update(self.__dict__)
         child.chance = Chance(self.chance.stream, seed + self.chance.seed)
         if len(self.path) > _DEEPEST_DESCENT:
             raise BudgetError("threads start threads without end")
@@ -200,10 +200,10 @@ class VirtualThread:
     def cue(self, key: str, value: Value, priority: int = 0) -> None:
         """Makes a value known now; wakes who waits for it."""
         self.spend()
-        moment_count, self.n_cues = self.n_cues, self.n_cues + 1
         if not self.machine.listens:
             return
-        moment = Moment(round(self.time, _DIGITS), priority, self.path, moment_count)
+        moment = Moment(round(self.time, _DIGITS), priority, self.path, self.n_cues)
+        self.n_cues += 1
         self.machine.announce(key, Cue(moment, value, self.beat, self.beat_seconds))
 
 
@@ -301,7 +301,7 @@ class Machine:
         """Lets every thread run that can run at a moment."""
         moment = round(now, _DIGITS)
         while self.ready and self.ready[0][0] <= moment and self.depth < _DEEPEST:
-            self._nested(heapq.heappop(self.ready)[2])
+            self._nested(heappop(self.ready)[2])
 
     def _nested(self, thread: VirtualThread) -> None:
         self.depth += 1
@@ -332,7 +332,7 @@ class Machine:
         try:
             self.spawn(VirtualThread(self, Chance(self.stream, 0)), body, seed=0)
             while self.ready:
-                self._turn(heapq.heappop(self.ready)[2])
+                self._turn(heappop(self.ready)[2])
         except BudgetError as limit:
             self.errors.append(str(limit))
             self.is_cut = True
@@ -342,7 +342,8 @@ class Machine:
             if thread.time < self.horizon and thread.generator is not None:
                 next(thread.generator)
                 if thread.awaited is None:
-                    self._push(thread)
+                    self.n_pushed = number = self.n_pushed + 1
+                    heappush(self.ready, (round(thread.time, _DIGITS), number, thread))
                 else:
                     self.waiting.setdefault(thread.awaited[0], []).append(thread)
                 return
@@ -364,8 +365,7 @@ class Machine:
 
     def _push(self, thread: VirtualThread) -> None:
         self.n_pushed += 1
-        key = round(thread.time, _DIGITS)
-        heapq.heappush(self.ready, (key, self.n_pushed, thread))
+        heappush(self.ready, (round(thread.time, _DIGITS), self.n_pushed, thread))
 
     def announce(self, key: str, cue: Cue) -> None:
         """Keeps a cue in order and wakes the threads it answers."""
