@@ -6,7 +6,7 @@ with a line and a sentence. Nothing of a program is ever evaluated by the host l
 
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -77,10 +77,17 @@ class Node:
 
 @dataclass(frozen=True)
 class Program:
-    """A parsed program; with faults it cannot run, and `root` is whatever could be read."""
+    """A parsed program; with faults it cannot run.
+
+    Args:
+        root: whatever could be read.
+        faults: ordered by line.
+        nodes: all nodes, in the order of the text.
+    """
 
     root: Node
     faults: tuple[Fault, ...]
+    nodes: Sequence[Node] = ()
 
 
 @lru_cache(maxsize=1)
@@ -97,10 +104,10 @@ def parse(code: str) -> Program:
     tree = tree_sitter.Parser(_language()).parse(source)
     has_faults = tree.root_node.has_error
     faults = _faults_of(tree.root_node, source) if has_faults else []
-    root = _convert(tree.root_node, source, faults)
+    nodes = _convert(tree.root_node, source, faults)
     if has_faults and not faults:
         faults.append(Fault(1, "this is not Ruby as Sonic Pi reads it"))
-    return Program(root, tuple(sorted(faults, key=lambda fault: fault.line)))
+    return Program(nodes[0], tuple(sorted(faults, key=lambda fault: fault.line)), nodes)
 
 
 def _as_call(match: re.Match[str]) -> str:
@@ -132,11 +139,11 @@ def _kinds() -> dict[int, _Kind]:
     return made
 
 
-def _convert(top: tree_sitter.Node, source: bytes, faults: list[Fault]) -> Node:
-    """The tree as plain nodes, in one walk from its beginning to its end."""
-    root, kinds = Node(top.type, "", 1), _kinds()
+def _convert(top: tree_sitter.Node, source: bytes, faults: list[Fault]) -> list[Node]:
+    """All nodes of the tree as plain nodes, the root first, in one walk through the text."""
+    nodes, kinds = [Node(top.type, "", 1)], _kinds()
     breaks = [found.start() for found in re.finditer(b"\n", source)]
-    cursor, parent = top.walk(), root
+    cursor, parent = top.walk(), nodes[0]
     above: list[Node] = []
     more = cursor.goto_first_child()
     while more and (raw := cursor.node) is not None:
@@ -150,12 +157,13 @@ def _convert(top: tree_sitter.Node, source: bytes, faults: list[Fault]) -> Node:
             if text in _RESERVED and name == "identifier" and not _is_name(field, parent):
                 # the grammar lets a word pass that closes what was never opened
                 faults.append(Fault(node.line, f"{text!r} has nothing to belong to here"))
+            nodes.append(node)
             parent.children.append(node)
             if field is not None and field not in parent.fields:
                 parent.fields[field] = node
             if not is_leaf and len(above) >= MAX_DEPTH:
                 faults.append(Fault(node.line, f"this is nested deeper than {MAX_DEPTH} levels"))
-                return root
+                return nodes
             if not is_leaf and cursor.goto_first_child():
                 above.append(parent)
                 is_entered, parent = True, node
@@ -164,10 +172,10 @@ def _convert(top: tree_sitter.Node, source: bytes, faults: list[Fault]) -> Node:
             parent.fields[field] = Node("operator", name, line)
         while not is_entered and not cursor.goto_next_sibling():
             if not above:
-                return root
+                return nodes
             cursor.goto_parent()
             parent = above.pop()
-    return root
+    return nodes
 
 
 def _is_name(field: str | None, parent: Node) -> bool:

@@ -1,7 +1,6 @@
 """Functions that make sound: synths, samples, effects, changes of what runs, and their settings."""
 
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Final, TypeAlias
 
 from corpus.sonic_pi.events import Event
@@ -93,8 +92,11 @@ def _complete(thread: VirtualThread, name: str, made: dict[str, float]) -> dict[
                 complete[key] = complete[source]
     scale = thread.beat_seconds
     if thread.scales_times and scale != 1.0:
-        for key in _scaled_keys(name, tuple(defaults), tuple(made)):
+        for key in _SCALED.intersection(complete).difference(_UNSCALED.get(name, ())):
             complete[key] *= scale
+        for key in made:
+            if key.endswith("_slide"):
+                complete[key] *= scale
     if thread.checks_arguments:
         check_arguments(name, made, defaults)
     if "slide" in made:
@@ -103,13 +105,6 @@ def _complete(thread: VirtualThread, name: str, made: dict[str, float]) -> dict[
             if key in defaults:
                 complete.setdefault(f"{key}_slide", slide)
     return complete
-
-
-@lru_cache(maxsize=4096)
-def _scaled_keys(name: str, defaults: tuple[str, ...], made: tuple[str, ...]) -> tuple[str, ...]:
-    """Which arguments of a synth or effect are times."""
-    known = _SCALED.intersection((*defaults, *made)).difference(_UNSCALED.get(name, ()))
-    return (*known, *(key for key in made if key.endswith("_slide")))
 
 
 def _completed(thread: VirtualThread, name: str, options: dict[str, Value]) -> dict[str, float]:

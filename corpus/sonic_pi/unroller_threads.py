@@ -39,6 +39,7 @@ MISUSED: Final = (TypeError, ValueError, LookupError, AttributeError, Arithmetic
 """What a function of ours raises when it is given values that it does not expect."""
 _DIGITS = 9
 """Times closer than a nanosecond are the same moment."""
+_NANO = 1e9
 _DEEPEST_DESCENT = 50
 """A thread may have this many forebears."""
 _DEEPEST = 8
@@ -178,7 +179,7 @@ class VirtualThread:
             if self.time >= machine.horizon:
                 raise StopThread
             ready = machine.ready
-            return bool(machine.depth or (ready and ready[0][0] <= round(self.time, _DIGITS)))
+            return bool(machine.depth or (ready and ready[0][0] <= int(self.time * _NANO + 0.5)))
         return False
 
     def sync(self, key: str) -> Steps:
@@ -237,7 +238,7 @@ class Machine:
         self.event_limit = event_limit
         self.thread_limit = thread_limit
         self.listens = listens
-        self.ready: list[tuple[float, int, VirtualThread]] = []
+        self.ready: list[tuple[int, int, VirtualThread]] = []
         self.n_pushed = 0
         self.depth = 0
         self.n_alive = 0
@@ -299,7 +300,7 @@ class Machine:
 
     def settle(self, now: float) -> None:
         """Lets every thread run that can run at a moment."""
-        moment = round(now, _DIGITS)
+        moment = int(now * _NANO + 0.5)
         while self.ready and self.ready[0][0] <= moment and self.depth < _DEEPEST:
             self._nested(heappop(self.ready)[2])
 
@@ -343,7 +344,7 @@ class Machine:
                 next(thread.generator)
                 if thread.awaited is None:
                     self.n_pushed = number = self.n_pushed + 1
-                    heappush(self.ready, (round(thread.time, _DIGITS), number, thread))
+                    heappush(self.ready, (int(thread.time * _NANO + 0.5), number, thread))
                 else:
                     self.waiting.setdefault(thread.awaited[0], []).append(thread)
                 return
@@ -365,7 +366,7 @@ class Machine:
 
     def _push(self, thread: VirtualThread) -> None:
         self.n_pushed += 1
-        heappush(self.ready, (round(thread.time, _DIGITS), self.n_pushed, thread))
+        heappush(self.ready, (int(thread.time * _NANO + 0.5), self.n_pushed, thread))
 
     def announce(self, key: str, cue: Cue) -> None:
         """Keeps a cue in order and wakes the threads it answers."""
