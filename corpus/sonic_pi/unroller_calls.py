@@ -34,6 +34,7 @@ from corpus.sonic_pi.unroller_values import (
     Value,
     is_number,
 )
+from corpus.sonic_pi.unroller_variants import are_numbers, can_be_varied, places_of, variant
 
 __all__: list[str] = []
 
@@ -221,6 +222,7 @@ def _sounding_call(name: str, given: Arguments) -> Code:
     """A call that plays: with equal arguments in an equal state it comes to the same again."""
     each, collect, constants = given.each(), given.collect, given.constants
     is_fixed = constants is not None and UNCHANGING.issuperset(map(type, constants))
+    places = places_of(name, given)
 
     def run(scope: Scope, thread: VirtualThread) -> Value:
         try:
@@ -233,12 +235,21 @@ def _sounding_call(name: str, given: Arguments) -> Code:
                 key = (given, *asked) if is_known else None
             made = voice.get(key)
             if made is None:
-                passed = collect(asked if constants is None else constants)
-                fresh = worked_out(thread, name, passed, voice, key)
-                if type(fresh) is not Played:
-                    thread.spend()
-                    return fresh
-                made = fresh
+                stem = None
+                if places and key is not None and are_numbers(places, asked):
+                    stem = given, None if name == "play" else asked[0]
+                    made = voice.get(stem)
+                if made is not None and places is not None:
+                    voice[key] = made = variant(thread, made, places, asked)
+                else:
+                    passed = collect(asked if constants is None else constants)
+                    fresh = worked_out(thread, name, passed, voice, key)
+                    if type(fresh) is not Played:
+                        thread.spend()
+                        return fresh
+                    made = fresh
+                    if stem is not None and key in voice and can_be_varied(thread, made):
+                        voice[stem] = made
             return sounded(thread, made)
         except MISUSED:
             thread.machine.miss(name, "arguments")

@@ -33,27 +33,29 @@ class Arguments:
         pairs: those with a name; none as a name: evaluated and forgotten.
     """
 
-    __slots__ = ("_is_simple", "_keys", "_kinds", "are_pure", "codes", "constants")
+    __slots__ = ("_kinds", "are_pure", "codes", "constants", "is_simple", "keys", "n_plain")
 
     def __init__(self, plain: list[tuple[str, Code]], pairs: list[tuple[Value, Code]]) -> None:
         self.codes = [code for _, code in plain] + [code for _, code in pairs]
         """In the order in which they are evaluated."""
         self._kinds = [kind for kind, _ in plain]
-        self._keys = [key for key, _ in pairs]
-        self._is_simple = self._kinds.count("one") == len(plain) and None not in self._keys
+        self.keys = [key for key, _ in pairs]
+        self.n_plain = len(plain)
+        self.is_simple = self._kinds.count("one") == len(plain) and None not in self.keys
+        """Whether a function is given a value for each of `codes`, those with a name as a hash."""
         self.are_pure = all([code.is_pure for code in self.codes])
         """Whether they are equal every time."""
         always = [code.constant[0] for code in self.codes if code.constant is not None]
-        self.constants = always if self._is_simple and len(always) == len(self.codes) else None
+        self.constants = always if self.is_simple and len(always) == len(self.codes) else None
         """What `codes` always give, if all do and nothing is to be spread; else none."""
 
     def collect(self, values: list[Value]) -> list[Value]:
         """What a function is given, from what `codes` gave."""
-        count = len(self._kinds)
-        if self._is_simple:
-            if not self._keys:
+        count = self.n_plain
+        if self.is_simple:
+            if not self.keys:
                 return values
-            return [*values[:count], dict(zip(self._keys, values[count:], strict=True))]
+            return [*values[:count], dict(zip(self.keys, values[count:], strict=True))]
         made: list[Value] = []
         options: dict[Value, Value] = {}
         for kind, value in zip(self._kinds, values, strict=False):
@@ -63,7 +65,7 @@ class Arguments:
                 made.extend(as_list(value) if isinstance(value, list | Ring | Span) else [value])
             elif isinstance(value, dict):
                 options.update(value)
-        options.update(zip(self._keys, values[count:], strict=True))
+        options.update(zip(self.keys, values[count:], strict=True))
         options.pop(None, None)
         if options:
             made.append(options)
@@ -82,12 +84,12 @@ class Arguments:
         if self.constants is not None:
             return self._always(self.constants)
         each, collect = self.each(), self.collect
-        if self._is_simple and not self._keys:
+        if self.is_simple and not self.keys:
             return each
         return lambda scope, thread: collect(each(scope, thread))
 
     def _always(self, constants: list[Value]) -> Evaluate:
-        if not self._keys:
+        if not self.keys:
             return lambda _scope, _thread: constants.copy()
         *values, options = self.collect(constants)
         return lambda _scope, _thread: [*values, options.copy()]

@@ -32,6 +32,7 @@ from corpus.sonic_pi.unroller_values import (
     options_of,
     to_float,
 )
+from corpus.sonic_pi.unroller_variants import SCALED
 
 __all__ = ["SOUNDING", "sounded", "worked_out"]
 
@@ -41,10 +42,6 @@ SOUNDING: Final[dict[str, WorkOut]] = {}
 
 CONTROL_DELTA: Final = 0.005
 """Sonic Pi sends changes of one sound at one moment this many seconds apart."""
-_SCALED: Final = frozenset(
-    {"attack", "decay", "sustain", "release", "phase", "max_phase", "mod_phase"}
-    | {"cutoff_attack", "cutoff_decay", "cutoff_sustain", "cutoff_release"}
-)
 _UNSCALED: Final = {"fx_gverb": ("release",), "fx_flanger": ("decay",)}
 _PITCHES: Final = frozenset(
     {"note", "cutoff", "cutoff_min", "cutoff_max", "lpf", "hpf", "centre", "freq", "lpf_min"}
@@ -92,7 +89,7 @@ def _complete(thread: VirtualThread, name: str, made: dict[str, float]) -> dict[
                 complete[key] = complete[source]
     scale = thread.beat_seconds
     if thread.scales_times and scale != 1.0:
-        for key in _SCALED.intersection(complete).difference(_UNSCALED.get(name, ())):
+        for key in SCALED.intersection(complete).difference(_UNSCALED.get(name, ())):
             complete[key] *= scale
         for key in made:
             if key.endswith("_slide"):
@@ -367,7 +364,7 @@ def _control(thread: VirtualThread, given: list[Value], _block: Block | None) ->
     made = _numbers(thread, handle.name, options)
     if thread.scales_times:
         for key in made:
-            if key in _SCALED or key.endswith("_slide"):
+            if key in SCALED or key.endswith("_slide"):
                 made[key] *= thread.beat_seconds
     if thread.checks_arguments:
         check_arguments(handle.name, made, handle.arguments)
