@@ -6,7 +6,7 @@ numbers as for real sound.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from corpus.sonic_pi.atlas import ATLAS_NOTES, Atlas, Sound
 from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.mel import FRAME_SECONDS, band_hertz
 from corpus.sonic_pi.sketch import sketch
-from corpus.sonic_pi.sketch_sounds import Heard, Stretch, gathered, stretches_of
+from corpus.sonic_pi.sketch_sounds import Gathered, Heard, Stretch, gathered, stretches_of
 from models.sound_descriptors import CHROMA_HIGHEST_HZ, CHROMA_LOWEST_HZ, SoundPicture, describe
 
 __all__ = ["EventView"]
@@ -78,19 +78,18 @@ class EventView:
         Raises:
             ValueError: if `seconds` is too short for a frame.
         """
-        different = {id(event.arguments): event.arguments for event in events}
-        if not all(map(_are_sane, different.values())):
-            events = [e if _are_sane(e.arguments) else _tamed(e) for e in events]
+        parts = gathered(events, seconds)
+        if not _are_sane(parts):
+            parts = gathered([_tamed(event) for event in events], seconds)
         with np.errstate(all="ignore"):  # absurd arguments overflow; what comes of it is cut off
-            heard = gathered(events, seconds)
-            drawn = sketch(events, seconds, self._atlas, heard)
-            chroma = self._chroma(heard, seconds)
+            drawn = sketch(parts, seconds, self._atlas)
+            chroma = self._chroma(parts.heard, seconds)
             description = describe(SoundPicture(drawn.power, drawn.frame_seconds, chroma))
         return np.nan_to_num(description)
 
     def chroma(self, events: Sequence[Event], seconds: float) -> FloatArray:
         """Power by pitch class, shape (12, frames of 0.1 s)."""
-        return self._chroma(gathered(events, seconds), seconds)
+        return self._chroma(gathered(events, seconds).heard, seconds)
 
     def _chroma(self, heard: Sequence[Heard], seconds: float) -> FloatArray:
         chroma = np.zeros((12, max(1, int(seconds / CHROMA_FRAME_SECONDS))))
@@ -137,9 +136,12 @@ class EventView:
         return np.asarray(parts @ sound.activity, dtype=np.float64)
 
 
-def _are_sane(arguments: Mapping[str, float]) -> bool:
-    """Whether none is beyond what sound can be made of; NaN and infinity show in the sum."""
-    return -_LARGEST < sum(arguments.values()) < _LARGEST
+def _are_sane(parts: Gathered) -> bool:
+    """Whether no argument is beyond what sound can be made of."""
+    changes = [change for several in parts.changes.values() for change in several]
+    events = [sound.event for sound in parts.heard] + parts.effects + changes
+    # NaN and infinity show in the sum
+    return all([-_LARGEST < sum(event[3].values()) < _LARGEST for event in events])
 
 
 def _tamed(event: Event) -> Event:

@@ -19,7 +19,7 @@ from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.mel import FRAME_SECONDS, N_BANDS, Floats, band_hertz, band_widths
 from corpus.sonic_pi.sketch_effects import LASTING, apply_effect, limited
 from corpus.sonic_pi.sketch_sounds import (
-    Heard,
+    Gathered,
     SoundKind,
     Sounds,
     Stretch,
@@ -60,19 +60,13 @@ class Sketch:
         return FRAME_SECONDS
 
 
-def sketch(
-    events: Sequence[Event],
-    seconds: float,
-    atlas: Atlas,
-    heard: Sequence[Heard] | None = None,
-) -> Sketch:
+def sketch(events: Sequence[Event] | Gathered, seconds: float, atlas: Atlas) -> Sketch:
     """The sketch of the first `seconds` of a list of events.
 
     Args:
-        events: as the unroller or the renderer gives them.
+        events: as the unroller or the renderer gives them, or these gathered.
         seconds: length of the sketch, > 0.
         atlas: sounds of synths and samples.
-        heard: the sounds among the events, as `gathered` gives them; none: gathered here.
 
     Raises:
         ValueError: `seconds` is too short for a frame.
@@ -81,8 +75,9 @@ def sketch(
     if n_frames < 1:
         raise ValueError(f"seconds must be at least {FRAME_SECONDS:.3f}, got {seconds}")
     tables = tables_of(atlas)
-    sounds = sounds_of(gathered(events, seconds) if heard is None else heard, tables)
-    groups, effects = _grouped(events, sounds.kinds)
+    parts = events if isinstance(events, Gathered) else gathered(events, seconds)
+    sounds = sounds_of(parts.heard, tables)
+    groups, effects = _grouped(parts, sounds.kinds)
     mixed: dict[Key, Floats] = {}
     if sounds.kinds:
         spectra, courses, owners = _all_sounds(sounds, tables, n_frames)
@@ -137,17 +132,14 @@ class _Effect:
 
 
 def _grouped(
-    events: Sequence[Event], kinds: Sequence[SoundKind]
+    parts: Gathered, kinds: Sequence[SoundKind]
 ) -> tuple[dict[Key, list[int]], dict[Key, _Effect]]:
     """Kinds by the chain of effects that they run into, and each chain's first effect and rest.
 
     Effects with the same name, arguments and way out are one: they are (nearly all) linear in
     power, so it does not matter in which of them a sound goes.
     """
-    started = {
-        int(e.arguments["in_bus"]): e for e in events if e.kind == "fx" and "in_bus" in e.arguments
-    }
-    changes = _changes(events)
+    started = {int(e.arguments["in_bus"]): e for e in parts.effects if "in_bus" in e.arguments}
     keys: dict[int, Key] = {}
     effects: dict[Key, _Effect] = {}
 
@@ -161,7 +153,7 @@ def _grouped(
         named = tuple(
             sorted((k, round(v, 2)) for k, v in event.arguments.items() if "_bus" not in k)
         )
-        changed = changes.get(event.node)
+        changed = parts.changes.get(event.node)
         key: Key = (event.name, named, rest, event.node if changed else None)
         keys[bus] = key
         stretches = tuple(stretches_of(event, changed)) if changed else ()
@@ -172,16 +164,6 @@ def _grouped(
     for index, kind in enumerate(kinds):
         groups.setdefault(key_of(kind.bus), []).append(index)
     return groups, effects
-
-
-def _changes(events: Sequence[Event]) -> dict[int, list[Event]]:
-    """Changes of running effects by node."""
-    is_effect = {event.node for event in events if event.kind == "fx"}
-    changes: dict[int, list[Event]] = {}
-    for event in events:
-        if event.kind == "control" and event.node in is_effect:
-            changes.setdefault(event.node, []).append(event)
-    return changes
 
 
 def _through_effects(

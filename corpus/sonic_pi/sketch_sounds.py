@@ -16,7 +16,16 @@ from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.mel import FRAME_SECONDS, N_BANDS, PLAIN, Floats, band_hertz
 from corpus.sonic_pi.sketch_tables import AtlasTables
 
-__all__ = ["Heard", "SoundKind", "Sounds", "Stretch", "gathered", "sounds_of", "stretches_of"]
+__all__ = [
+    "Gathered",
+    "Heard",
+    "SoundKind",
+    "Sounds",
+    "Stretch",
+    "gathered",
+    "sounds_of",
+    "stretches_of",
+]
 
 _FOREVER: Final = 1e6
 _MOST_PIECES: Final = 32
@@ -24,7 +33,7 @@ _STEPS_OF_SWEEP: Final = 4
 _LEAK: Final = 1e-7
 """What the onset of a tone leaves in every band, as a share of its power."""
 _STEPS_OF_SLIDE: Final = 6
-_SOUNDS: Final = ("synth", "sample")
+_SOUNDS: Final = frozenset({"synth", "sample"})
 _ALIASES: Final = {"sine": "beep", "mod_beep": "mod_sine"}
 
 
@@ -60,25 +69,43 @@ class Heard(NamedTuple):
     changes: Sequence[Event] | None
 
 
-def gathered(events: Sequence[Event], seconds: float) -> list[Heard]:
-    """The sounds among the events before a time; the unroller shares equal arguments."""
+class Gathered(NamedTuple):
+    """What the events of a program are made of.
+
+    Args:
+        heard: sounds.
+        effects: in order.
+        changes: of sounds and effects while they sound, by node.
+    """
+
+    heard: list[Heard]
+    effects: list[Event]
+    changes: dict[int, list[Event]]
+
+
+def gathered(events: Sequence[Event], seconds: float) -> Gathered:
+    """The sounds that begin before a time, effects and changes; equal arguments may be shared."""
+    effects: list[Event] = []
     changes: dict[int, list[Event]] = {}
-    for event in events:
-        if event[1] == "control":
-            changes.setdefault(event[4], []).append(event)
-    found: dict[tuple[object, ...], Heard] = {}
+    for event in [event for event in events if event[1] not in _SOUNDS]:
+        if event.kind == "fx":
+            effects.append(event)
+        else:
+            changes.setdefault(event.node, []).append(event)
+    found: dict[object, Heard] = {}
     for event in events:
         time, kind, name, given, node = event
         if kind not in _SOUNDS or time >= seconds:
             continue
-        changed = changes.get(node) if changes else None
-        key = (name, id(given), node) if changed else (name, id(given))
-        known = found.get(key)
-        if known is None:
-            found[key] = Heard(event, [time], changed)
+        if node in changes:
+            found[node] = Heard(event, [time], changes[node])
+            continue
+        key = name, id(given)
+        if key in found:
+            found[key].onsets.append(time)
         else:
-            known.onsets.append(time)
-    return list(found.values())
+            found[key] = Heard(event, [time], None)
+    return Gathered(list(found.values()), effects, changes)
 
 
 @dataclass(frozen=True)

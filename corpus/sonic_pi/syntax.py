@@ -34,6 +34,8 @@ _RESERVED = frozenset(
     | {"then", "unless", "until", "when", "while", "class", "def"}
 )
 _IGNORED = frozenset({"comment", "heredoc_body", "empty_statement"})
+_ERROR = 65535
+"""The number of the kind that stands for what cannot be read."""
 _MARKS = frozenset(",:()[]{}|") | {"do", "end", "=>"}
 
 
@@ -114,63 +116,75 @@ def _as_call(match: re.Match[str]) -> str:
     return " " + match[1] + match[2] + "(" + match[3][1:].replace(",", " ")
 
 
-class _Kind(NamedTuple):
-    """What is to be done with raw nodes of a kind.
+class _Kinds(NamedTuple):
+    """Names of the raw kinds by number: of those that nodes of ours are made of.
 
     Args:
-        name: of the kind.
-        is_kept: a node of ours is made of it, wherever it stands.
-        is_role: one is made of it where it has a role.
+        always: wherever they stand.
+        in_a_role: where they have a role.
+        operators: of the field "operator".
     """
 
-    name: str
-    is_kept: bool
-    is_role: bool
+    always: dict[int, str]
+    in_a_role: dict[int, str]
+    operators: dict[int, str]
 
 
 @lru_cache(maxsize=1)
-def _kinds() -> dict[int, _Kind]:
-    """Raw kinds by their number."""
-    language, made = _language(), {}
+def _kinds() -> _Kinds:
+    language = _language()
+    kinds = _Kinds({_ERROR: "ERROR"}, {}, {})
     for number in range(language.node_kind_count):
         name = language.node_kind_for_id(number) or ""
-        is_named = language.node_kind_is_named(number) and name not in _IGNORED
-        made[number] = _Kind(name, is_named and name not in _MARKS, is_named and name in _MARKS)
-    return made
+        if not language.node_kind_is_named(number):
+            if name not in _MARKS:
+                kinds.operators[number] = name
+        elif name in _MARKS:
+            kinds.in_a_role[number] = name
+        elif name not in _IGNORED:
+            kinds.always[number] = name
+    return kinds
 
 
 def _convert(top: tree_sitter.Node, source: bytes, faults: list[Fault]) -> list[Node]:
     """All nodes of the tree as plain nodes, the root first, in one walk through the text."""
     nodes, kinds = [Node(top.type, "", 1)], _kinds()
+    always, in_a_role, operators = kinds
     breaks = [found.start() for found in re.finditer(b"\n", source)]
     cursor, parent = top.walk(), nodes[0]
     above: list[Node] = []
     more = cursor.goto_first_child()
     while more and (raw := cursor.node) is not None:
-        name, is_kept, is_role = kinds.get(raw.kind_id) or _Kind(raw.type, True, False)
-        field = cursor.field_name
-        is_entered = False
-        if is_kept or (is_role and field is not None):
-            start, is_leaf = raw.start_byte, not raw.named_child_count
-            text = source[start : raw.end_byte].decode("utf-8", "replace") if is_leaf else ""
+        number = raw.kind_id
+        name, field = always.get(number), None
+        if name is not None or number in in_a_role or number in operators:
+            field = cursor.field_name
+            if name is None and field is not None:
+                name = in_a_role.get(number)
+        if name is not None:
+            start, text, is_leaf = raw.start_byte, "", not raw.named_child_count
+            if is_leaf:
+                text = source[start : raw.end_byte].decode("utf-8", "replace")
             node = Node(name, text, bisect_left(breaks, start) + 1)
-            if text in _RESERVED and name == "identifier" and not _is_name(field, parent):
-                # the grammar lets a word pass that closes what was never opened
-                faults.append(Fault(node.line, f"{text!r} has nothing to belong to here"))
             nodes.append(node)
             parent.children.append(node)
             if field is not None and field not in parent.fields:
                 parent.fields[field] = node
-            if not is_leaf and len(above) >= MAX_DEPTH:
+            if is_leaf:
+                if text in _RESERVED and name == "identifier" and not _is_name(field, parent):
+                    # the grammar lets a word pass that closes what was never opened
+                    faults.append(Fault(node.line, f"{text!r} has nothing to belong to here"))
+            elif len(above) >= MAX_DEPTH:
                 faults.append(Fault(node.line, f"this is nested deeper than {MAX_DEPTH} levels"))
                 return nodes
-            if not is_leaf and cursor.goto_first_child():
+            elif cursor.goto_first_child():
                 above.append(parent)
-                is_entered, parent = True, node
+                parent = node
+                continue
         elif field == "operator":
             line = bisect_left(breaks, raw.start_byte) + 1
-            parent.fields[field] = Node("operator", name, line)
-        while not is_entered and not cursor.goto_next_sibling():
+            parent.fields[field] = Node("operator", operators[number], line)
+        while not cursor.goto_next_sibling():
             if not above:
                 return nodes
             cursor.goto_parent()

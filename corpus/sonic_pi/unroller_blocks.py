@@ -199,11 +199,10 @@ class Block:
         machine.budget -= 1
         if machine.budget < 0:
             thread.spend(0)
-        around = self.scope
+        around, count = self.scope, self.n_plain
         if given is None and around is not None:
             given = around.given
         scope = Scope(around, self, given)
-        count = self.n_plain
         if count == 0:
             return scope
         if (

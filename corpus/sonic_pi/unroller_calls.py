@@ -13,7 +13,7 @@ from corpus.sonic_pi.unroller_definitions import (
 )
 from corpus.sonic_pi.unroller_dispatch import call_function, call_method
 from corpus.sonic_pi.unroller_language import look, tick
-from corpus.sonic_pi.unroller_played import UNCHANGING, Played
+from corpus.sonic_pi.unroller_played import UNCHANGING, Played, sounded
 from corpus.sonic_pi.unroller_registry import (
     FUNCTIONS,
     METHODS,
@@ -23,7 +23,7 @@ from corpus.sonic_pi.unroller_registry import (
     Function,
     kind_of,
 )
-from corpus.sonic_pi.unroller_sound import SOUNDING, sounded, worked_out
+from corpus.sonic_pi.unroller_sound import SOUNDING, worked_out
 from corpus.sonic_pi.unroller_threads import MISUSED, Steps, VirtualThread
 from corpus.sonic_pi.unroller_time import beats_of
 from corpus.sonic_pi.unroller_values import (
@@ -226,7 +226,9 @@ def _sounding_call(name: str, given: Arguments) -> Code:
 
     def run(scope: Scope, thread: VirtualThread) -> Value:
         try:
-            voice = thread.voice()
+            voice = thread.voice
+            if voice is None:
+                voice = thread.find_voice()
             asked: list[Value] = []
             key: object | None = given
             if not is_fixed:
@@ -297,8 +299,8 @@ def _sleep(given: Arguments) -> Code:
 
     else:
 
-        def sleeps(scope: Scope, thread: VirtualThread) -> bool:
-            return thread.passes(beats_of(thread, values(scope, thread)))
+        def sleeps(_scope: Scope, thread: VirtualThread) -> bool:
+            return thread.passes(beats_of(thread, values(_scope, thread)))
 
     def steps(scope: Scope, thread: VirtualThread) -> Steps:
         if sleeps(scope, thread):

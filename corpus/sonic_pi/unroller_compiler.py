@@ -30,6 +30,7 @@ _PARAMETERS: Final = frozenset(
     {"block_parameters", "lambda_parameters", "method_parameters"}
     | {"destructured_parameter", "exception_variable"}
 )
+_SURVEYED: Final = _PARAMETERS | _NAMING.keys() | {"call", "method"}
 _DEFINERS: Final = frozenset({"define", "ndefine", "defonce"})
 
 
@@ -120,6 +121,8 @@ class Compiler:
     def _survey(self, nodes: Sequence[Node]) -> None:
         for node in nodes:
             kind = node.kind
+            if kind not in _SURVEYED:
+                continue
             if kind == "call":
                 name = node.fields.get("method")
                 if name is not None and name.text in _DEFINERS:

@@ -11,11 +11,11 @@ from corpus.sonic_pi.events import Event, EventKind
 from corpus.sonic_pi.unroller_threads import VirtualThread
 from corpus.sonic_pi.unroller_values import NodeHandle, Ring, Symbol, Value
 
-__all__ = ["UNCHANGING", "Played", "key_of_call", "start"]
+__all__ = ["UNCHANGING", "Played", "key_of_call", "sounded", "start"]
 
 UNCHANGING: Final = frozenset({int, float, Symbol, Ring, type(None)})
 """What never changes, and has no other value that looks the same but sounds otherwise."""
-_event: Final = tuple.__new__
+_new: Final = tuple.__new__
 """Three times quicker than the constructor of a named tuple."""
 
 
@@ -48,22 +48,32 @@ def key_of_call(what: str, given: list[Value]) -> tuple[object, ...] | None:
 
 
 def start(thread: VirtualThread, played: Played) -> NodeHandle:
-    """Starts sounds; their `out_bus` is where the thread plays now.
+    """Starts sounds or an effect; their `out_bus` is where the thread plays now.
 
     Raises:
         BudgetError: the program plays too much.
     """
     machine, time = thread.machine, thread.time
     kind, name, event_name, sounds, _ = played
-    if len(sounds) == 1:
-        made = sounds[0]
-        machine.n_nodes = node = machine.n_nodes + 1
-        events = machine.events
-        if len(events) >= machine.event_limit:
-            machine.add(Event(time, kind, event_name, made, node))
-        events.append(_event(Event, (time, kind, event_name, made, node)))
-        return NodeHandle((node,), name, made)
     nodes = tuple([machine.new_node() for _ in sounds])
     for node, made in zip(nodes, sounds, strict=True):
         machine.add(Event(time, kind, event_name, made, node))
     return NodeHandle(nodes, name, sounds[-1] if sounds else {})
+
+
+def sounded(thread: VirtualThread, played: Played) -> NodeHandle:
+    """Plays what a call came to; errors as `start`."""
+    machine = thread.machine
+    machine.budget -= 1
+    if machine.budget < 0:
+        thread.spend(0)
+    kind, name, event_name, sounds, _ = played
+    if len(sounds) == 1 and len(machine.events) < machine.event_limit:
+        made = sounds[0]
+        machine.n_nodes = node = machine.n_nodes + 1
+        machine.events.append(_new(Event, (thread.time, kind, event_name, made, node)))
+        handle = _new(NodeHandle, ((node,), name, made))
+    else:
+        handle = start(thread, played)
+    thread.last_node = handle
+    return handle

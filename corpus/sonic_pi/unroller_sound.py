@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.unroller_blocks import Block
 from corpus.sonic_pi.unroller_limits import check_arguments
-from corpus.sonic_pi.unroller_played import Played, key_of_call, start
+from corpus.sonic_pi.unroller_played import Played, key_of_call, sounded, start
 from corpus.sonic_pi.unroller_registry import function, method, waiting_function
 from corpus.sonic_pi.unroller_samples import (
     SAMPLER_ARGUMENTS,
@@ -34,7 +34,7 @@ from corpus.sonic_pi.unroller_values import (
 )
 from corpus.sonic_pi.unroller_variants import SCALED
 
-__all__ = ["SOUNDING", "sounded", "worked_out"]
+__all__ = ["SOUNDING", "worked_out"]
 
 WorkOut: TypeAlias = "Callable[[VirtualThread, list[Value]], Played | Value]"
 SOUNDING: Final[dict[str, WorkOut]] = {}
@@ -146,7 +146,7 @@ def _played(
     thread: VirtualThread, name: str, given: list[Value], block: Block | None = None
 ) -> Value:
     """Plays what a call comes to, or what it came to before."""
-    voice = thread.voice()
+    voice = thread.voice or thread.find_voice()
     key = key_of_call(name, given)
     known = None if key is None else voice.get(key)
     made = worked_out(thread, name, given, voice, key) if known is None else known
@@ -174,13 +174,6 @@ def worked_out(
     if key is not None and type(made) is Played and machine.n_missed == n_missed:
         voice[key] = made
     return made
-
-
-def sounded(thread: VirtualThread, made: Played) -> NodeHandle:
-    """Plays what a call came to."""
-    thread.spend()
-    thread.last_node = handle = start(thread, made)
-    return handle
 
 
 @_sounding("synth")

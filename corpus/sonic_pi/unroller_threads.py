@@ -8,7 +8,7 @@ deterministic time state would show. A thread waits by yielding from its generat
 from collections import Counter
 from collections.abc import Callable, Generator
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.random_stream import STREAM_LENGTH, Chance, RandomStream
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MISUSED", "NOTHING_SET", "Machine", "Moment", "Steps", "VirtualThread"]
 
+_T = TypeVar("_T")
 Steps: TypeAlias = Generator[None, None, Value]
 """A computation that may wait: it yields whenever others may run, and returns a value."""
 
@@ -64,8 +65,36 @@ class Cue(NamedTuple):
     beat_seconds: float
 
 
+class _Setting(Generic[_T]):
+    """An attribute of a thread on which it depends what a call of `play` comes to."""
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    def __get__(self, thread: "VirtualThread", _owner: type) -> _T:
+        return thread.__dict__[self._name]  # type: ignore[no-any-return]
+
+    def __set__(self, thread: "VirtualThread", value: _T) -> None:
+        if thread.__dict__.get(self._name, thread) != value:
+            thread.voice = None
+        thread.__dict__[self._name] = value
+
+
 class VirtualThread:
     """One thread of a program and all that Sonic Pi keeps for it."""
+
+    synth = _Setting[str]()
+    synth_defaults = _Setting["dict[str, Value] | None"]()
+    sample_defaults = _Setting["dict[str, Value] | None"]()
+    transpose = _Setting[float]()
+    octave = _Setting[float]()
+    cents = _Setting[float]()
+    tuning = _Setting["tuple[str, Value] | None"]()
+    scales_times = _Setting[bool]()
+    checks_arguments = _Setting[bool]()
+    beat_seconds = _Setting[float]()
+    bus = _Setting[int]()
+    _beat_seconds: float
 
     def __init__(self, machine: "Machine", chance: Chance) -> None:
         self.machine = machine
@@ -79,18 +108,15 @@ class VirtualThread:
         self.beat_seconds = 1.0
         self.spawn_index = 0
         self.synth = "beep"
-        self.synth_defaults: dict[str, Value] | None = NOTHING_SET
-        self.sample_defaults: dict[str, Value] | None = NOTHING_SET
-        self.transpose: float = 0
-        self.octave: float = 0
-        self.cents: float = 0
-        self.tuning: tuple[str, Value] | None = None
+        self.synth_defaults = self.sample_defaults = NOTHING_SET
+        self.transpose = self.octave = self.cents = 0
+        self.tuning = None
         self.scales_times = True
         self.checks_arguments = False
         self.bus = 0
         self.last_node: NodeHandle | None = None
-        self._state: tuple[object, ...] = ()
-        self._voice: dict[object, Played] = {}
+        self.voice: dict[object, Played] | None = None
+        """What calls came to with the present settings; none if these have just changed."""
         # What they do not.
         self.density = 1.0
         self.ticks: dict[str, tuple[int, int]] = {}
@@ -121,19 +147,16 @@ class VirtualThread:
         child.last_sync, child.awaited, child.name = None, None, None
         return child
 
-    def voice(self) -> "dict[object, Played]":
-        """What calls came to, by call, in a state equal to the present one.
-
-        The state is all but its arguments that a call of `play`, `synth` or `sample` depends on.
-        """
+    def find_voice(self) -> "dict[object, Played]":
+        """What calls came to, by call, in threads with settings like the present ones."""
+        if self.tuning is not None:
+            return {}
         defaults = id(self.synth_defaults), id(self.sample_defaults)
         pitch = self.transpose, self.octave, self.cents
         times = self.beat_seconds, self.scales_times, self.checks_arguments
-        state = self.synth, self.bus, defaults, pitch, times
-        if state != self._state:
-            self._state = state
-            self._voice = self.machine.voices.setdefault(state, {})
-        return {} if self.tuning is not None else self._voice
+        settings = self.synth, self.bus, defaults, pitch, times
+        self.voice = self.machine.voices.setdefault(settings, {})
+        return self.voice
 
     def moment(self) -> Moment:
         """Where this thread is in the order of shared state."""
@@ -174,13 +197,13 @@ class VirtualThread:
             self.changes = {}
         if not beats:
             return False
-        self.time += beats * self.beat_seconds
-        if not self.warp_depth:
-            if self.time >= machine.horizon:
-                raise StopThread
-            ready = machine.ready
-            return bool(machine.depth or (ready and ready[0][0] <= int(self.time * _NANO + 0.5)))
-        return False
+        self.time = time = self.time + beats * self._beat_seconds
+        if self.warp_depth:
+            return False
+        if time >= machine.horizon:
+            raise StopThread
+        ready = machine.ready
+        return bool(machine.depth or (ready and ready[0][0] <= int(time * _NANO + 0.5)))
 
     def sync(self, key: str) -> Steps:
         """Waits for the next cue or value under a name, and moves to its moment."""
@@ -340,8 +363,9 @@ class Machine:
 
     def _turn(self, thread: VirtualThread) -> None:
         try:
-            if thread.time < self.horizon and thread.generator is not None:
-                next(thread.generator)
+            generator = thread.generator
+            if thread.time < self.horizon and generator is not None:
+                next(generator)
                 if thread.awaited is None:
                     self.n_pushed = number = self.n_pushed + 1
                     heappush(self.ready, (int(thread.time * _NANO + 0.5), number, thread))
