@@ -110,7 +110,8 @@ class SoundPredictor:
         """The static tier: nothing is run; faults of the program show in the coverage."""
         unrolling = self._unroller.unroll(code, self._seconds)
         point = self.point_of_events(unrolling.events)
-        n_events = sum(event.kind in ("synth", "sample") for event in unrolling.events)
+        kinds = [event[1] for event in unrolling.events]
+        n_events = kinds.count("synth") + kinds.count("sample")
         return Foreseen(point, unrolling.coverage, n_events, unrolling.errors)
 
     def point_of_events(self, events: Sequence[Event]) -> FloatArray:
