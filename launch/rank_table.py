@@ -77,7 +77,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--runs", type=at_least(1), default=5, help="of what is trained (default: 5)")
     add("--workers", type=at_least(1), default=1, help="renderers side by side")
     add("--text", default="", help="hub id or folder of a text encoder")
-    add("--audio", default="", help="hub id or folder of an audio model: a third truth")
+    add(
+        "--audio",
+        default="",
+        help="hub id or folder of an audio model: a third truth, and the paper's sounds",
+    )
     add("--without", nargs="*", choices=PARTS, default=[], help="leave out")
     return parser
 
@@ -126,7 +130,7 @@ def _measured(arguments: argparse.Namespace) -> tuple[Values, dict[str, bytes]]:
         values["studies"] = study
         images.update(more)
     if "grid" not in arguments.without:
-        rows = paper_grid(learned.material, training, "text", arguments.runs)
+        rows = paper_grid(learned.material, training, "text", arguments.runs, arguments.audio)
         rows.update(ours_on_known(learned.material, arguments.runs))
         values["paper's setting"] = measure.grid_values(rows)
     images.update(pictures.of_embeddings(learned.material))
