@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from actors.corpus_tasks import WorkersError, ear_fingerprint, import_songs
+from corpus.importer import check_apart
 from corpus.manifest import (
     MANIFEST_FILE,
     CorpusManifest,
@@ -59,11 +60,12 @@ def run_import(
     """Import all songs with progress, and write the manifest.
 
     Raises:
-        SourceError: no songs are found.
+        SourceError: no songs are found, or the corpus would lie among them.
         SynthesizerMissingError: MIDI is to be rendered and FluidSynth is not installed.
         WorkersError: Ray cannot start.
         OSError: the corpus cannot be written.
     """
+    check_apart(arguments.places, arguments.out)
     sources = _chosen(find_sources(arguments.places, arguments.layout), arguments)
     records: list[SongRecord] = []
     started = time.perf_counter()

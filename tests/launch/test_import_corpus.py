@@ -44,6 +44,7 @@ def test_only_and_limit_choose_songs(stems, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["{stems}", "--out", "in"], "must lie apart"),
         (["nowhere", "--out", "x"], "no such place"),
         (["{stems}", "--out", "x", "--only", "z"], "--only must match"),
         (["{stems}", "--out", "x", "--sample-rate", "10"], "sample_rate"),
