@@ -31,7 +31,7 @@ from launch.paired_tracks_page import write_page
 from launch.paired_tracks_paper import PaperEffort, run_paper
 from launch.paired_tracks_summary import summarise
 from launch.train_settings import SettingsError, TrainSettings, read_settings
-from models.bundle import BundleError
+from models.bundle import BundleError, check_target
 from models.paired_labels import Split
 from models.vector_quantizer import Codebook
 
@@ -58,6 +58,7 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
     Raises:
         ManifestError: corpora that cannot be used.
         SettingsError: settings that cannot be used, too little material, or a table of others.
+        BundleError: a place where no bundle can be written.
     """
     settings = read_settings(arguments.config, {"max_steps": arguments.steps})
     effort = Effort(settings, arguments.judged_windows, arguments.measure)
@@ -71,6 +72,8 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
     bundled = _configuration("--bundle", arguments.bundle[0]) if arguments.bundle else None
     if bundled is not None and bundled not in configurations:
         raise SettingsError(f"--bundle must name a configuration of the table, got {bundled.name}")
+    if bundled is not None:
+        check_target(Path(arguments.bundle[1]))
 
     @cache
     def heard(window: float) -> HeardCorpora:

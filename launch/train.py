@@ -14,7 +14,6 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
 import argparse
 import contextlib
 import logging
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -35,7 +34,7 @@ from launch.corpus_material import corpus_material, drawn
 from launch.train_material import Material, label_songs, songs_of
 from launch.train_report import TrainingReport, html_page, json_page
 from launch.train_settings import SettingsError, TrainSettings, read_settings
-from models.bundle import CARD_FILE, Bundle, BundleCard, BundleError
+from models.bundle import CARD_FILE, Bundle, BundleCard, BundleError, check_target
 from models.checkpoint import CheckpointError
 from models.count_model import CountModel
 from models.evaluation import evaluate_decision
@@ -134,19 +133,11 @@ def _check_target(out: Path, *, force: bool) -> None:
     """Refuse to replace what must not be replaced, before any work is done.
 
     Raises:
-        SettingsError: something is at `out` that may not be replaced.
+        BundleError: `out` is no place for a bundle.
+        SettingsError: a bundle is there, and `force` is not given.
     """
-    if not out.exists():
-        place = next(parent for parent in out.absolute().parents if parent.exists())
-        if not (place.is_dir() and os.access(place, os.W_OK)):
-            raise SettingsError(
-                f"--out must lie in a folder that can be written, and {place} is none; "
-                "choose another place"
-            )
-        return
-    if not (out / CARD_FILE).is_file():
-        raise SettingsError(f"--out must be a new folder or a bundle, and {out} is neither")
-    if not force:
+    check_target(out)
+    if (out / CARD_FILE).is_file() and not force:
         raise SettingsError(
             f"--out must not exist yet, and {out} does; choose another name or give --force"
         )

@@ -95,6 +95,14 @@ def test_what_cannot_be_asked_is_one_sentence(asked, more, message, capsys):
     assert "Traceback" not in told
 
 
+def test_a_folder_that_is_no_bundle_is_refused_before_anything_is_trained(asked, tmp_path, capsys):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "work.txt").write_text("mine")
+    assert main([*asked, "--bundle", "0.25s_A8", str(tmp_path / "precious")]) == 2
+    assert "is neither" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "table" / "cells").exists()
+
+
 def test_a_bundle_is_written_and_an_interrupted_table_keeps_what_is_done(
     asked, tmp_path, monkeypatch, capsys
 ):
