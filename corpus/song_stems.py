@@ -5,7 +5,6 @@ Drums, percussion, effects, whole mixes, silent and near-empty parts are dropped
 
 import hashlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -103,7 +102,7 @@ class AudioStems:
         stems: dict[str, Samples] = {}
         rates = set()
         for name, path in source.paths.items():
-            words = unusable_words(path) if source.layout == "stems" else set()
+            words = unusable_words(name) if source.layout == "stems" else set()
             if words:
                 reason = f"its name says {', '.join(sorted(words))}"
                 self.dropped.append(Dropped(part=name, reason=reason))
@@ -165,7 +164,7 @@ def _reason_to_drop(part: MidiPart, settings: ImportSettings, seconds: float) ->
     """Why a MIDI part is not kept, in words; empty if it is."""
     reason = reason_to_exclude(part)
     if not reason:
-        words = sorted(unusable_words(Path(part.name)) - EFFECT_WORDS)
+        words = sorted(unusable_words(part.name) - EFFECT_WORDS)
         reason = f"its name says {', '.join(words)}" if words else ""
     if not reason and len(part.notes) < settings.fewest_notes:
         reason = f"near-empty: {len(part.notes)} notes"

@@ -63,6 +63,13 @@ def test_stems_are_kept_with_features_and_drums_and_mixes_are_dropped_with_a_rea
         load_features(tmp_path / "out", record, 0.25)
 
 
+def test_drums_in_a_folder_of_their_own_are_dropped(tmp_path, write_stem):
+    for name, pitches in (("bass/0b", LOW), ("flute/0c", HIGH), ("drums/0a-1", LOW)):
+        write_stem(tmp_path / f"in/song/{name}.wav", pitches)
+    (record,) = run(tmp_path / "in", tmp_path / "out")
+    assert reasons(record) == {"drums/0a-1": "its name says drums"}
+
+
 def test_unequal_rates_and_lengths_are_brought_together_with_a_notice(tmp_path, write_stem):
     write_stem(tmp_path / "in/song/a.wav", LOW, rate=16_000)
     write_stem(tmp_path / "in/song/b.wav", HIGH[:20])
