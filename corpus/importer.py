@@ -216,6 +216,8 @@ def finished_record(out: Path, source: SongSource, settings: ImportSettings) -> 
     record = _read_record(_record_path(out, source.name))
     if record is None:
         return None
+    if record.layout != "midi" and any(part.fingerprint is None for part in record.parts):
+        return None  # of before there were fingerprints
     same = record.settings == settings_hash(settings) and record.collection == source.collection
     return record if same and record.sources == _hashes(source) else None
 

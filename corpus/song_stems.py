@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from corpus.annotations import Annotations, read_annotations
 from corpus.audio_file import AudioFileError, is_silent, read_audio
 from corpus.doubling import are_doubled_notes, are_doubled_samples
+from corpus.fingerprint import fingerprint
 from corpus.manifest import Dropped, ImportSettings, PartRecord
 from corpus.midi_song import MidiNote, MidiPart, MidiSong, read_midi_song
 from corpus.pairs import EFFECT_WORDS, LENGTH_TOLERANCE_SECONDS, unusable_words
@@ -120,6 +121,7 @@ class AudioStems:
             PartRecord(
                 name=name,
                 content=_samples_hash(samples),
+                fingerprint=fingerprint(samples, self._rate),
                 sounding_share=round(_level_share(samples, self._rate), 4),
             )
             for name, samples in self._stems.items()

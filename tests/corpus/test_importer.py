@@ -118,6 +118,16 @@ def test_a_copied_stem_is_doubled_and_alone_makes_no_song(tmp_path, write_stem):
     assert "all double each other" in two.refused
 
 
+def test_a_record_without_fingerprints_is_made_again(tmp_path, write_stem):
+    for name, pitches in (("a", LOW), ("b", HIGH)):
+        write_stem(tmp_path / f"in/song/{name}.wav", pitches)
+    (first,) = run(tmp_path / "in", tmp_path / "out")
+    assert all(len(part.fingerprint) == 72 for part in first.parts)
+    place = tmp_path / "out/songs/song.json"
+    place.write_text(place.read_text().replace(f'"{first.parts[0].fingerprint}"', "null"))
+    assert run(tmp_path / "in", tmp_path / "out") == [first]
+
+
 def test_features_need_an_ear():
     with pytest.raises(ValueError, match="needs an ear"):
         SongImporter("anywhere", settings(), None)

@@ -33,6 +33,24 @@ def test_a_folder_becomes_a_corpus_with_a_manifest(stems, tmp_path, capsys):
     assert (out / "manifest.json").read_bytes() == before
 
 
+def test_a_song_at_another_level_and_from_another_codec_is_the_same_music(tmp_path, capsys):
+    for song, seed, level, suffix in (
+        ("a", 0, 0.3, "wav"),
+        ("b", 0, 0.27, "ogg"),
+        ("c", 1, 0.3, "wav"),
+    ):
+        for name, octave in (("high", 2), ("low", 1)):
+            rng = np.random.default_rng([seed, octave])
+            pitches = octave * 200 * 2 ** (rng.integers(0, 12, 24) / 12).repeat(RATE // 2)
+            path = tmp_path / f"in/{song}/{name}.{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, level * np.sin(np.cumsum(2 * np.pi * pitches / RATE)), RATE)
+    out = tmp_path / "out"
+    assert main([str(tmp_path / "in"), "--out", str(out), "--sample-rate", "8000"]) == 0
+    assert [song.name for song in load_manifest(out).used] == ["a", "c"]
+    assert "left out b: it holds the same music as a" in capsys.readouterr().err
+
+
 def test_only_and_limit_choose_songs(stems, tmp_path):
     arguments = [str(stems), "--out", str(tmp_path / "out"), "--sample-rate", "8000"]
     main([*arguments, "--only", "[bc]"])
