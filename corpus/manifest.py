@@ -40,6 +40,9 @@ __all__ = [
 MANIFEST_FILE: Final = "manifest.json"
 VERSION: Final = 1
 
+SHORTEST_WINDOW: Final = 0.05
+"""Seconds; a shorter one holds no two periods of a low tone, and onsets not at all."""
+
 Role = Literal["train", "validation", "test"]
 
 
@@ -54,7 +57,7 @@ class ImportSettings(BaseModel, frozen=True, extra="forbid"):
     """Samples per second of stems and features."""
     keep: Literal["features", "audio", "both"] = "features"
     """What is written: features of every window, FLAC stems, or both."""
-    window_seconds: tuple[Annotated[float, Field(gt=0, le=4)], ...] = (0.5, 0.25)
+    window_seconds: tuple[Annotated[float, Field(ge=SHORTEST_WINDOW, le=4)], ...] = (0.5, 0.25)
     """Lengths of the windows that features are written for, seconds."""
     voices: VoiceConfig = Field(default_factory=VoiceConfig)
     """How MIDI parts are rendered."""

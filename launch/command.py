@@ -1,5 +1,9 @@
-"""How a command ends that cannot go on: one sentence in red, and an exit code; no traceback."""
+"""What all commands share: numbers that must be large enough, and how one ends that cannot go on.
 
+That is one sentence in red, and an exit code; no traceback.
+"""
+
+import argparse
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Protocol
@@ -7,7 +11,7 @@ from typing import Protocol
 from pydantic import ValidationError
 from rich.console import Console
 
-__all__ = ["command", "one_line"]
+__all__ = ["at_least", "command", "one_line"]
 
 
 class Main(Protocol):
@@ -45,6 +49,23 @@ def command(
         return run
 
     return decorate
+
+
+def at_least(lowest: int) -> Callable[[str], int]:
+    """The type of a command-line option that is a whole number, `lowest` or more."""
+
+    def count(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = lowest - 1
+        if number < lowest:
+            raise argparse.ArgumentTypeError(
+                f"must be a whole number, {lowest} or more, got {text}"
+            )
+        return number
+
+    return count
 
 
 def one_line(error: BaseException) -> str:

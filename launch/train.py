@@ -29,7 +29,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from actors.training_workers import TrainingWorkersError, train_together
 from corpus.audio_file import AudioFileError
 from corpus.manifest import ManifestError
-from launch.command import command
+from launch.command import at_least, command
 from launch.corpus_material import corpus_material, drawn
 from launch.train_material import Material, label_songs, songs_of
 from launch.train_report import TrainingReport, html_page, json_page
@@ -112,7 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--steps", type=int, metavar="N", help="training steps at most (600)")
     add("--minutes-limit", type=float, metavar="M", help="training time at most (3)")
     add("--one-direction", action="store_true", help="only the later named track answers")
-    add("--workers", type=int, default=0, metavar="N", help="processes that train, by Ray Train")
+    add(
+        "--workers",
+        type=at_least(0),
+        default=0,
+        metavar="N",
+        help="processes that train, by Ray Train",
+    )
     add("--checkpoint", type=Path, metavar="FILE", help="save to, and resume from, this file")
     add("--force", action="store_true", help="replace a bundle that is there")
     return parser

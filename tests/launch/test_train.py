@@ -129,6 +129,12 @@ def test_a_file_and_its_copy_teach_nothing(tmp_path, config, capsys):
     assert "a song with two tracks that differ" in " ".join(capsys.readouterr().err.split())
 
 
+def test_fewer_than_no_workers_are_refused_before_anything_is_heard(tmp_path, config, capsys):
+    with pytest.raises(SystemExit):
+        run(config, tmp_path / "out", "a.wav", "b.wav", more=("--workers", "-1"))
+    assert "must be a whole number, 0 or more, got -1" in capsys.readouterr().err
+
+
 def test_two_folders_are_sent_to_the_importer(tmp_path, config, capsys):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
