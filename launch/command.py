@@ -1,9 +1,6 @@
-"""What all commands share: numbers that must be large enough, and how one ends that cannot go on.
+"""How a command ends that cannot go on: one sentence in red, and an exit code; no traceback."""
 
-That is one sentence in red, and an exit code; no traceback.
-"""
-
-import argparse
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Protocol
@@ -51,21 +48,16 @@ def command(
     return decorate
 
 
-def at_least(lowest: int) -> Callable[[str], int]:
-    """The type of a command-line option that is a whole number, `lowest` or more."""
+def at_least(least: int) -> Callable[[str], int]:
+    """The `type` of an option of argparse that is a whole number and not below `least`."""
 
-    def count(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = lowest - 1
-        if number < lowest:
-            raise argparse.ArgumentTypeError(
-                f"must be a whole number, {lowest} or more, got {text}"
-            )
+    def whole_number(text: str) -> int:
+        number = int(text)
+        if number < least:
+            raise ArgumentTypeError(f"must be at least {least}, got {number}")
         return number
 
-    return count
+    return whole_number
 
 
 def one_line(error: BaseException) -> str:

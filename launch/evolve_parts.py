@@ -28,6 +28,7 @@ from corpus.sonic_pi.templating import own_templates
 from launch.evolve_foresight import CodeForesight
 from launch.evolve_settings import EvolveConfig
 from launch.evolve_world import MadeUpWorld, World, catalogue_of
+from launch.program_file import read_program
 from models.language_model import LanguageModel
 
 __all__ = ["build_foresight", "build_generator", "build_searcher", "build_surrogate"]
@@ -122,7 +123,7 @@ def program_space(program: str) -> VectorSpace:
 
 def _program(path: Path | None, seed: int) -> str:
     if path is not None:
-        return path.read_text(encoding="utf-8")
+        return read_program(path)
     whole_band = next(t for t in own_templates() if t.name == "whole_band")
     return whole_band.fill(0, seed).code
 

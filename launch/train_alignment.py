@@ -25,6 +25,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from launch.alignment_material import Material, load_material
+from launch.command import at_least, command
 from models.alignment import AlignmentConfig
 from models.alignment_training import (
     PAPER_GRID,
@@ -52,41 +53,31 @@ FIGURES = (
 )  # fmt: skip
 
 
+@command(OSError, ValueError)
 def main(argv: Sequence[str] | None = None) -> int:
-    """Trains what is missing and prints the table; returns 0, or 2 when refused."""
+    """Trains what is missing and prints the table; returns 0, 130 when stopped, 2 when refused."""
     arguments = _parser().parse_args(argv)
-    console = Console()
-    try:
-        with Progress(console=Console(stderr=True)) as progress:
-            task = progress.add_task("describing pairs", total=None)
-            encoder = TextEmbeddingConfig(model=arguments.text)
-            material = load_material(
-                arguments.dataset, encoder, lambda n: progress.advance(task, n)
-            )
-        if arguments.save is not None:
-            _save(material, arguments.save)
-        if arguments.programs_out:
-            console.print(_table("programs left out", _programs_out(material)))
-        else:
-            console.print(
-                _table(
-                    "renders held out (the paper's split)",
-                    paper_grid(material, arguments.dataset, arguments.view, arguments.runs),
-                )
-            )
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on")
-        return 130
-    except (OSError, ValueError) as error:
-        print(f"train_alignment: {error}", file=sys.stderr)
-        return 2
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("describing pairs", total=None)
+        encoder = TextEmbeddingConfig(model=arguments.text)
+        material = load_material(arguments.dataset, encoder, lambda n: progress.advance(task, n))
+    if arguments.save is not None:
+        _save(material, arguments.save)
+    if arguments.programs_out:
+        table = _table("programs left out", _programs_out(material))
+    else:
+        rows = paper_grid(material, arguments.dataset, arguments.view, arguments.runs)
+        table = _table("renders held out (the paper's split)", rows)
+    Console().print(table)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="train_alignment", description="Text meets sound.")
     parser.add_argument("dataset", type=Path, help="folder made by render_corpus.py")
-    parser.add_argument("--runs", type=int, default=5, help="of each configuration (default: 5)")
+    parser.add_argument(
+        "--runs", type=at_least(1), default=5, help="of each configuration (default: 5)"
+    )
     parser.add_argument("--text", default="", help="hub id or folder of a text encoder")
     parser.add_argument("--view", choices=VIEWS, default="text", help="of the program")
     parser.add_argument("--save", type=Path, help="folder to write the fitted regression to")

@@ -135,7 +135,7 @@ class Unroller:
             config.most_threads,
             listens=any(word in code for word in _LISTENING),
         )
-        compiler = Compiler(program.root)
+        compiler = Compiler(program)
         body = compiler.compile(program.root)
         scope = Scope(None, None, None)
 

@@ -5,11 +5,10 @@ Reading shared state lets all others of the moment run first, so that it finds w
 deterministic time state would show. A thread waits by yielding from its generator.
 """
 
-import copy
-import heapq
 from collections import Counter
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.random_stream import STREAM_LENGTH, Chance, RandomStream
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MISUSED", "NOTHING_SET", "Machine", "Moment", "Steps", "VirtualThread"]
 
+_T = TypeVar("_T")
 Steps: TypeAlias = Generator[None, None, Value]
 """A computation that may wait: it yields whenever others may run, and returns a value."""
 
@@ -40,6 +40,7 @@ MISUSED: Final = (TypeError, ValueError, LookupError, AttributeError, Arithmetic
 """What a function of ours raises when it is given values that it does not expect."""
 _DIGITS = 9
 """Times closer than a nanosecond are the same moment."""
+_NANO = 1e9
 _DEEPEST_DESCENT = 50
 """A thread may have this many forebears."""
 _DEEPEST = 8
@@ -64,8 +65,36 @@ class Cue(NamedTuple):
     beat_seconds: float
 
 
+class _Setting(Generic[_T]):
+    """An attribute of a thread on which it depends what a call of `play` comes to."""
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    def __get__(self, thread: "VirtualThread", _owner: type) -> _T:
+        return thread.__dict__[self._name]  # type: ignore[no-any-return]
+
+    def __set__(self, thread: "VirtualThread", value: _T) -> None:
+        if thread.__dict__.get(self._name, thread) != value:
+            thread.voice = None
+        thread.__dict__[self._name] = value
+
+
 class VirtualThread:
     """One thread of a program and all that Sonic Pi keeps for it."""
+
+    synth = _Setting[str]()
+    synth_defaults = _Setting["dict[str, Value] | None"]()
+    sample_defaults = _Setting["dict[str, Value] | None"]()
+    transpose = _Setting[float]()
+    octave = _Setting[float]()
+    cents = _Setting[float]()
+    tuning = _Setting["tuple[str, Value] | None"]()
+    scales_times = _Setting[bool]()
+    checks_arguments = _Setting[bool]()
+    beat_seconds = _Setting[float]()
+    bus = _Setting[int]()
+    _beat_seconds: float
 
     def __init__(self, machine: "Machine", chance: Chance) -> None:
         self.machine = machine
@@ -79,16 +108,15 @@ class VirtualThread:
         self.beat_seconds = 1.0
         self.spawn_index = 0
         self.synth = "beep"
-        self.synth_defaults: dict[str, Value] | None = NOTHING_SET
-        self.sample_defaults: dict[str, Value] | None = NOTHING_SET
-        self.transpose: float = 0
-        self.octave: float = 0
-        self.cents: float = 0
-        self.tuning: tuple[str, Value] | None = None
+        self.synth_defaults = self.sample_defaults = NOTHING_SET
+        self.transpose = self.octave = self.cents = 0
+        self.tuning = None
         self.scales_times = True
         self.checks_arguments = False
         self.bus = 0
         self.last_node: NodeHandle | None = None
+        self.voice: dict[object, Played] | None = None
+        """What calls came to with the present settings; none if these have just changed."""
         # What they do not.
         self.density = 1.0
         self.ticks: dict[str, tuple[int, int]] = {}
@@ -106,7 +134,8 @@ class VirtualThread:
         if seed is None:
             seed = self.chance.peek(self.spawn_index) * STREAM_LENGTH
             self.spawn_index += 1
-        child = copy.copy(self)
+        child = object.__new__(VirtualThread)
+        child.__dict__.update(self.__dict__)
         child.chance = Chance(self.chance.stream, seed + self.chance.seed)
         if len(self.path) > _DEEPEST_DESCENT:
             raise BudgetError("threads start threads without end")
@@ -117,6 +146,17 @@ class VirtualThread:
         child.synced, child.auto_cue, child.warp_depth = False, True, 0
         child.last_sync, child.awaited, child.name = None, None, None
         return child
+
+    def find_voice(self) -> "dict[object, Played]":
+        """What calls came to, by call, in threads with settings like the present ones."""
+        if self.tuning is not None:
+            return {}
+        defaults = id(self.synth_defaults), id(self.sample_defaults)
+        pitch = self.transpose, self.octave, self.cents
+        times = self.beat_seconds, self.scales_times, self.checks_arguments
+        settings = self.synth, self.bus, defaults, pitch, times
+        self.voice = self.machine.voices.setdefault(settings, {})
+        return self.voice
 
     def moment(self) -> Moment:
         """Where this thread is in the order of shared state."""
@@ -157,13 +197,13 @@ class VirtualThread:
             self.changes = {}
         if not beats:
             return False
-        self.time += beats * self.beat_seconds
-        if not self.warp_depth:
-            if self.time >= machine.horizon:
-                raise StopThread
-            ready = machine.ready
-            return bool(machine.depth or (ready and ready[0][0] <= round(self.time, _DIGITS)))
-        return False
+        self.time = time = self.time + beats * self._beat_seconds
+        if self.warp_depth:
+            return False
+        if time >= machine.horizon:
+            raise StopThread
+        ready = machine.ready
+        return bool(machine.depth or (ready and ready[0][0] <= int(time * _NANO + 0.5)))
 
     def sync(self, key: str) -> Steps:
         """Waits for the next cue or value under a name, and moves to its moment."""
@@ -184,10 +224,10 @@ class VirtualThread:
     def cue(self, key: str, value: Value, priority: int = 0) -> None:
         """Makes a value known now; wakes who waits for it."""
         self.spend()
-        moment_count, self.n_cues = self.n_cues, self.n_cues + 1
         if not self.machine.listens:
             return
-        moment = Moment(round(self.time, _DIGITS), priority, self.path, moment_count)
+        moment = Moment(round(self.time, _DIGITS), priority, self.path, self.n_cues)
+        self.n_cues += 1
         self.machine.announce(key, Cue(moment, value, self.beat, self.beat_seconds))
 
 
@@ -221,7 +261,7 @@ class Machine:
         self.event_limit = event_limit
         self.thread_limit = thread_limit
         self.listens = listens
-        self.ready: list[tuple[float, int, VirtualThread]] = []
+        self.ready: list[tuple[int, int, VirtualThread]] = []
         self.n_pushed = 0
         self.depth = 0
         self.n_alive = 0
@@ -231,7 +271,7 @@ class Machine:
         self.functions: dict[str, Block] = {}
         self.globals: dict[str, Value] = {}
         self.events: list[Event] = []
-        self.played: dict[tuple[object, ...] | None, Played] = {}
+        self.voices: dict[tuple[object, ...], dict[object, Played]] = {}
         self.n_nodes = 0
         self.n_buses = 0
         self.loaded: set[str] = set()
@@ -283,9 +323,9 @@ class Machine:
 
     def settle(self, now: float) -> None:
         """Lets every thread run that can run at a moment."""
-        moment = round(now, _DIGITS)
+        moment = int(now * _NANO + 0.5)
         while self.ready and self.ready[0][0] <= moment and self.depth < _DEEPEST:
-            self._nested(heapq.heappop(self.ready)[2])
+            self._nested(heappop(self.ready)[2])
 
     def _nested(self, thread: VirtualThread) -> None:
         self.depth += 1
@@ -316,17 +356,19 @@ class Machine:
         try:
             self.spawn(VirtualThread(self, Chance(self.stream, 0)), body, seed=0)
             while self.ready:
-                self._turn(heapq.heappop(self.ready)[2])
+                self._turn(heappop(self.ready)[2])
         except BudgetError as limit:
             self.errors.append(str(limit))
             self.is_cut = True
 
     def _turn(self, thread: VirtualThread) -> None:
         try:
-            if thread.time < self.horizon and thread.generator is not None:
-                next(thread.generator)
+            generator = thread.generator
+            if thread.time < self.horizon and generator is not None:
+                next(generator)
                 if thread.awaited is None:
-                    self._push(thread)
+                    self.n_pushed = number = self.n_pushed + 1
+                    heappush(self.ready, (int(thread.time * _NANO + 0.5), number, thread))
                 else:
                     self.waiting.setdefault(thread.awaited[0], []).append(thread)
                 return
@@ -348,8 +390,7 @@ class Machine:
 
     def _push(self, thread: VirtualThread) -> None:
         self.n_pushed += 1
-        key = round(thread.time, _DIGITS)
-        heapq.heappush(self.ready, (key, self.n_pushed, thread))
+        heappush(self.ready, (int(thread.time * _NANO + 0.5), self.n_pushed, thread))
 
     def announce(self, key: str, cue: Cue) -> None:
         """Keeps a cue in order and wakes the threads it answers."""

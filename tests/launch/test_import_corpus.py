@@ -105,4 +105,4 @@ def test_what_cannot_be_imported_is_one_sentence_and_no_corpus(
 def test_a_limit_of_no_songs_is_refused(stems, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main([str(stems), "--out", str(tmp_path / "x"), "--limit", "0"])
-    assert "must be a whole number, 1 or more, got 0" in capsys.readouterr().err
+    assert "must be at least 1, got 0" in capsys.readouterr().err

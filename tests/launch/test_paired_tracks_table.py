@@ -111,7 +111,7 @@ def test_a_mistyped_corpus_leaves_the_folder_as_it_was(asked, tmp_path, capsys):
 def test_numbers_that_are_too_small_are_refused(asked, option, lowest, capsys):
     with pytest.raises(SystemExit):
         main([*asked, option, "0"])
-    assert f"must be a whole number, {lowest} or more, got 0" in capsys.readouterr().err
+    assert f"must be at least {lowest}, got 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ def test_a_file_that_has_changed_under_its_name_is_played_again(tmp_path, monkey
 def test_no_songs_at_most_is_refused(songs, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["--pairs", str(songs), "--out", str(tmp_path), "--bundle", BUNDLE, "--limit", "0"])
-    assert "1 or more, got 0" in capsys.readouterr().err
+    assert "must be at least 1, got 0" in capsys.readouterr().err
 
 
 def test_a_duo_has_strangers_of_the_partners_kind(songs):

@@ -98,9 +98,29 @@ def test_views_are_computed_again_when_the_pairs_change(dataset):
     with Dataset(dataset, DatasetConfig(renders=7, seconds=1), TEMPLATES) as grown:
         for job in grown.missing():
             grown.add(checked_pair(job, _sound(job, np.random.default_rng(1)), CheckConfig()))
-    assert len(alignment_material.load_material(dataset, config, lambda _: None).text) == 35
+    described = []
+    assert len(alignment_material.load_material(dataset, config, described.append).text) == 35
+    assert sum(described) == 35  # five parts have grown
+    described.clear()
+    again = alignment_material.load_material(dataset, config, described.append)
+    assert described == []
+    assert again.programs.tolist() == [n for n in sorted(set(again.programs)) for _ in range(7)]
 
 
 def test_no_data_set_is_refused_with_what_to_do(tmp_path, capsys):
     assert train_alignment.main([str(tmp_path)]) == 2
     assert "launch/render_corpus.py" in capsys.readouterr().err
+
+
+def test_no_runs_are_refused_before_anything_is_read(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        train_alignment.main([str(tmp_path), "--runs", "0"])
+    assert "--runs: must be at least 1, got 0" in capsys.readouterr().err
+
+
+def test_a_file_in_place_of_the_data_set_is_refused_in_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert train_alignment.main([str(tmp_path / "file"), "--save", str(tmp_path / "file")]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: ")
+    assert "Errno" not in said
