@@ -70,7 +70,9 @@ class LiveTransformer:
         self._answer_mean, self._answer_scale = w.get("answer_mean"), w.get("answer_scale")
         self._history: HeardHistory | None = None
         if config.history_windows:
-            self._history = HeardHistory(w["codes"], config.history_windows)
+            self._history = HeardHistory(
+                w["codes"], config.history_windows, config.analogue_windows
+            )
             self._history_projection = w["history_projection.weight"].T.copy()
         self._tables: tuple[Array, Array] | None = None
         if config.counted:  # of shift 1
