@@ -18,6 +18,9 @@ HISTORY_DIM: Final = 16
 FORESEEN_WINDOWS: Final = 2
 """Windows of the guide foreseen from analogues."""
 
+GATE_BIAS: Final = -1.5
+"""Where the gate begins: counting alone has a share of a fifth."""
+
 N_SHIFTS: Final = 3
 """Shifts that a network can be told: 0 (offline), 1 (the online rule), 2 (a window to spare)."""
 
@@ -97,6 +100,8 @@ def weight_shapes(
         }
     if config.counted:
         shapes["heard_table"] = (n_labels + 1, horizon + N_SHIFTS - 1, n_labels)
+        shapes["gate_heads.weight"] = (horizon, width)
+        shapes["gate_heads.bias"] = (horizon,)
         shapes["own_table"] = (n_labels + 2, horizon, n_labels)
     if config.activity:
         shapes |= {
