@@ -82,15 +82,15 @@ def key_tracks(corpora: Sequence[Path], role: Role, window_seconds: float) -> li
 
 
 def _parser() -> argparse.ArgumentParser:
-    config = argparse.ArgumentParser(
+    parser = argparse.ArgumentParser(
         prog="antiphon train-key", description="Learn what tells a key from annotated songs."
     )
-    add = config.add_argument
+    add = parser.add_argument
     add("corpora", nargs="+", type=Path, help="imported, with annotated keys (POP909)")
     add("--window", type=float, action="append", help="seconds; may be repeated; 0.25 and 0.5")
     add("--steps", type=int, default=240, help="training steps (240)")
     add("--seed", type=int, default=0, help="of the draws")
-    return config
+    return parser
 
 
 if __name__ == "__main__":
