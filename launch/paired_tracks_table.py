@@ -16,7 +16,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,15 @@ from corpus.manifest import ManifestError, load_manifest, to_json, write_atomica
 from launch.command import at_least, command
 from launch.corpus_material import HeardCorpora, hear_corpora
 from launch.paired_tracks_bundle import write_bundle
-from launch.paired_tracks_jobs import Cell, Configuration, Effort, labels_of, run_cell
+from launch.paired_tracks_jobs import (
+    Cell,
+    CellMaterial,
+    Configuration,
+    Effort,
+    labels_of,
+    prepare,
+    run_cell,
+)
 from launch.paired_tracks_page import write_page
 from launch.paired_tracks_paper import PaperEffort, run_paper
 from launch.paired_tracks_summary import summarise
@@ -91,10 +99,14 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
             configuration, arguments.out, lambda: heard(configuration.window_seconds)
         )
 
+    @lru_cache(maxsize=1)  # that of one configuration fills half a gigabyte
+    def material(configuration: Configuration) -> CellMaterial:
+        return prepare(configuration, effort, labelled(configuration)())
+
     cells: dict[str, list[Cell]] = {}
-    for seed in range(arguments.seeds):  # all configurations once before any a second time
-        for one in configurations:
-            cell = run_cell(one, seed, effort, arguments.out, labelled(one), say)
+    for one in configurations:
+        for seed in range(arguments.seeds):
+            cell = run_cell(one, seed, effort, arguments.out, partial(material, one), say)
             cells.setdefault(one.name, []).append(cell)
     paper_effort = PaperEffort(arguments.paper_seconds, arguments.paper_windows)
     paper = [

@@ -168,7 +168,7 @@ def _learn(
     else:
         state.network.load_arrays(base.decision)
     say("learning")
-    told = [with_history([one], codes, transformer.history_windows) for one in (train, validation)]
+    told = [with_history([one], codes, transformer) for one in (train, validation)]
     deadline = time.perf_counter() + TRAINING_SECONDS
     fit(state, training, *told, should_stop=lambda: time.perf_counter() > deadline)
     new = BundleCard(

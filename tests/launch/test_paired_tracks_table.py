@@ -44,7 +44,7 @@ def test_a_table_of_two_configurations_and_seeds_beside_the_papers_model(
         assert row["songs"] == 2
         assert row["bits"]["sampled uniform"] > row["bits"]["sampled p(y|x)"]
         assert row["gains"]["bits"]["low"] <= row["gains"]["bits"]["mean"]
-        assert row["tpp"]["greedy p(y|x)"] >= row["tpp"]["greedy majority"]
+        assert row["tpp"]["greedy majority"] > 100 / row["alphabet"]
         assert row["run"]["truth"] >= 1
     assert set(table["by_collection"]) == {"pop-corpus", "folk-corpus"}
     assert table["paper"][0]["steps"] > 0

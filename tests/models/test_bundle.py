@@ -200,11 +200,11 @@ def test_a_bundle_that_is_not_normalised_hears_without_a_key(folder):
 
 
 def test_a_key_normalised_bundle_follows_the_key_as_its_card_says(folder):
-    change_card(folder, key_normalised=True, key={"memory_seconds": 7.0})
+    change_card(folder, key_normalised=True, key={"changes_per_minute": 7.0})
     assert Bundle.load(folder).labeller(22050, 0.25).n_rotations == 12
 
 
 def test_a_card_with_a_key_that_cannot_be_is_refused(folder):
-    change_card(folder, key={"memory_seconds": -1})
-    with pytest.raises(BundleError, match=r"key\.memory_seconds"):
+    change_card(folder, key={"changes_per_minute": -1})
+    with pytest.raises(BundleError, match=r"key\.changes_per_minute"):
         Bundle.load(folder)
