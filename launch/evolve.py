@@ -33,12 +33,14 @@ from launch.config import ConfigError, load_config, resolve
 from launch.evolve_page import write_page
 from launch.evolve_run import Run
 from launch.evolve_settings import EvolveConfig
+from models.audiocraft_client import AudiocraftError
 from models.language_model import LanguageModelError
 
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
 _ERRORS = (
     ConfigError, LanguageModelError, CheckpointError, ValueError, OSError, ImportError,
-    AudioFileError, SonicPiMissingError, SandboxMissingError, StartError, WorkforceError,
+    AudioFileError, AudiocraftError, SonicPiMissingError, SandboxMissingError, StartError,
+    WorkforceError,
 )  # fmt: skip
 
 
@@ -113,6 +115,8 @@ def _report(run: Run, console: Console) -> None:
         markup=False,
         soft_wrap=True,
     )
+    for remark in run.world.remarks():
+        console.print(remark, markup=False, soft_wrap=True)
     if run.is_stopped:
         console.print("stopped; the same command goes on from here", markup=False)
 

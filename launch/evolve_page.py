@@ -23,6 +23,7 @@ body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem aut
 img {{ max-width: 100% }} table {{ border-collapse: collapse; width: 100% }}
 td, th {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd;
   vertical-align: top }}
+code {{ font-size: 12px; word-break: break-all }}
 pre {{ margin: 0; font-size: 12px; white-space: pre-wrap; max-height: 8rem; overflow: auto }}
 @media (prefers-color-scheme: dark) {{ body {{ color: #ddd; background: #181818 }}
   img {{ background: #fff }} }}
@@ -32,7 +33,7 @@ pre {{ margin: 0; font-size: 12px; white-space: pre-wrap; max-height: 8rem; over
 <img src="curves.svg" alt="Fitness, taste and the second opinion by generation">
 <h2>The living</h2>
 <table><tr><th>fitness</th><th>taste</th><th>second</th><th>true</th><th>from</th><th>listen</th>
-<th>genome</th></tr>
+<th>name</th><th>genome</th></tr>
 {rows}
 </table></html>
 """
@@ -40,6 +41,8 @@ pre {{ margin: 0; font-size: 12px; white-space: pre-wrap; max-height: 8rem; over
 
 def write_page(run: Run, folder: Path) -> None:
     """Write `index.html`, `curves.svg`, `history.csv` and the living's clips as FLAC.
+
+    A clip is named as feedback names it: by the hash of what was judged.
 
     Args:
         run: between generations.
@@ -53,13 +56,14 @@ def write_page(run: Run, folder: Path) -> None:
     )
     rows, written = [], set()
     for one, sound in zip(living, sounds, strict=True):
-        name = f"{one.id}.flac"
-        if len(sound):
-            soundfile.write(clips / name, sound, run.generator.sample_rate, subtype="PCM_16")
-            written.add(name)
-        rows.append(_row(one, name if len(sound) else ""))
+        name = one.judgement.clip if one.judgement is not None and len(sound) else ""
+        if name:
+            path = clips / f"{name}.flac"
+            soundfile.write(path, sound, run.generator.sample_rate, subtype="PCM_16")
+            written.add(path)
+        rows.append(_row(one, name))
     for old in clips.glob("*.flac"):
-        if old.name not in written:
+        if old not in written:
             old.unlink()
     write_history(run.evolution.history, folder / "history.csv")
     draw_curves(run.evolution.history, folder / "curves.svg")
@@ -86,9 +90,11 @@ def _row(one: Individual, clip: str) -> str:
         one.extras.get("true"),
     )
     cells = ["" if value is None else f"{value:.2f}" for value in figures]
-    player = f'<audio controls preload="none" src="clips/{clip}"></audio>' if clip else "failed"
+    player = (
+        f'<audio controls preload="none" src="clips/{clip}.flac"></audio>' if clip else "failed"
+    )
     genome = html.escape(one.genome.text or f"{one.genome.key[:8]}, {one.genome.kind}")
-    cells += [html.escape(one.operator), player, f"<pre>{genome}</pre>"]
+    cells += [html.escape(one.operator), player, f"<code>{clip}</code>", f"<pre>{genome}</pre>"]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 
