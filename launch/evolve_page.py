@@ -2,8 +2,10 @@
 
 import csv
 import html
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import matplotlib
 import soundfile
@@ -12,7 +14,7 @@ from matplotlib.figure import Figure
 from agents.evolution.genome import Individual
 from launch.evolve_run import Run
 
-__all__ = ["draw_curves", "write_page"]
+__all__ = ["draw_curves", "said_of_texts", "write_page"]
 
 _LEVELS: Final = (("best", "best"), ("mean", "mean"), ("median", "median"))
 _PAGE: Final = """<!doctype html>
@@ -69,16 +71,37 @@ def write_page(run: Run, folder: Path) -> None:
     draw_curves(run.evolution.history, folder / "curves.svg")
     config = run.config
     searcher = run.evolution.searcher.name + (", surrogate" if config.surrogate else "")
-    said = (
-        f"{run.evolution.generation} generations of {config.evolution.population}, "
-        f"{run.evolution.n_evaluated} clips judged. {run.generator.name}: {run.generator.licence}."
-    )
+    generator = run.generator
+    said = [
+        f"{run.evolution.generation} generations of {config.evolution.population}",
+        f"{run.evolution.n_evaluated} clips judged",
+        f"{generator.name}: {generator.licence}",
+        *said_of_texts(run.evolution.searcher.state()),
+    ]
     text = _PAGE.format(
         title=html.escape(f"{config.mode}, {searcher}"),
-        said=html.escape(said),
+        said=html.escape(". ".join(said) + "."),
         rows="\n".join(rows),
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
+
+
+def said_of_texts(search: Mapping[str, Any]) -> list[str]:
+    """Who wrote the texts of a search, in a sentence; nothing of a search without texts.
+
+    Args:
+        search: the state of a searcher.
+    """
+    if "counts" not in search:
+        return []
+    counts = Counter(search["counts"])
+    if not counts["answered"] + counts["unanswered"]:
+        return ["no language model was asked: all texts come from operators without one"]
+    return [
+        f"language model: {counts['answered']} questions answered, {counts['unanswered']} not; "
+        f"{counts['by the model']} texts by the model, {counts['malformed']} malformed, "
+        f"{counts['without a model']} by operators without it"
+    ]
 
 
 def _row(one: Individual, clip: str) -> str:

@@ -10,6 +10,7 @@ import soundfile
 from agents.evolution.checkpoint import RunLock, load_checkpoint, save_checkpoint
 from launch import evolve_run
 from launch.evolve import main
+from launch.evolve_page import said_of_texts
 from launch.evolve_run import Run
 
 ROOT = Path(__file__).parents[2]
@@ -152,6 +153,33 @@ def test_what_can_be_refused_is_refused_before_the_catalogue_is_made(
     assert "/nowhere" in refused(command(out, *surrogate), capsys)
     search = ("search.kind=cma-es", "search.program=/nowhere.rb")
     assert "/nowhere.rb" in refused(command(out, *search), capsys)
+
+
+def test_a_program_to_search_that_does_not_parse_is_refused(command, tmp_path, capsys):
+    (tmp_path / "bad.rb").write_text("play 60\nsleep 1\n)) end")
+    search = ("search.kind=cma-es", f"search.program={tmp_path / 'bad.rb'}")
+    assert "line 3 of" in refused(command(tmp_path / "run", *search), capsys)
+
+
+def test_a_run_says_that_no_language_model_was_asked(command, tmp_path, capsys):
+    out, search = tmp_path / "run", ("search.kind=llm-evolve", "generations=1")
+    assert main(command(out, "surrogate=false", "mode=user", *search)) == 0
+    assert "no language model was asked" in capsys.readouterr().err
+    assert "no language model was asked" in (out / "index.html").read_text()
+
+
+def test_who_wrote_the_texts_is_counted():
+    counts = {"answered": 2, "unanswered": 1, "by the model": 5, "malformed": 3}
+    [said] = said_of_texts({"counts": counts})
+    assert "2 questions answered, 1 not; 5 texts by the model, 3 malformed, 0 by operators" in said
+    assert said_of_texts({"rng": "…"}) == []
+
+
+def test_the_config_that_comes_with_the_project_is_found_from_anywhere(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert "mode must be" in refused(["--set", "mode=everyone"], capsys)
 
 
 def test_a_checkpoint_of_another_version_is_refused(finished, command, tmp_path, capsys):
