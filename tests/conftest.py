@@ -1,4 +1,4 @@
-"""What several kinds of tests share: the demo's stage, and a small world to evolve in."""
+"""What several kinds of tests share: the demo's stage, a world to evolve in, a tiny MusicGen."""
 
 import signal
 from collections.abc import Callable
@@ -109,3 +109,60 @@ def world(tmp_path_factory):
     world = World(songs, folder / "taste.safetensors", folder / "heard")
     world.train(world.taste, seed=1)
     return world
+
+
+@pytest.fixture(scope="session")
+def tiny_musicgen(tmp_path_factory):
+    """Folder of tiny random weights in the published format, with a tokenizer of its own."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import (
+        EncodecConfig,
+        MusicgenConfig,
+        MusicgenDecoderConfig,
+        MusicgenForConditionalGeneration,
+        PreTrainedTokenizerFast,
+        T5Config,
+    )
+
+    torch.manual_seed(0)
+    text = T5Config(vocab_size=256, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4)
+    codec = EncodecConfig(
+        sampling_rate=32_000,
+        audio_channels=1,
+        normalize=False,
+        num_filters=4,
+        num_lstm_layers=1,
+        upsampling_ratios=[8, 5, 4, 4],
+        codebook_size=64,
+        codebook_dim=16,
+        hidden_size=16,
+        target_bandwidths=[1.2],
+    )
+    decoder = MusicgenDecoderConfig(
+        vocab_size=64,
+        num_hidden_layers=2,
+        ffn_dim=64,
+        num_attention_heads=4,
+        hidden_size=32,
+        num_codebooks=4,
+        pad_token_id=64,
+        bos_token_id=64,
+    )
+    model = MusicgenForConditionalGeneration(
+        MusicgenConfig(text_encoder=text, audio_encoder=codec, decoder=decoder)
+    ).eval()
+    with torch.no_grad():
+        for layer in model.audio_encoder.quantizer.layers:
+            layer.codebook.embed.normal_()  # all zero otherwise: everything would sound the same
+    for name in ("decoder_start_token_id", "pad_token_id", "bos_token_id"):
+        setattr(model.generation_config, name, 64)
+    made = tmp_path_factory.mktemp("musicgen")
+    model.save_pretrained(made)
+    words = ["<pad>", "</s>", "<unk>", "calm", "piano", "fast", "drums", "and"]
+    core = Tokenizer(models.WordLevel({w: k for k, w in enumerate(words)}, unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(made)
+    assert list(made.glob("*.safetensors"))
+    return str(made)
