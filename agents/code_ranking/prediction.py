@@ -28,6 +28,8 @@ __all__ = ["Foreseen", "SoundPredictor", "stored_predictor"]
 FloatArray = NDArray[np.float32]
 STORED: Final = Path(__file__).with_name("ranker")
 FORESEEN_SECONDS: Final = 10.0
+_FIRST_PROGRAM: Final = "with_fx(:reverb) { with_fx(:echo) { play 60; sample :bd_haus } }"
+"""Goes through every compiled loop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,5 +134,10 @@ def _fingerprint(*parts: FloatArray | float) -> str:
 
 @lru_cache(maxsize=1)
 def stored_predictor() -> SoundPredictor:
-    """The predictor that comes with the project, loaded once; errors as `SoundPredictor.load`."""
-    return SoundPredictor.load()
+    """The predictor that comes with the project, loaded once; errors as `SoundPredictor.load`.
+
+    It has foreseen a program already: what is compiled or made on first use is there.
+    """
+    predictor = SoundPredictor.load()
+    predictor.foresee(_FIRST_PROGRAM)
+    return predictor
