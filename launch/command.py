@@ -1,14 +1,10 @@
 """How a command ends that cannot go on: one sentence in red, and an exit code; no traceback.
 
-<<<<<<< HEAD
-from argparse import ArgumentTypeError
-=======
 And which numbers it takes: `within`.
 """
 
 import argparse
 import math
->>>>>>> fix5
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Protocol, TypeVar
@@ -16,13 +12,9 @@ from typing import Protocol, TypeVar
 from pydantic import ValidationError
 from rich.console import Console
 
-<<<<<<< HEAD
-__all__ = ["at_least", "command", "one_line"]
-=======
 __all__ = ["command", "one_line", "within"]
 
 NumberT = TypeVar("NumberT", int, float)
->>>>>>> fix5
 
 
 class Main(Protocol):
@@ -60,18 +52,6 @@ def command(
         return run
 
     return decorate
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """The `type` of an option of argparse that is a whole number and not below `least`."""
-
-    def whole_number(text: str) -> int:
-        number = int(text)
-        if number < least:
-            raise ArgumentTypeError(f"must be at least {least}, got {number}")
-        return number
-
-    return whole_number
 
 
 def one_line(error: BaseException) -> str:

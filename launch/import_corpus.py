@@ -39,7 +39,7 @@ from corpus.song_sources import LAYOUTS, SongSource, SourceError, find_sources
 from corpus.song_split import SPLITS, divide
 from corpus.sound_font import SynthesizerMissingError
 from corpus.voices import VoiceConfig, name_seed
-from launch.command import at_least, command
+from launch.command import command, within
 from models.ear import EarConfig
 
 SIDES: Final = get_args(Role)
@@ -189,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--keep", choices=("features", "audio", "both"), default="features")
     add("--window", type=float, action="append", help="window length, seconds; may be repeated")
     add("--sample-rate", type=int, default=22050, help="of stems and features, Hz")
-    add("--workers", type=at_least(0), default=0, help="Ray workers; 0 works without Ray")
+    add("--workers", type=within(int, 0), default=0, help="Ray workers; 0 works without Ray")
     add("--instruments", choices=("varied", "written"), default="varied")
     add("--reverb", type=float, default=voices.reverb_share, help="share of parts in a room")
     add("--detune", type=float, default=voices.detune_cents, help="cents, both ways")
@@ -197,7 +197,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--twins", action="store_true", help="render every part on a second instrument too")
     add("--longest", type=float, default=3600.0, help="songs are cut after this, seconds")
     add("--only", action="append", metavar="PATTERN", help="only songs of such names, as 03?")
-    add("--limit", type=at_least(1), help="songs at most, drawn; every role has one if it can")
+    add("--limit", type=within(int, 1), help="songs at most, drawn; every role has one if it can")
     add("--seed", type=int, default=0, help="of instruments, levels, tunings and rooms")
     add("--split", choices=SPLITS, default="suggested", help="rule for train, validation, test")
     add("--split-seed", type=int, default=0)

@@ -24,7 +24,7 @@ import torch
 from rich.console import Console
 
 from corpus.manifest import ManifestError, load_manifest, to_json, write_atomically
-from launch.command import at_least, command
+from launch.command import command, within
 from launch.corpus_material import HeardCorpora, hear_corpora
 from launch.paired_tracks_bundle import write_bundle
 from launch.paired_tracks_jobs import (
@@ -197,18 +197,23 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--corpus", nargs="+", type=Path, required=True, metavar="DIR", help="imported corpora")
     add("--out", type=Path, required=True, metavar="DIR", help="folder of the table")
-    add("--seeds", type=at_least(1), default=3, help="trainings per configuration (3)")
+    add("--seeds", type=within(int, 1), default=3, help="trainings per configuration (3)")
     add("--window", type=float, action="append", help="seconds; may be repeated; all three")
-    add("--alphabet", type=at_least(2), action="append", help="K; may be repeated; 16, 64, 256")
+    add("--alphabet", type=within(int, 2), action="append", help="K; may be repeated; 16, 64, 256")
     add("--config", type=Path, metavar="YAML", help="settings, as in configs/training.yaml")
     add("--steps", type=int, help="training steps at most")
     add("--measure", choices=("validation", "test"), default="test", help="validation for choices")
-    add("--judged-windows", type=at_least(1), default=24_000, help="held-out windows judged, about")
+    add(
+        "--judged-windows",
+        type=within(int, 1),
+        default=24_000,
+        help="held-out windows judged, about",
+    )
     add("--paper", action="append", metavar="NAME", help="the paper's model on this, as 0.5s_A64")
     add("--paper-rate", type=float, action="append", help="its learning rate; may be repeated")
     add("--paper-seconds", type=float, default=600, help="CPU seconds of its training (600)")
     add("--bundle", nargs=2, metavar=("NAME", "DIR"), help="write a configuration as a bundle")
-    add("--paper-windows", type=at_least(1), default=2000, help="windows it answers (2000)")
+    add("--paper-windows", type=within(int, 1), default=2000, help="windows it answers (2000)")
     return parser
 
 

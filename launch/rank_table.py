@@ -36,7 +36,7 @@ from launch import rank_studies as studies
 from launch import rank_unseen as unseen
 from launch import render_corpus
 from launch.alignment_material import Material, load_material
-from launch.command import at_least, command
+from launch.command import command, within
 from launch.rank_asked import as_asked, ask_cascade, judge_asked
 from launch.rank_page import print_tables, write_page
 from launch.rank_truths import described_by_model, true_distances
@@ -73,9 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rank_table", description="All figures of code ranking.")
     add = parser.add_argument
     add("--data", type=Path, default=Path("runs/ranking"), help="renders, results")
-    add("--renders", type=at_least(1), default=40, help="of each template (default: 40)")
-    add("--runs", type=at_least(1), default=5, help="of what is trained (default: 5)")
-    add("--workers", type=at_least(1), default=1, help="renderers side by side")
+    add("--renders", type=within(int, 1), default=40, help="of each template (default: 40)")
+    add("--runs", type=within(int, 1), default=5, help="of what is trained (default: 5)")
+    add("--workers", type=within(int, 1), default=1, help="renderers side by side")
     add("--text", default="", help="hub id or folder of a text encoder")
     add(
         "--audio",

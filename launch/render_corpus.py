@@ -25,7 +25,7 @@ from corpus.sonic_pi.dataset import Dataset, DatasetConfig, Job, Pair, checked_p
 from corpus.sonic_pi.pool import RendererPool
 from corpus.sonic_pi.renderer import PATIENT
 from corpus.sonic_pi.templating import Template, own_templates
-from launch.command import at_least, command
+from launch.command import command, within
 from launch.program_file import read_program
 
 __all__ = ["main"]
@@ -47,11 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="render_corpus", description="Programs and their sounds.")
     parser.add_argument("--out", type=Path, required=True, help="folder of the data set")
     parser.add_argument(
-        "--renders", type=at_least(1), default=500, help="per template (default: 500)"
+        "--renders", type=within(int, 1), default=500, help="per template (default: 500)"
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="of music (default: 10)")
     parser.add_argument("--seed", type=int, default=0, help="of the fillings (default: 0)")
-    parser.add_argument("--workers", type=at_least(1), default=1, help="renderers side by side")
+    parser.add_argument("--workers", type=within(int, 1), default=1, help="renderers side by side")
     parser.add_argument("--programs", type=Path, help="folder of Sonic Pi programs to vary as well")
     parser.add_argument("--only-programs", action="store_true", help="leave out our own templates")
     parser.add_argument("--ray", action="store_true", help="render on the workers of a Ray cluster")

@@ -29,7 +29,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from actors.training_workers import TrainingWorkersError, train_together
 from corpus.audio_file import AudioFileError
 from corpus.manifest import ManifestError
-from launch.command import at_least, command
+from launch.command import command, within
 from launch.corpus_material import corpus_material, drawn
 from launch.train_material import Material, label_songs, songs_of
 from launch.train_report import TrainingReport, html_page, json_page
@@ -114,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--one-direction", action="store_true", help="only the later named track answers")
     add(
         "--workers",
-        type=at_least(0),
+        type=within(int, 0),
         default=0,
         metavar="N",
         help="processes that train, by Ray Train",

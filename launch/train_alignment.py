@@ -26,7 +26,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from launch.alignment_material import Material, load_material
-from launch.command import at_least, command
+from launch.command import command, within
 from launch.rank_truths import described_by_model
 from models.alignment import AlignmentConfig
 from models.alignment_training import (
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="train_alignment", description="Text meets sound.")
     add = parser.add_argument
     add("dataset", type=Path, help="folder made by render_corpus.py")
-    add("--runs", type=at_least(1), default=5, help="of each configuration (default: 5)")
+    add("--runs", type=within(int, 1), default=5, help="of each configuration (default: 5)")
     add("--text", default="", help="hub id or folder of a text encoder")
     add("--audio", default="", help="hub id or folder of an audio model, in place of descriptors")
     add("--view", choices=VIEWS, default="text", help="of the program")

@@ -16,4 +16,5 @@ def compiled(function: _F) -> _F:
     The machine code is kept on disk: making it takes seconds once, loading it milliseconds. A
     division by zero gives infinity or NaN, as numpy's does.
     """
-    return cast(_F, numba.njit(cache=True, error_model="numpy", fastmath={"contract"})(function))
+    compile_ = numba.njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
+    return cast(_F, compile_(function))

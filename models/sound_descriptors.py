@@ -192,8 +192,10 @@ def _statistics(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     made = np.zeros((3, n_rows))
     for row in range(n_rows):
         values = rows[row]
-        mean = values.sum() / n_frames
-        spread = change = 0.0
+        total = spread = change = 0.0
+        for frame in range(n_frames):
+            total += values[frame]
+        mean = total / n_frames
         for frame in range(n_frames):
             spread += (values[frame] - mean) ** 2
         for frame in range(1, n_frames):
@@ -285,10 +287,13 @@ def _onsets(
             for frame in range(1, n_frames):
                 rise = decibels[band, frame] - decibels[band, frame - 1]
                 curve[frame] += max(rise, 0.0)
-        curve /= width
-        mean = curve.sum() / n_frames
-        curve -= mean
-        energy = np.dot(curve, curve)
+        mean = energy = 0.0
+        for frame in range(n_frames):
+            curve[frame] /= width
+            mean += curve[frame] / n_frames
+        for frame in range(n_frames):
+            curve[frame] -= mean
+            energy += curve[frame] ** 2
         deviation = np.sqrt(energy / n_frames)
         for frame in range(1, n_frames - 1):
             is_top = curve[frame - 1] < curve[frame] >= curve[frame + 1]
@@ -297,9 +302,12 @@ def _onsets(
         if energy <= 1e-9:
             continue
         for lag in range(n_lags):
-            at_low = np.dot(curve[: n_frames - low[lag]], curve[low[lag] :]) / energy
-            at_high = np.dot(curve[: n_frames - high[lag]], curve[high[lag] :]) / energy
-            made[which, lag] = at_low * inside[lag] + (at_high - at_low) * share[lag]
+            at_low = at_high = 0.0
+            for frame in range(n_frames - low[lag]):
+                at_low += curve[frame] * curve[frame + low[lag]]
+            for frame in range(n_frames - high[lag]):
+                at_high += curve[frame] * curve[frame + high[lag]]
+            made[which, lag] = (at_low * inside[lag] + (at_high - at_low) * share[lag]) / energy
     return made
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from corpus.compiled import compiled
 
-__all__ = ["CHROMA_FRAME_SECONDS", "add_notes", "add_samples"]
+__all__ = ["CHROMA_FRAME_SECONDS", "add_notes", "add_samples", "note_profile", "turned"]
 
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -42,8 +42,12 @@ def add_notes(
         row, onset = notes[which[sound]], onsets[sound]
         synth, note = int(row[0]), row[1]
         rise, sustain, fall = row[2], row[3], row[4]
-        _note_profile(profiles[synth], note, profile)
-        power = row[5] ** 2 * levels[synth, np.abs(measured - note).argmin()]
+        note_profile(profiles[synth], note, profile)
+        nearest = 0
+        for place in range(1, len(measured)):
+            if abs(measured[place] - note) < abs(measured[nearest] - note):
+                nearest = place
+        power = row[5] ** 2 * levels[synth, nearest]
         last = onset + rise + sustain + max(fall, CHROMA_FRAME_SECONDS)
         first = max(0, int(onset / CHROMA_FRAME_SECONDS))
         end = min(chroma.shape[1], int(max(0.0, last) / CHROMA_FRAME_SECONDS) + 1)
@@ -86,7 +90,7 @@ def add_samples(
         row, onset = samples[which[sound]], onsets[sound]
         sample, rate = int(row[0]), abs(row[1])
         if rate > 0.0:
-            _turned(profiles[sample], 12.0 * math.log2(rate), profile)
+            turned(profiles[sample], 12.0 * math.log2(rate), profile)
         else:  # held at its first frame: no pitch
             profile[:] = 1.0 / 12.0
         start, length = places[sample]
@@ -103,16 +107,26 @@ def add_samples(
 
 
 @compiled
-def _note_profile(profiles: Numbers, note: float, out: Numbers) -> None:
-    """Fills in the profile of a note from those measured at C2, C3, … C6."""
+def note_profile(profiles: Numbers, note: float, out: Numbers) -> None:
+    """Fills in the profile of a note, C first.
+
+    Args:
+        profiles: measured at 36, 48, … 84, relative to the note, (5, 12).
+        note: MIDI number; outside of what is measured the nearest counts.
+        out: shape (12,).
+    """
     place = (min(max(note, 36.0), 84.0) - 36.0) / 12.0
     low = min(int(place), len(profiles) - 2)
-    _turned((1.0 - (place - low)) * profiles[low] + (place - low) * profiles[low + 1], note, out)
+    part = place - low
+    relative = np.empty(12)
+    for pitch in range(12):
+        relative[pitch] = (1.0 - part) * profiles[low, pitch] + part * profiles[low + 1, pitch]
+    turned(relative, note, out)
 
 
 @compiled
-def _turned(profile: Numbers, semitones: float, out: Numbers) -> None:
-    """Fills in a profile moved up; between two semitones it is shared."""
+def turned(profile: Numbers, semitones: float, out: Numbers) -> None:
+    """Fills in a profile moved up, (12,); between two semitones it is shared."""
     low = math.floor(semitones)
     part = semitones - low
     for pitch in range(12):

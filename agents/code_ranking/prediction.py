@@ -33,9 +33,12 @@ _MADE_OF: Final = (
     "agents/code_ranking/*.*",
     "corpus/sonic_pi/*.*",
     "models/audio_embedding.py",
+    "models/compiled.py",
     "models/ridge.py",
     "models/sound_descriptors.py",
 )
+_FIRST_PROGRAM: Final = "with_fx(:reverb) { with_fx(:echo) { play 60; sample :bd_haus } }"
+"""Goes through every compiled loop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,5 +154,10 @@ def _digest(parts: Iterable[bytes]) -> str:
 
 @lru_cache(maxsize=1)
 def stored_predictor() -> SoundPredictor:
-    """The predictor that comes with the project, loaded once; errors as `SoundPredictor.load`."""
-    return SoundPredictor.load()
+    """The predictor that comes with the project, loaded once; errors as `SoundPredictor.load`.
+
+    It has foreseen a program already: what is compiled or made on first use is there.
+    """
+    predictor = SoundPredictor.load()
+    predictor.foresee(_FIRST_PROGRAM)
+    return predictor

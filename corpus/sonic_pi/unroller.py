@@ -36,7 +36,8 @@ from corpus.sonic_pi.random_stream import RandomStream
 from corpus.sonic_pi.syntax import Program, parse
 from corpus.sonic_pi.unroller_blocks import Scope
 from corpus.sonic_pi.unroller_compiler import Compiler
-from corpus.sonic_pi.unroller_threads import Machine, Steps, VirtualThread
+from corpus.sonic_pi.unroller_machine import Machine
+from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
 
 __all__ = ["Coverage", "Unroller", "UnrollerConfig", "Unrolling"]
 
