@@ -67,7 +67,7 @@ def one_line(error: BaseException) -> str:
 
 def within(kind: type[NumberT], least: NumberT, most: float = math.inf) -> Callable[[str], NumberT]:
     """A `type` for argparse: numbers from `least` to `most`; never NaN, never infinity."""
-    told = f"{least} or more" if most == math.inf else f"from {least} to {most:g}"
+    told = f"at least {least}" if most == math.inf else f"from {least} to {most:g}"
 
     def parse(text: str) -> NumberT:
         number = kind(text)
