@@ -19,6 +19,7 @@ from corpus.manifest import (
     SongRecord,
     load_features,
     load_manifest,
+    music_of,
 )
 from corpus.voices import name_seed
 from launch.train_material import Material, alphabet_size
@@ -39,6 +40,8 @@ FEWEST_WINDOWS: Final = 40
 """Windows that a song must have."""
 FIFTHS: Final = (5, 7)
 """Semitones by which a key is misjudged most."""
+ASTRAY_EVERY: Final = 4
+"""Of so many training songs one is also written as it is when its key is misjudged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,18 +136,20 @@ def hear_corpora(
         )
     notices: list[str] = []
     songs: list[CorpusSong] = []
-    seen: dict[str, str] = {}  # content of a part → the song that it was first met in
+    music = music_of(part for one in manifests for song in one.used for part in song.parts)
+    seen: dict[str, str] = {}  # music of a part → the song that it was first met in
     for folder, manifest in zip(folders, manifests, strict=True):
         earlier = dict(seen)
         for record in manifest.used:
-            again = {earlier[one.content] for one in record.parts if one.content in earlier}
+            parts = {music[part.content] for part in record.parts}
+            again = {earlier[part] for part in parts if part in earlier}
             if again:
                 notices.append(
                     f"{folder.name}/{record.name} is left out: it shares a part with "
                     f"{min(again)} of another corpus."
                 )
                 continue
-            seen |= {one.content: f"{folder.name}/{record.name}" for one in record.parts}
+            seen |= dict.fromkeys(parts, f"{folder.name}/{record.name}")
             song = _hear_song(folder, record, window_seconds, key)
             if len(next(iter(song.parts.values())).silent) >= FEWEST_WINDOWS:
                 songs.append(song)
@@ -250,9 +255,9 @@ def fit_codebook(heard: HeardCorpora, alphabet: int, seed: int) -> tuple[Codeboo
 def label_pairs(heard: HeardCorpora, codebook: Codebook) -> Split:
     """Every ordered pair of every song as one block of its whole length, on its side.
 
-    Where labels follow a key, training songs are also written as they are when it is misjudged, by
-    a fifth up or down by turns: the commonest error, from which a network learns to notice it (on
-    validation songs, K = 64: 0.13 bit under counting instead of 0.10).
+    Where labels follow a key, some training songs are also written as they are when it is
+    misjudged, by a fifth up or down by turns: the commonest error, from which a network learns to
+    notice it.
 
     Args:
         heard: the songs.
@@ -262,7 +267,8 @@ def label_pairs(heard: HeardCorpora, codebook: Codebook) -> Split:
     astray: list[Block] = []
     for song in heard.songs:
         sides[song.role] += _pair_blocks(song, codebook, (0,))
-        if heard.key is not None and song.role == "train":
+    if heard.key is not None:
+        for song in heard.with_role("train")[::ASTRAY_EVERY]:
             astray += _pair_blocks(song, codebook, FIFTHS)
     roles = [tuple(sides[role]) for role in ("train", "validation", "test")]
     return Split(roles[0], roles[1], roles[2], "song", tuple(astray))

@@ -28,6 +28,7 @@ from corpus.sonic_pi.unroller import Unroller
 from launch.evolve_foresight import CodeForesight
 from launch.evolve_settings import EvolveConfig
 from launch.evolve_world import MadeUpWorld, World, catalogue_of
+from launch.program_file import read_program
 from models.language_model import LanguageModel
 
 __all__ = ["build_foresight", "build_generator", "build_searcher", "build_surrogate"]
@@ -131,7 +132,7 @@ def _program(config: EvolveConfig) -> str:
     if path is None:
         whole_band = next(t for t in own_templates() if t.name == "whole_band")
         return whole_band.fill(0, config.seed).code
-    code = path.read_text(encoding="utf-8")
+    code = read_program(path)
     for error in Unroller().unroll(code, config.seconds).errors:
         if error.kind == "syntax":
             raise ValueError(

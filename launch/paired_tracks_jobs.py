@@ -63,6 +63,57 @@ class Effort:
     measure: str
 
 
+@dataclass(frozen=True, eq=False)
+class CellMaterial:
+    """What all cells of a configuration share.
+
+    Args:
+        split: labelled pairs with plain fields.
+        codebook: the alphabet.
+        counts: the count model of the training songs.
+        train: what is learned from, told its history.
+        validation: blocks that training is judged by, likewise.
+        measured: blocks that systems are measured on, likewise.
+    """
+
+    split: Split
+    codebook: Codebook
+    counts: CountModel
+    train: list[Block]
+    validation: list[Block]
+    measured: list[Block]
+
+
+def prepare(
+    configuration: Configuration, effort: Effort, labelled: tuple[Split, Codebook]
+) -> CellMaterial:
+    """Count, and follow the history of every guide.
+
+    Args:
+        configuration: window and alphabet.
+        effort: how much is measured, and on which side.
+        labelled: of `labels_of`.
+    """
+    split, codebook = labelled
+    settings = settings_of(effort, configuration, codebook.n_classes, 0)
+    codes, size = codes_of(codebook.centres), settings.transformer()
+    counts = CountModel.fit(
+        [(b.heard, b.answer) for b in split.train],
+        [(b.heard, b.answer) for b in split.validation],
+        codebook.n_classes,
+        settings.horizon,
+    )
+    told = [
+        with_history(blocks, codes, size)
+        for blocks in (
+            (*split.train, *split.astray),
+            drawn(split.validation, effort.judged_windows // 5, 0),
+            drawn(getattr(split, effort.measure), effort.judged_windows, 0),
+        )
+    ]
+    return CellMaterial(split, codebook, counts, *told)
+
+
 def labels_of(
     configuration: Configuration, out: Path, heard: Callable[[], HeardCorpora]
 ) -> tuple[Split, Codebook]:
@@ -150,7 +201,7 @@ def run_cell(
     seed: int,
     effort: Effort,
     out: Path,
-    labelled: Callable[[], tuple[Split, Codebook]],
+    material: Callable[[], CellMaterial],
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Train and measure one cell, or read what was measured before.
@@ -160,35 +211,23 @@ def run_cell(
         seed: of training and sampling.
         effort: how much is spent.
         out: folder of the table.
-        labelled: gives the labelled pairs if they are needed.
+        material: gives what is learned from if it is needed.
         say: told where it stands.
     """
     path = out / "cells" / f"{configuration.name}-{seed}.json"
     if path.exists():
         found: dict[str, Any] = json.loads(path.read_text())
         return found
-    split, codebook = labelled()
-    n_labels = codebook.n_classes
+    given = material()
+    split, n_labels = given.split, given.codebook.n_classes
     settings = settings_of(effort, configuration, n_labels, seed)
-    counts = CountModel.fit(
-        [(b.heard, b.answer) for b in split.train],
-        [(b.heard, b.answer) for b in split.validation],
-        n_labels,
-        settings.horizon,
-    )
-    codes = codes_of(codebook.centres)
-    memories = settings.transformer().history_windows
-    train = with_history(split.train, codes, memories)
-    validation = with_history(
-        drawn(split.validation, effort.judged_windows // 5, 0), codes, memories
-    )
-    config = settings.training()
+    size, config = settings.transformer(), settings.training()
     began = time.process_time()
     state = start(
-        settings.transformer(), config, n_labels, settings.horizon, train,
-        split.validation, codes,
+        size, config, n_labels, settings.horizon, given.train[: len(split.train)],
+        split.validation, codes_of(given.codebook.centres),
     )  # fmt: skip
-    half, of = path.with_suffix(".half"), fingerprint(settings.transformer(), config, train)
+    half, of = path.with_suffix(".half"), fingerprint(size, config, given.train)
     if half.exists():
         load_checkpoint(half, state, of)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -200,18 +239,19 @@ def run_cell(
             f"validation {state.history[-1].validation_loss:.3f} nats"
         )
 
-    learned_from = [*train, *with_history(split.astray, codes, memories)]
-    fit(state, config, learned_from, validation, on_validation=validated)
+    fit(state, config, given.train, given.validation, on_validation=validated)
     seconds = time.process_time() - began
     if state.stopped == "interrupted":  # half a training is no figure
         raise KeyboardInterrupt
     weights = load_best(state)
     save_file(dict(weights), path.with_suffix(".safetensors"))
-    blocks = with_history(
-        drawn(getattr(split, effort.measure), effort.judged_windows, 0), codes, memories
-    )
     figures = measure_systems(
-        state.network, counts, split.train, blocks, configuration.window_seconds, seed
+        state.network,
+        given.counts,
+        split.train,
+        given.measured,
+        configuration.window_seconds,
+        seed,
     )
     cell: Cell = {
         "configuration": configuration.name,
@@ -229,7 +269,7 @@ def run_cell(
             "curve": [[p.step, p.train_loss, p.validation_loss] for p in state.history[1:]],
         },
         "train_songs": len({b.song for b in split.train}),
-        "songs": sorted({b.song for b in blocks}),
+        "songs": sorted({b.song for b in given.measured}),
         "sequence_songs": figures["truth"].sequence_songs,
         "systems": {name: one.as_json() for name, one in figures.items()},
     }

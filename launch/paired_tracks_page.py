@@ -11,12 +11,15 @@ import numpy as np
 from jinja2 import Environment
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from corpus.manifest import write_atomically
 from launch.paired_tracks_jobs import Cell
 from launch.paired_tracks_summary import BASELINES, sequences
 
 _COLOURS: Final = {16: "#0072b2", 64: "#009e73", 256: "#d55e00"}
+_OTHER: Final = "#555555"
 _GREY: Final = "#9a9a9a"
 _OURS: Final = "ours, own past"
 _SHOWN: Final = {
@@ -103,7 +106,7 @@ def _boxes(
     order = sorted(cells.values(), key=lambda c: (c[0]["alphabet"], c[0]["window_seconds"]))
     for axes, collection in zip(panels, collections, strict=True):
         for place, found in enumerate(order):
-            colour = _COLOURS.get(found[0]["alphabet"], "#555555")
+            colour = _COLOURS.get(found[0]["alphabet"], _OTHER)
             _box(axes, 3 * place, sequences(found, ours, what, collection), colour)
             _box(axes, 3 * place + 1, sequences(found, uniform, what, collection), _GREY)
             if what == "entropy":
@@ -113,7 +116,20 @@ def _boxes(
         axes.set_xticklabels([found[0]["configuration"] for found in order])
         axes.set_title(f"{title}: {collection or 'all'}", fontsize=11)
         axes.grid(axis="y", alpha=0.3)
+    _legend(panels[0], [found[0]["alphabet"] for found in order], truth=what == "entropy")
     return figure
+
+
+def _legend(axes: Axes, alphabets: Sequence[int], *, truth: bool) -> None:
+    """Which colour is ours with which alphabet, which is chance, and the line of the truth."""
+    marks: list[Patch | Line2D] = [
+        Patch(color=_COLOURS.get(k, _OTHER), alpha=0.7, label=f"ours, K = {k}")
+        for k in dict.fromkeys(alphabets)
+    ]
+    marks.append(Patch(color=_GREY, alpha=0.7, label="chance: labels drawn uniformly"))
+    if truth:
+        marks.append(Line2D([], [], color="black", lw=2, label="truth, mean"))
+    axes.legend(handles=marks, fontsize=8, ncol=len(marks))
 
 
 def _box(axes: Axes, place: float, values: Sequence[float], colour: str) -> None:
@@ -158,7 +174,7 @@ def _curves(cells: dict[str, list[Cell]]) -> Figure:
     figure = Figure(figsize=(12, 4), dpi=100, layout="constrained")
     axes: Any = figure.subplots(1, 1)
     for found in cells.values():
-        colour = _COLOURS.get(found[0]["alphabet"], "#555555")
+        colour = _COLOURS.get(found[0]["alphabet"], _OTHER)
         for place, cell in enumerate(found):
             steps, _, loss = zip(*cell["training"]["curve"], strict=True)
             name = cell["configuration"] if place == 0 else None
@@ -183,6 +199,7 @@ img{max-width:100%}p{max-width:60rem}</style>
 − below. Silence masked unless said; sampled: nucleus 0.8. “Ours” listens only; “own past” also
 reads what it played itself (w = 0.7) and answers freely. Greedy and sampled figures are never
 compared.</p>
+{% for notice in table.notices %}<p>{{ notice }}</p>{% endfor %}
 <h2>Bits per window</h2>
 <table><tr><th>configuration<th>uniform<th>unigram<th>p(y|x)<th>p(y|x₋,x)<th>ours
 <th>saved over the best<th>saved over a wrong song

@@ -84,8 +84,8 @@ def run_paper(
     settings = settings_of(effort, configuration, n_labels, 0)
     ours = DecisionTransformer(settings.transformer(), n_labels, settings.horizon)
     ours.load_arrays(load_file(out / "cells" / f"{configuration.name}-0.safetensors"))
-    memories = settings.transformer().history_windows
-    blocks = with_history(drawn(getattr(split, effort.measure), spent.windows, 0), codes, memories)
+    size = settings.transformer()
+    blocks = with_history(drawn(getattr(split, effort.measure), spent.windows, 0), codes, size)
     per_step = training.network.config.batch_size * training.sequence
     result = {
         "configuration": configuration.name,
@@ -96,7 +96,7 @@ def run_paper(
         "weights": sum(w.numel() for w in training.network.parameters()),
         "loss": [float(np.mean(losses[:20])), float(np.mean(losses[-20:]))],
         "throughput": throughput(
-            with_history(split.train, codes, memories), settings, training, n_labels, per_step
+            with_history(split.train, codes, size), settings, training, n_labels, per_step
         ),
         "judged": _judge(training, ours, blocks, window),
     }

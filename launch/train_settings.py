@@ -51,6 +51,9 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     history_seconds: tuple[Annotated[float, Field(gt=0)], ...] = Field(
         default=(2.0, 8.0, 40.0), description="Memories of running means of what was heard."
     )
+    analogue_seconds: tuple[Annotated[float, Field(gt=0)], ...] = Field(
+        default=(1.0, 3.0), description="What led up to moments that it is told the sequel of."
+    )
     activity: bool = Field(default=True, description="It foresees level and onset as well.")
 
     def transformer(self) -> TransformerConfig:
@@ -64,6 +67,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
             shift_input=self.shift_input,
             counted=self.counted,
             history_windows=tuple(s / self.window_seconds for s in self.history_seconds),
+            analogue_windows=tuple(s / self.window_seconds for s in self.analogue_seconds),
             activity=self.activity,
         )
 

@@ -6,6 +6,9 @@ hidden state H linear heads predict the answer of windows t + s â€¦ t + s + H âˆ
 (online rule), or an input. Silence is no label: a head of its own decides it, and another foresees
 level and onset of the answer. What counting expects after the label heard and after the own label
 enters the logits as two tables that are not trained: the network learns what counting cannot know.
+How far it trusts itself it says by a gate between its own expectation and that of the tables alone,
+a mixture of two experts (Jacobs et al. 1991): where the music is unlike what it learned from,
+counting errs less.
 Positions enter only as differences and attention reaches `context` windows back, so a performance
 may be of any length. This is the network as trained; `models.live_transformer` reads it on stage.
 
@@ -24,6 +27,7 @@ from torch.nn import functional
 from models.alphabet import SILENCE
 from models.transformer_config import (
     FIELD_LIMIT,
+    GATE_BIAS,
     HISTORY_DIM,
     N_SHIFTS,
     NORM_EPSILON,
@@ -122,6 +126,7 @@ class DecisionTransformer(nn.Module):
             for name in ("heard_table", "own_table"):
                 shape = weight_shapes(config, n_labels, horizon)[name]
                 self.register_buffer(name, torch.zeros(shape))
+            self.gate_heads = nn.Linear(config.width, horizon)
         if config.activity:
             self.activity_heads = nn.Linear(config.width, 2 * horizon)
             self.register_buffer("answer_mean", torch.tensor([-40.0, 0.0]))
@@ -140,7 +145,7 @@ class DecisionTransformer(nn.Module):
                 if name.endswith("norm.weight"):
                     weight.fill_(1.0)
                 elif name.endswith("bias"):
-                    weight.zero_()
+                    weight.fill_(GATE_BIAS if name.startswith("gate") else 0.0)
                 else:
                     weight.normal_(0.0, 0.02, generator=generator)
                     if "_out." in name:
@@ -171,26 +176,32 @@ class DecisionTransformer(nn.Module):
             embedded = embedded + self.shift_embedding(told)[:, None]
         return embedded
 
-    def counted(self, heard: Tensor, own: Tensor, shift: Tensor | None = None) -> Tensor | float:
-        """What the tables add to the label logits, (B, T, H, K); 0.0 without tables.
+    def counted(self, heard: Tensor, own: Tensor, shift: Tensor | None = None) -> Tensor:
+        """What the tables expect, label logits (B, T, H, K).
 
         Args:
             heard: as in `embed`.
             own: as in `embed`.
             shift: as in `embed`.
         """
-        if not self.config.counted:
-            return 0.0
         rows = torch.where(heard == SILENCE, self.n_labels, heard)
         told = heard.new_ones(heard.shape[0]) if shift is None else shift
         lags = told[:, None, None] + torch.arange(self.horizon, device=heard.device)
         expected = self.heard_table[rows[..., None], lags]
         return expected + self.own_table[torch.where(own < 0, self.n_labels - 1 - own, own)]
 
-    def heads(self, stream: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+    def answer(
+        self, stream: Tensor, heard: Tensor, own: Tensor, shift: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Label logits (B, T, H, K), silence logits (B, T, H) and activity (B, T, H, 2).
 
         Activity is the answer's level and onset, standardised; None without such a head.
+
+        Args:
+            stream: (B, T, C), as the last block leaves it.
+            heard: as in `embed`.
+            own: as in `embed`.
+            shift: as in `embed`.
         """
         stream = self.final_norm(stream)
         labels = self.label_heads(stream)
@@ -198,6 +209,12 @@ class DecisionTransformer(nn.Module):
         labels = labels.view(*ahead, self.n_labels)
         if self.config.history_windows:  # alike for labels whose centres are alike
             labels = labels + self.code_heads(stream).view(*ahead, HISTORY_DIM) @ self.codes.T
+        if self.config.counted:
+            expected, gate = self.counted(heard, own, shift), self.gate_heads(stream)[..., None]
+            labels = torch.logaddexp(
+                (labels + expected).log_softmax(-1) + functional.logsigmoid(-gate),
+                expected.log_softmax(-1) + functional.logsigmoid(gate),
+            )
         activity = None
         if self.config.activity:
             activity = self.activity_heads(stream).view(*ahead, 2)
@@ -211,7 +228,7 @@ class DecisionTransformer(nn.Module):
         generator: torch.Generator | None = None,
         shift: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Read whole sequences from their first window; answers as in `heads`.
+        """Read whole sequences from their first window; answers as in `answer`.
 
         Args:
             heard: as in `embed`.
@@ -230,8 +247,7 @@ class DecisionTransformer(nn.Module):
             q, k, v = block.project(stream, cos, sin)
             answer = functional.scaled_dot_product_attention(q, k, v, attn_mask=visible)
             stream = block.finish(stream, answer, generator)
-        labels, silence, activity = self.heads(stream)
-        return labels + self.counted(heard, own, shift), silence, activity
+        return self.answer(stream, heard, own, shift)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """All weights by name, for storing."""

@@ -1,15 +1,15 @@
 """A running key estimate: which of the 24 keys the music is in, from the past alone.
 
-Chroma are gathered with slow forgetting and compared with the profiles of all keys; another key
-is taken up only when it has led by a margin for a while, so that a borrowed chord or a short
-excursion changes nothing. Keys are 0..11 for C major to B major and 12..23 for C minor to B minor.
-
-Profiles: Temperley (2007), Music and Probability, from the Essen collection; Krumhansl and Kessler
-(1982), from listeners.
+A hidden Markov model with a state per key, of which only the forward pass is taken (Rabiner 1989,
+Eqs. 19 to 20): each window gives every key evidence, the inner product of its chroma with the
+profile of the key, and now and then the key changes to any other. Profiles are log-linear and
+learned (`models.key_training`), so that what comes out are probabilities of keys. Another key is
+taken up only when its signature has become more likely by a margin. Keys are 0..11 for C major to
+B major and 12..23 for C minor to B minor.
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Annotated, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,36 +22,34 @@ __all__ = [
     "KeyConfig",
     "KeyState",
     "RunningKey",
-    "key_scores",
     "rotation_of",
 ]
 
 N_KEYS: Final = 24
 N_ROTATIONS: Final = 12
 _N_CHROMA: Final = 12
-_PROFILES: Final = {
-    "temperley": (
-        (0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400),
-        (0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330),
-    ),
-    "krumhansl": (
-        (6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88),
-        (6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17),
-    ),
-}
+_FAINT: Final = 1e-12
+
+Profile = Annotated[tuple[float, ...], Field(min_length=_N_CHROMA, max_length=_N_CHROMA)]
 
 
 class KeyConfig(BaseModel, frozen=True, extra="forbid"):
-    """How slowly the key follows the music."""
+    """What tells a key, and how readily it changes; learned by `antiphon train-key` (POP909)."""
 
-    profiles: Literal["temperley", "krumhansl"] = "temperley"
-    """Which profiles the chroma are compared with."""
-    memory_seconds: float = Field(60.0, gt=0, le=3600)
-    """What was heard this long ago counts 1/e."""
-    margin: float = Field(0.02, ge=0, le=2)
-    """Correlation by which another key must lead."""
-    patience_seconds: float = Field(2.0, ge=0, le=600)
-    """For how long it must lead."""
+    # fmt: off
+    major: Profile = (
+        0.736, -1.272, 0.319, -0.900, 0.779, -0.146, -1.360, 0.619, -0.668, 0.340, -1.467, -0.092,
+    )
+    """Evidence for C major, nats per second, of each pitch class if it alone sounds, C first."""
+    minor: Profile = (
+        0.691, -1.593, 0.165, 0.597, -0.819, 0.185, -1.048, 0.810, -0.094, -1.235, 0.325, -0.871,
+    )
+    """The same for C minor."""
+    # fmt: on
+    changes_per_minute: float = Field(0.378, gt=0, le=60)
+    """How often the key is expected to change."""
+    margin: float = Field(0.3, ge=0, le=20)
+    """Nats by which another signature must be more likely; 0.7 is twice as likely."""
 
 
 @dataclass(frozen=True)
@@ -59,29 +57,27 @@ class KeyState:
     """All that a running key knows, small enough to travel with a label.
 
     Args:
-        chroma: gathered so far, C first, 12 numbers ≥ 0; empty before anything was heard.
+        beliefs: log-probability of each key, 24 numbers ≤ 0; empty before anything was heard.
         key: the key taken up, 0..23, or None.
-        led: windows for which another key has led.
 
     Raises:
-        ValueError: numbers that no running key could have gathered.
+        ValueError: numbers that no running key could have come to.
     """
 
-    chroma: tuple[float, ...] = ()
+    beliefs: tuple[float, ...] = ()
     key: int | None = None
-    led: int = 0
 
     def __post_init__(self) -> None:
-        if self.chroma and not (
-            len(self.chroma) == _N_CHROMA
-            and np.isfinite(self.chroma).all()
-            and min(self.chroma) >= 0
+        if self.beliefs and not (
+            len(self.beliefs) == N_KEYS
+            and np.isfinite(self.beliefs).all()
+            and max(self.beliefs) <= 0
         ):
-            raise ValueError(f"chroma must be {_N_CHROMA} finite numbers ≥ 0, got {self.chroma}")
-        if not (self.key is None or 0 <= self.key < N_KEYS) or self.led < 0:
             raise ValueError(
-                f"key must be in 0..{N_KEYS - 1} and led at least 0, got {self.key} and {self.led}"
+                f"beliefs must be {N_KEYS} finite logarithms of probabilities, got {self.beliefs}"
             )
+        if not (self.key is None or 0 <= self.key < N_KEYS):
+            raise ValueError(f"key must be in 0..{N_KEYS - 1}, got {self.key}")
 
 
 NO_KEY: Final = KeyState()
@@ -92,7 +88,7 @@ class RunningKey:
     """The key of what was heard so far, window by window.
 
     Args:
-        config: how slowly it follows.
+        config: what tells a key.
         window_seconds: length of a window, seconds, > 0.
 
     Raises:
@@ -102,16 +98,15 @@ class RunningKey:
     def __init__(self, config: KeyConfig, window_seconds: float) -> None:
         if not window_seconds > 0:
             raise ValueError(f"window_seconds must be above 0, got {window_seconds}")
-        self._config = config
-        self._keep = float(np.exp(-window_seconds / config.memory_seconds))
-        self._patience = config.patience_seconds / window_seconds
+        self._profiles = window_seconds * _all_keys(config)
+        self._change = min(1.0, config.changes_per_minute * window_seconds / 60.0)
+        self._margin = config.margin
         self.reset()
 
     def reset(self) -> None:
         """Forget everything heard."""
-        self._chroma = np.zeros(_N_CHROMA)
+        self._beliefs = np.full(N_KEYS, -np.log(N_KEYS))
         self._key: int | None = None
-        self._led = 0
 
     @property
     def key(self) -> int | None:
@@ -126,13 +121,16 @@ class RunningKey:
     @property
     def state(self) -> KeyState:
         """What `restore` needs to go on from here."""
-        chroma = tuple(self._chroma.tolist()) if self._chroma.any() else ()
-        return KeyState(chroma, self._key, self._led)
+        if self._key is None:
+            return NO_KEY
+        return KeyState(tuple(np.minimum(self._beliefs, 0.0).tolist()), self._key)
 
     def restore(self, state: KeyState) -> None:
         """Go on from an earlier state."""
-        self._chroma = np.array(state.chroma) if state.chroma else np.zeros(_N_CHROMA)
-        self._key, self._led = state.key, state.led
+        self.reset()
+        if state.beliefs:
+            self._beliefs = np.array(state.beliefs)
+        self._key = state.key
 
     def hear(self, chroma: NDArray[np.float32], *, silent: bool = False) -> int | None:
         """Take in the next window and say the key of all that was heard up to its end.
@@ -149,20 +147,21 @@ class RunningKey:
         """
         if chroma.shape != (_N_CHROMA,):
             raise ValueError(f"chroma must have shape ({_N_CHROMA},), got {chroma.shape}")
-        total = float(chroma.sum())
-        if silent or not (np.isfinite(total) and total > 0):
+        length = float(np.linalg.norm(chroma.astype(np.float64)))
+        if silent or not (np.isfinite(length) and length > _FAINT):
             return self._key
-        self._chroma = self._chroma * self._keep + chroma / total
-        scores = key_scores(self._chroma, self._config.profiles)
-        best = int(scores.argmax())
-        if self._key is None:
-            self._key = best
-        elif scores[best] - scores[self._key] > self._config.margin:
-            self._led += 1
-            if self._led >= self._patience:
-                self._key, self._led = best, 0
-        else:
-            self._led = 0
+        before = (1.0 - self._change) * np.exp(self._beliefs) + self._change / N_KEYS
+        beliefs = np.log(before) + self._profiles @ (chroma / length)
+        beliefs -= beliefs.max()
+        self._beliefs = beliefs - np.log(np.exp(beliefs).sum())
+        signatures = np.logaddexp(self._beliefs[:_N_CHROMA], self._beliefs[_RELATIVES])
+        best = int(signatures.argmax())
+        if self._key is not None:
+            held = self._key if self._key < _N_CHROMA else int((self._key + 3) % _N_CHROMA)
+            if signatures[best] - signatures[held] <= self._margin:
+                best = held
+        relative = int(_RELATIVES[best])
+        self._key = best if self._beliefs[best] >= self._beliefs[relative] else relative
         return self._key
 
     def follow(self, chroma: NDArray[np.float32], silent: NDArray[np.bool_]) -> NDArray[np.int64]:
@@ -175,22 +174,6 @@ class RunningKey:
         self.reset()
         keys = [self.hear(c, silent=bool(s)) for c, s in zip(chroma, silent, strict=True)]
         return np.array([-1 if key is None else key for key in keys], dtype=np.int64)
-
-
-def key_scores(
-    chroma: NDArray[np.floating], profiles: Literal["temperley", "krumhansl"] = "temperley"
-) -> NDArray[np.float64]:
-    """Pearson correlation of a chroma with the profile of every key, shape (24,), -1..1.
-
-    Args:
-        chroma: how strongly each pitch class sounds, C first, shape (12,); a flat one scores 0.
-        profiles: whose profiles.
-    """
-    centred = chroma - chroma.mean()
-    length = float(np.linalg.norm(centred))
-    if length < 1e-9 * max(1.0, float(np.abs(chroma).max())):
-        return np.zeros(N_KEYS)
-    return _KEYS[profiles] @ (centred / length)
 
 
 def rotation_of(key: int) -> int:
@@ -206,12 +189,11 @@ def rotation_of(key: int) -> int:
     return -tonic % _N_CHROMA
 
 
-def _all_keys(profiles: tuple[tuple[float, ...], ...]) -> NDArray[np.float64]:
-    """Profiles of all keys, centred and of unit length, shape (24, 12)."""
-    keys = np.array([np.roll(one, tonic) for one in profiles for tonic in range(_N_CHROMA)])
-    centred = keys - keys.mean(axis=1, keepdims=True)
-    unit: NDArray[np.float64] = centred / np.linalg.norm(centred, axis=1, keepdims=True)
-    return unit
+def _all_keys(config: KeyConfig) -> NDArray[np.float64]:
+    """Profiles of all keys, nats per second, shape (24, 12)."""
+    both = (config.major, config.minor)
+    return np.array([np.roll(one, tonic) for one in both for tonic in range(_N_CHROMA)])
 
 
-_KEYS: Final = {name: _all_keys(profiles) for name, profiles in _PROFILES.items()}
+_RELATIVES: Final = _N_CHROMA + (np.arange(_N_CHROMA) + 9) % _N_CHROMA
+"""The minor key of each major key's signature."""

@@ -62,15 +62,18 @@ class LiveTransformer:
         self._layers = [_layer_weights(w, f"blocks.{i}.", head_dim) for i in range(config.n_layers)]
         final = w["final_norm.weight"]
         names = ["label_heads", "silence_heads"] + ["activity_heads"] * config.activity
+        names += ["gate_heads"] * config.counted
         if config.history_windows:  # read the labels' codes into the label heads, once
             w = w | _with_codes(w, horizon)
         heads = np.concatenate([w[f"{name}.weight"] for name in names])
-        self._heads = (heads * final).T.copy()  # (C, H·K + H, and 2·H of activity)
+        self._heads = (heads * final).T.copy()  # (C, H·K + H, 2·H of activity, H of the gate)
         self._head_bias = np.concatenate([w[f"{name}.bias"] for name in names])
         self._answer_mean, self._answer_scale = w.get("answer_mean"), w.get("answer_scale")
         self._history: HeardHistory | None = None
         if config.history_windows:
-            self._history = HeardHistory(w["codes"], config.history_windows)
+            self._history = HeardHistory(
+                w["codes"], config.history_windows, config.analogue_windows
+            )
             self._history_projection = w["history_projection.weight"].T.copy()
         self._tables: tuple[Array, Array] | None = None
         if config.counted:  # of shift 1
@@ -122,8 +125,20 @@ class LiveTransformer:
         if self._tables is not None:
             heard_table, own_table = self._tables
             expected = heard_table[self._heard_row(heard)] + own_table[self._own_rows(own)]
-            self._logits[:, : expected.shape[1]] += expected
+            self._mix(expected.reshape(_READINGS, self._horizon, self._n_labels))
         self._position += 1
+
+    def _mix(self, expected: Array) -> None:
+        """Put the mixture with what counting expects, (R, H, K), in the place of the labels."""
+        assert self._logits is not None
+        n = self._horizon * self._n_labels
+        own = self._logits[:, :n].reshape(expected.shape) + expected
+        gate = self._logits[:, -self._horizon :, None]
+        mixed = np.logaddexp(
+            _log_softmax(own) - np.logaddexp(0.0, gate),
+            _log_softmax(expected) - np.logaddexp(0.0, -gate),
+        )
+        self._logits[:, :n] = mixed.reshape(_READINGS, n)
 
     def predict(self, own_past_weight: float = OWN_PAST_WEIGHT) -> Prediction:
         """Predict the next H windows, the two readings mixed as the protocol says.
@@ -145,7 +160,7 @@ class LiveTransformer:
         silence, silence_heard = _sigmoid(np.stack([rest, heads[1]])[:, : self._horizon])
         activity = None
         if self._answer_mean is not None and self._answer_scale is not None:
-            standard = rest[self._horizon :].reshape(self._horizon, 2)
+            standard = rest[self._horizon : 3 * self._horizon].reshape(self._horizon, 2)
             activity = standard * self._answer_scale + self._answer_mean
         return Prediction(mixed, silence, activity, silence_heard)
 

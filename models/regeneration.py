@@ -266,7 +266,6 @@ class _Cache:
             )
             stream = block.finish(stream, answer, None)
         self._position += 1
-        labels = network.heads(stream)[0]
-        labels = labels + network.counted(heard[:, None], own[:, None], self._shift)
+        labels = network.answer(stream, heard[:, None], own[:, None], self._shift)[0]
         logs: Figures = labels[:, 0, 0].log_softmax(-1).numpy()
         return logs

@@ -86,7 +86,6 @@ class TrainingJob:
         Raises:
             CheckpointError: the checkpoint cannot be written.
         """
-        memories = self.transformer.history_windows
 
         def validated(state: TrainingState) -> None:
             if self.checkpoint is not None and team.rank == 0:
@@ -97,8 +96,8 @@ class TrainingJob:
         return fit(
             state,
             self.training,
-            with_history([*self.train, *self.astray], self.codes, memories),
-            with_history(self.judged or self.validation, self.codes, memories),
+            with_history([*self.train, *self.astray], self.codes, self.transformer),
+            with_history(self.judged or self.validation, self.codes, self.transformer),
             on_step=on_step,
             on_validation=validated,
             should_stop=should_stop,

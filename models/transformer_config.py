@@ -15,6 +15,12 @@ FIELD_LIMIT: Final = 3.0
 HISTORY_DIM: Final = 16
 """Principal components of the codebook in which running means are taken."""
 
+FORESEEN_WINDOWS: Final = 2
+"""Windows of the guide foreseen from analogues."""
+
+GATE_BIAS: Final = -1.5
+"""Where the gate begins: counting alone has a share of a fifth."""
+
 N_SHIFTS: Final = 3
 """Shifts that a network can be told: 0 (offline), 1 (the online rule), 2 (a window to spare)."""
 
@@ -37,6 +43,10 @@ class TransformerConfig(BaseModel, frozen=True, extra="forbid"):
     history_windows: tuple[float, ...] = Field(
         default=(), description="Memories, windows, of running means of what was heard."
     )
+    analogue_windows: tuple[float, ...] = Field(
+        default=(),
+        description="Told what followed moments like this; windows that lead up to a moment.",
+    )
     activity: bool = Field(default=False, description="Foresees level and onset of the answer.")
 
     @model_validator(mode="after")
@@ -45,14 +55,21 @@ class TransformerConfig(BaseModel, frozen=True, extra="forbid"):
             raise ValueError(
                 f"width must be a multiple of twice n_heads, got {self.width} and {self.n_heads}"
             )
+        if self.analogue_windows and not self.history_windows:
+            raise ValueError("analogue_windows must come with history_windows, got none of these")
         return self
 
 
 def history_size(config: TransformerConfig) -> int:
-    """Numbers that tell what was heard: the label itself, then a mean and a share per memory."""
+    """Numbers that tell what was heard.
+
+    The label itself, a mean and a share per memory, what analogues foresee and how surely.
+    """
     if not config.history_windows:
         return 0
-    return HISTORY_DIM + len(config.history_windows) * (HISTORY_DIM + 1)
+    foreseen = FORESEEN_WINDOWS * HISTORY_DIM + 1
+    means = len(config.history_windows) * (HISTORY_DIM + 1)
+    return HISTORY_DIM + means + len(config.analogue_windows) * foreseen
 
 
 def weight_shapes(
@@ -83,6 +100,8 @@ def weight_shapes(
         }
     if config.counted:
         shapes["heard_table"] = (n_labels + 1, horizon + N_SHIFTS - 1, n_labels)
+        shapes["gate_heads.weight"] = (horizon, width)
+        shapes["gate_heads.bias"] = (horizon,)
         shapes["own_table"] = (n_labels + 2, horizon, n_labels)
     if config.activity:
         shapes |= {

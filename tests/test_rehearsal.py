@@ -188,7 +188,7 @@ def test_a_key_normalised_bundle_plays_in_the_rotation_of_the_guide(rehearse, tm
     bundle = tmp_path / "keyed"
     shutil.copytree(PROJECT_ROOT / "models" / "bundles" / "default", bundle)
     card = yaml.safe_load((bundle / CARD_FILE).read_text("utf-8"))
-    key = {"memory_seconds": 3.0, "patience_seconds": 0.25, "margin": 0.0}  # restless
+    key = {"changes_per_minute": 20.0, "margin": 0.0}  # restless
     card |= {"key_normalised": True, "key": key}
     (bundle / CARD_FILE).write_text(yaml.safe_dump(card), "utf-8")
     keyed = rehearse(bundle=bundle, seconds=10.0)

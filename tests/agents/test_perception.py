@@ -23,7 +23,7 @@ def labeller() -> Labeller:
 
 def keyed_labeller() -> Labeller:
     plain = labeller()
-    return Labeller(plain.ear, plain.codebook, RunningKey(KeyConfig(memory_seconds=5), WINDOW))
+    return Labeller(plain.ear, plain.codebook, RunningKey(KeyConfig(changes_per_minute=6), WINDOW))
 
 
 def sound(n_windows: int, seed: int = 0) -> np.ndarray:

@@ -37,7 +37,7 @@ def main():
     told = {"window_seconds": WINDOW_SECONDS, "alphabet": N_LABELS}
     settings = read_settings(PROJECT_ROOT / "configs" / "paired_tracks.yaml", told)
     codes = codes_of(rng.normal(size=(N_LABELS, 18)))
-    train = with_history(list(blocks(rng)), codes, settings.transformer().history_windows)
+    train = with_history(list(blocks(rng)), codes, settings.transformer())
     paper = PaperTraining.start(PaperConfig(), N_LABELS, WINDOW_SECONDS)
     per_step = paper.network.config.batch_size * paper.sequence
     rates = throughput(train, settings, paper, N_LABELS, per_step)

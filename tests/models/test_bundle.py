@@ -102,8 +102,19 @@ def test_failed_save_leaves_the_old_bundle_whole(folder, monkeypatch):
 
 def test_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BundleError, match="must be a folder that can be written"):
+    with pytest.raises(BundleError, match="must lie in a folder that can be written"):
         make_bundle().save(tmp_path / "file" / "bundle")
+
+
+def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "work.txt").write_text("mine")
+    with pytest.raises(BundleError, match="is neither; choose another place"):
+        make_bundle().save(tmp_path / "precious")
+    assert [path.name for path in tmp_path.rglob("*")] == ["precious", "work.txt"]
+    (tmp_path / "precious" / "work.txt").unlink()
+    make_bundle().save(tmp_path / "precious")
+    assert Bundle.load(tmp_path / "precious").card.n_labels == K
 
 
 @pytest.mark.parametrize("place", ["nowhere", "empty"])
@@ -189,11 +200,11 @@ def test_a_bundle_that_is_not_normalised_hears_without_a_key(folder):
 
 
 def test_a_key_normalised_bundle_follows_the_key_as_its_card_says(folder):
-    change_card(folder, key_normalised=True, key={"memory_seconds": 7.0})
+    change_card(folder, key_normalised=True, key={"changes_per_minute": 7.0})
     assert Bundle.load(folder).labeller(22050, 0.25).n_rotations == 12
 
 
 def test_a_card_with_a_key_that_cannot_be_is_refused(folder):
-    change_card(folder, key={"memory_seconds": -1})
-    with pytest.raises(BundleError, match=r"key\.memory_seconds"):
+    change_card(folder, key={"changes_per_minute": -1})
+    with pytest.raises(BundleError, match=r"key\.changes_per_minute"):
         Bundle.load(folder)

@@ -200,3 +200,19 @@ def test_dropout_keeps_the_mean_and_needs_a_generator():
 def test_width_that_the_heads_cannot_share_is_refused():
     with pytest.raises(ValueError, match="width must be a multiple of twice n_heads"):
         TransformerConfig(width=20, n_heads=4)
+
+
+@pytest.mark.parametrize("bias", [-40.0, 40.0])
+def test_the_gate_leads_from_the_network_alone_to_counting_alone(bias):
+    config = TINY.model_copy(update={"counted": True})
+    net = DecisionTransformer(config, K, H)
+    net.initialise(torch.Generator().manual_seed(0))
+    net.requires_grad_(False)
+    net.heard_table.normal_(generator=torch.Generator().manual_seed(1))
+    net.gate_heads.weight.zero_()
+    net.gate_heads.bias.fill_(bias)
+    net.label_heads.bias.normal_(generator=torch.Generator().manual_seed(2))
+    heard, own, fields = (one[None] for one in performance(8))
+    told = net(heard, torch.full_like(own, HIDDEN), fields)[0].exp()
+    counting = net.counted(heard, torch.full_like(own, HIDDEN)).softmax(-1)
+    assert torch.allclose(told, counting, atol=1e-4) == (bias > 0)

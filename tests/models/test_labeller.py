@@ -246,7 +246,7 @@ def test_live_labels_equal_offline_labels_with_the_key_too(play, chords):
     tune = chords(30, 6)
     sound = play([*tune, *transposed(tune, 5)], 0.43, RATE)
     plain, boundaries = labeller_for(sound)
-    labeller = keyed(plain, memory_seconds=4)
+    labeller = keyed(plain, changes_per_minute=6)
     offline = labeller.label_track(sound, boundaries)
     labeller.reset()
     live = [labeller.push(sound[a:b]) for a, b in pairwise(boundaries)]

@@ -17,7 +17,7 @@ from models.regeneration import CountReader, Reading, answer_freely, read_blocks
 from models.regeneration_table import SystemFigures, measure_systems, wrong_guides
 from models.sampling import draw_label, nucleus, nucleus_rows
 from models.training_crops import own_past
-from models.transformer_config import HISTORY_DIM, TransformerConfig
+from models.transformer_config import FORESEEN_WINDOWS, HISTORY_DIM, TransformerConfig
 
 K, H = 6, 2
 CONFIG = TransformerConfig(
@@ -54,7 +54,7 @@ def network():
 
 
 def told_of(network, blocks):
-    return with_history(blocks, network.codes.numpy(), CONFIG.history_windows)
+    return with_history(blocks, network.codes.numpy(), CONFIG)
 
 
 def live(network):
@@ -166,8 +166,26 @@ def test_running_means_forget_and_leave_silence_out():
     assert 0 < fast[3, 0] < fast[3, 1]
 
 
-def test_a_track_followed_at_once_is_one_heard_window_by_window():
-    history = HeardHistory(codes_of(np.random.default_rng(0).normal(size=(K, 18))), (3.0, 50.0))
+def test_a_phrase_that_comes_back_is_foreseen_by_how_it_went_on():
+    codes = np.eye(8, HISTORY_DIM, dtype=np.float32)
+    history = HeardHistory(codes, (1.0,), (4.0,))
+    phrase = np.array([0, 1, 2, 0, 1, 3, 0, 4, 5])
+    foreseen = history.follow(np.concatenate([phrase, phrase, phrase]))[:, -2 * HISTORY_DIM - 1 :]
+    following = np.concatenate([phrase, phrase])[1:]
+    for t in range(len(phrase) + 4, 2 * len(phrase) + 4):  # label 0 is followed by 1, by 4
+        first, second = (
+            foreseen[t, part * HISTORY_DIM :][:8].argmax() for part in range(FORESEEN_WINDOWS)
+        )
+        at = t % len(phrase)
+        assert (first, second) == (following[at], following[at + 1])
+    assert not foreseen[:2, :-1].any()
+    assert foreseen[-1, -1] > foreseen[4, -1]
+
+
+def test_a_track_followed_at_once_is_one_heard_window_by_window(monkeypatch):
+    monkeypatch.setattr("models.heard_history._REMEMBERED", 90)  # less than the track
+    codes = codes_of(np.random.default_rng(0).normal(size=(K, 18)))
+    history = HeardHistory(codes, (3.0, 50.0), (2.0, 6.0))
     heard = block(200, 0).heard
     step_by_step = np.stack([history.hear(int(label)) for label in heard])
     np.testing.assert_allclose(history.follow(heard), step_by_step, rtol=1e-4, atol=1e-5)
@@ -201,6 +219,19 @@ def test_a_wrong_guide_is_another_songs(blocks):
         assert wrong.song == one.song
         np.testing.assert_array_equal(wrong.answer, one.answer)
         assert (wrong.heard != one.heard).any()
+
+
+def test_each_answer_is_constrained_to_the_labels_of_its_own_track(network):
+    """Not to those of all tracks: six labels by turns of two."""
+    apart = []
+    for number in range(3):
+        one = block(60, number, f"song {number}")
+        one.answer[:] = 2 * number + np.random.default_rng(number).integers(0, 2, 60)
+        apart.append(one)
+    counts = CountModel.fit([(b.heard, b.answer) for b in apart], [], K, 1)
+    found = measure_systems(network, counts, apart, told_of(network, apart), 0.5, seed=0)
+    constrained = found["constrained uniform"]
+    assert 0.4 < sum(constrained.hits.values()) / sum(constrained.n.values()) < 0.6
 
 
 def test_all_systems_are_measured_on_the_same_windows(network, blocks):
