@@ -3,13 +3,18 @@ import os
 import signal
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import soundfile
 
 from agents.evolution.checkpoint import RunLock, load_checkpoint, save_checkpoint
+from agents.evolution.fitness import WORST, Judgement
+from agents.evolution.genome import Genome, Individual
 from launch import evolve_run
 from launch.evolve import main
+from launch.evolve_crew import InProcessCrew
 from launch.evolve_page import said_of_texts
 from launch.evolve_run import Run
 
@@ -180,6 +185,26 @@ def test_the_config_that_comes_with_the_project_is_found_from_anywhere(
 ):
     monkeypatch.chdir(tmp_path)
     assert "mode must be" in refused(["--set", "mode=everyone"], capsys)
+
+
+def test_children_reach_the_generator_several_at_a_time():
+    """Checklist A3, defect 7: clips were generated one by one."""
+    calls = []
+
+    def generate(conditions, seconds, seeds):
+        calls.append((conditions, seconds, seeds))
+        return [np.zeros(0, np.float32) for _ in conditions]
+
+    def judge(clips, _):
+        return [Judgement("", WORST, 0.0, 1.0, None, None, None) for _ in clips]
+
+    world = SimpleNamespace(fitness=SimpleNamespace(judge=judge), extras=lambda _: {})
+    generator = SimpleNamespace(generate=generate, sample_rate=8000)
+    children = [Individual(k, Genome("program", f"play {k}"), 0, seed=10 + k) for k in range(6)]
+    answers = InProcessCrew(generator, world, 2.0).evaluate(children, lambda: False)
+    assert [one.id for one in answers] == [0, 1, 2, 3, 4, 5]
+    assert calls[0] == (["play 0", "play 1", "play 2", "play 3"], 2.0, [10, 11, 12, 13])
+    assert len(calls) == 2
 
 
 def test_a_checkpoint_of_another_version_is_refused(finished, command, tmp_path, capsys):

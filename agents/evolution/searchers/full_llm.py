@@ -90,10 +90,10 @@ class FullLlm:
             )
             answer = self._model.ask(system_prompt(kind), question)
             read = tagged(answer) if answer is not None else []
-            good = [t for t in read if self._operators.is_valid(t) and t not in known]
+            valid = [text for text in read if self._operators.is_valid(text)]
             self.counts["unanswered" if answer is None else "answered"] += 1
-            self.counts["malformed"] += len(read) - len(good) if read else answer is not None
-            written |= dict.fromkeys(good)
+            self.counts["malformed"] += len(read) - len(valid) if read else answer is not None
+            written |= dict.fromkeys(text for text in valid if text not in known)
         self.counts["by the model"] += min(n, len(written))
         return list(written)[:n]
 

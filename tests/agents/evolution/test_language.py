@@ -178,3 +178,12 @@ def test_children_beyond_those_asked_for_are_not_malformed(server, model, popula
     searcher.ask(1, population)
     assert searcher.counts["by the model"] == 1
     assert searcher.counts["malformed"] == 0
+
+
+def test_texts_that_live_already_are_not_malformed_and_not_written_again(server, model, population):
+    known = population[0].genome.text
+    server.says = lambda _: f"<prompt>{known}</prompt><prompt>a calm piece with harp</prompt>"
+    searcher = FullLlm(TextPrompts(), model(), FullLlmConfig(novel=0))
+    texts = [one.genome.text for one in searcher.ask(2, population) if one.operator == "written"]
+    assert texts == ["a calm piece with harp"]
+    assert (searcher.counts["by the model"], searcher.counts["malformed"]) == (1, 0)
