@@ -42,7 +42,10 @@ class ListenerConfig(BaseModel, frozen=True, extra="forbid"):
         default=200, ge=1, description="Ratings kept for minibatches; the oldest go first."
     )
     batch_size: int = Field(default=8, ge=1, description="Ratings in a minibatch.")
-    epochs: int = Field(default=10, ge=1, description="Passes over the ratings in a fit.")
+    epochs: int = Field(default=10, ge=1, description="Passes over the ratings in a fit...")
+    fewest_steps: int = Field(
+        default=100, ge=1, description="...and more of them, if these are fewer steps of Adam."
+    )
     learning_rate: float = Field(default=0.1, gt=0, description="Of Adam, in whitened units.")
     prior: float = Field(
         default=0.003, ge=0, description="Pull towards people in general, per rating, nats."
@@ -142,7 +145,7 @@ class Listener:
         """Move the listener to explain what is remembered; a new fit starts where the last ended.
 
         Args:
-            epochs: passes; those of the config if None.
+            epochs: passes, exactly; what the config says if None.
 
         Returns:
             Mean loss of each pass, nats per rating; empty if nothing is rated yet.
@@ -151,7 +154,10 @@ class Listener:
         if not n:
             return []
         self.n_fits += 1
-        n_epochs = self.config.epochs if epochs is None else epochs
+        size = n if self.config.fitting == "classic" else self.config.batch_size
+        n_steps = -(-n // size)
+        settled = max(self.config.epochs, -(-self.config.fewest_steps // n_steps))
+        n_epochs = settled if epochs is None else epochs
         place = self._place.clone().requires_grad_()
         optimizer = torch.optim.Adam([place], lr=self.config.learning_rate)
         losses = []
@@ -159,7 +165,6 @@ class Listener:
             for group in optimizer.param_groups:  # settles towards the end of the fit
                 group["lr"] = self.config.learning_rate * (1 - 0.9 * epoch / n_epochs)
             order = self._rng.permutation(n)
-            size = n if self.config.fitting == "classic" else self.config.batch_size
             total = 0.0
             for start in range(0, n, size):
                 batch = torch.from_numpy(order[start : start + size])
