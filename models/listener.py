@@ -53,6 +53,11 @@ class ListenerConfig(BaseModel, frozen=True, extra="forbid"):
     contrast: float = Field(
         default=0.0, ge=0, description="Weight of the paper's softmax of likes over all rated."
     )
+    sharpness: float = Field(
+        default=1.0,
+        gt=0,
+        description="How much surer a verdict is than a listen; 2 suits one who never errs.",
+    )
     noise: float = Field(default=0.3, ge=0, description='Of "mean with noise", whitened units.')
     seed: int = Field(default=0, ge=0, description="Of the start and the shuffles.")
 
@@ -181,7 +186,8 @@ class Listener:
         weights = self._weights[batch]
         vector = self._vector(place)
         logits = songs @ vector / self._temperature
-        single = functional.softplus(-verdicts * (logits - self._line(vector)))
+        margin = self.config.sharpness * (logits - self._line(vector))
+        single = functional.softplus(-verdicts * margin)
         loss = (weights * single).sum() / torch.clamp(weights.sum(), min=1e-9)
         liked = verdicts > 0
         if self.config.contrast and liked.any() and not liked.all():
