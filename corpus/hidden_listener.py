@@ -41,7 +41,9 @@ class HiddenListener:
         return scaled
 
     def _raw(self, attributes: FloatArray) -> FloatArray:
-        return self._tastes.of(self._listener, attributes, self._binary)[0]
+        [said] = self._tastes.of(self._listener, attributes, self._binary)
+        raw: FloatArray = said
+        return raw
 
     def verdicts(
         self, attributes: FloatArray, rng: np.random.Generator, noise: float = 0.3

@@ -358,8 +358,7 @@ def _drawn(n: int, seconds: float) -> tuple[str, ...]:
 def _trained(config: EvolveConfig, material: Material) -> AlignerV2:
     """The aligner of this audience and catalogue, made once and kept in the cache.
 
-    It is where a training begins: InfoNCE found nothing better from there on, at ten times the
-    cost.
+    It is where a training begins: on made-up songs InfoNCE found nothing better from there on.
     """
     data = material.training_data()
     training = refining(max_epochs=1, seed=_CATALOGUE_SEED)
