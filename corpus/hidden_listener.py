@@ -1,14 +1,14 @@
 """A member of a simulated audience who can be asked about songs that were not there before.
 
 The truth of an evolution's measurement: who rates what is bred, and says afterwards how much it
-was really liked. `simulate_audience` fixes tastes on a catalogue; here new songs are laid beside
-the catalogue and measured on the same scale.
+was really liked. Tastes are functions of attributes; here new songs are measured by them, on the
+scale of the catalogue.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from corpus.simulated_audience import AudienceConfig, simulate_audience
+from corpus.simulated_audience import AudienceConfig, draw_tastes, is_binary
 
 __all__ = ["HiddenListener"]
 
@@ -30,19 +30,20 @@ class HiddenListener:
     def __init__(self, catalogue: FloatArray, config: AudienceConfig, listener: int) -> None:
         if not 0 <= listener < config.n_listeners:
             raise ValueError(f"listener must be in 0..{config.n_listeners - 1}, got {listener}")
-        self._catalogue, self._config, self._listener = catalogue, config, listener
+        self._tastes = draw_tastes(catalogue.shape[1], config)
+        self._listener, self._binary = np.array([listener]), is_binary(catalogue)
+        known = self._raw(catalogue)
+        self._mean, self._deviation = known.mean(), max(float(known.std()), 1e-9)
 
     def taste(self, attributes: FloatArray) -> FloatArray:
-        """How much songs (n, attributes) are liked: 0 and 1 are the catalogue's mean and deviation.
-
-        A taste is one function of attributes, up to the scale that the audience as a whole gives
-        it; the catalogue's own mean and deviation give that scale back.
-        """
-        both = np.concatenate([self._catalogue, attributes])
-        every = simulate_audience(both, self._config).taste[self._listener]
-        known = every[: len(self._catalogue)]
-        scaled: FloatArray = (every[len(known) :] - known.mean()) / max(float(known.std()), 1e-9)
+        """How much songs (n, attributes) are liked; the catalogue has mean 0, deviation 1."""
+        scaled: FloatArray = (self._raw(attributes) - self._mean) / self._deviation
         return scaled
+
+    def _raw(self, attributes: FloatArray) -> FloatArray:
+        [said] = self._tastes.of(self._listener, attributes, self._binary)
+        raw: FloatArray = said
+        return raw
 
     def verdicts(
         self, attributes: FloatArray, rng: np.random.Generator, noise: float = 0.3

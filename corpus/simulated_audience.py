@@ -93,9 +93,10 @@ def simulate_audience(attributes: FloatArray, config: AudienceConfig) -> Audienc
         raise ValueError(
             f"attributes must be a finite table of at least 2 songs, got shape {attributes.shape}"
         )
-    rng = np.random.default_rng([config.seed, 5])
-    scene = rng.integers(config.n_scenes, size=config.n_listeners)
-    taste = _standardised(_tastes(attributes, scene, config, rng))
+    rng = _chance(config)
+    tastes = _draw_tastes(attributes.shape[1], config, rng)
+    everybody = np.arange(config.n_listeners)
+    taste = _standardised(tastes.of(everybody, attributes, is_binary(attributes)))
     popularity = rng.normal(0, 1, size=(len(attributes),))
     conformity = rng.uniform(0, config.conformity, (config.n_listeners, 1))
     leaning = taste + conformity * popularity
@@ -104,18 +105,65 @@ def simulate_audience(attributes: FloatArray, config: AudienceConfig) -> Audienc
     exposure = np.asarray(np.exp(config.popularity_spread * popularity), np.float64)
     chance = np.minimum(1.0, exposure * _exposure_scale(exposure, config.heard_share))
     heard = rng.random(leaning.shape) < chance
-    return Audience(taste, leaning, liked, heard, popularity - popularity.mean(), scene)
+    return Audience(taste, leaning, liked, heard, popularity - popularity.mean(), tastes.scene)
 
 
-def _tastes(
-    attributes: FloatArray,
-    scene: NDArray[np.int64],
-    config: AudienceConfig,
-    rng: np.random.Generator,
-) -> FloatArray:
-    """What each listener's attributes say of each song, (listeners, songs), any scale."""
-    n_attributes = attributes.shape[1]
-    binary = np.array([np.isin(column, (-1.0, 0.0, 1.0)).all() for column in attributes.T])
+@dataclass(frozen=True, eq=False)
+class Tastes:
+    """What listeners care about, whatever the songs; see the module.
+
+    Args:
+        scene: of each listener, (listeners,).
+        ideal: points of attributes that are quantities, (listeners, attributes).
+        weight: of each attribute, (listeners, attributes).
+        pairs: attributes that only count together, (2, listeners).
+        joint: liking for that pair, (listeners,).
+    """
+
+    scene: NDArray[np.int64]
+    ideal: FloatArray
+    weight: FloatArray
+    pairs: NDArray[np.int64]
+    joint: FloatArray
+
+    def of(
+        self, listeners: NDArray[np.int64], attributes: FloatArray, binary: NDArray[np.bool_]
+    ) -> FloatArray:
+        """What attributes (songs, attributes) say to some listeners, (listeners, songs), any scale.
+
+        Args:
+            listeners: which, indices.
+            attributes: of songs.
+            binary: which attributes are a yes or no instead of a quantity, (attributes,).
+        """
+        ideal, weight = self.ideal[listeners], self.weight[listeners]
+        apart = (attributes[None] - ideal[:, None]) / _IDEAL_WIDTH
+        nearness = 2 * np.exp(-0.5 * apart**2) - 1
+        response = np.where(binary, attributes[None], nearness)  # (listeners, songs, attributes)
+        strength = np.where(binary, weight, np.abs(weight))
+        single = np.einsum("usa,ua->us", response, strength)
+        first, second = self.pairs[:, listeners]
+        pair = attributes[:, first] * attributes[:, second]  # (songs, listeners)
+        together: FloatArray = single + self.joint[listeners, None] * pair.T
+        return together
+
+
+def is_binary(attributes: FloatArray) -> NDArray[np.bool_]:
+    """Which attributes (songs, attributes) are a yes or no, (attributes,)."""
+    return np.array([np.isin(column, (-1.0, 0.0, 1.0)).all() for column in attributes.T])
+
+
+def draw_tastes(n_attributes: int, config: AudienceConfig) -> Tastes:
+    """The tastes of an audience; they do not hang on the songs."""
+    return _draw_tastes(n_attributes, config, _chance(config))
+
+
+def _chance(config: AudienceConfig) -> np.random.Generator:
+    return np.random.default_rng([config.seed, 5])
+
+
+def _draw_tastes(n_attributes: int, config: AudienceConfig, rng: np.random.Generator) -> Tastes:
+    scene = rng.integers(config.n_scenes, size=config.n_listeners)
 
     def around_scene(spread: float) -> FloatArray:
         centres = rng.normal(0, spread, (config.n_scenes, n_attributes))
@@ -129,16 +177,9 @@ def _tastes(
     cares = rng.random((config.n_scenes, n_attributes)) < _CARED_FOR / n_attributes
     cares |= np.arange(n_attributes) == rng.integers(n_attributes, size=(config.n_scenes, 1))
     weight *= np.where(cares[scene], 1.0, 0.15)
-    apart = (attributes[None] - ideal[:, None]) / _IDEAL_WIDTH
-    nearness = 2 * np.exp(-0.5 * apart**2) - 1
-    response = np.where(binary, attributes[None], nearness)  # (listeners, songs, attributes)
-    strength = np.where(binary, weight, np.abs(weight))
-    single = np.einsum("usa,ua->us", response, strength)
-    first, second = rng.integers(n_attributes, size=(2, config.n_scenes))
-    pair = attributes[:, first] * attributes[:, second]  # (songs, scenes)
-    joint = rng.normal(0, 0.6, config.n_listeners)[:, None] * pair.T[scene]
-    together: FloatArray = single + joint
-    return together
+    pairs = rng.integers(n_attributes, size=(2, config.n_scenes))
+    joint = rng.normal(0, 0.6, config.n_listeners)
+    return Tastes(scene, ideal, weight, pairs[:, scene], joint)
 
 
 def _standardised(rows: FloatArray) -> FloatArray:

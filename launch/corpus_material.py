@@ -375,28 +375,3 @@ def corpus_material(
         key,
         about,
     )
-
-
-def drawn(blocks: Sequence[Block], most_windows: int, seed: int) -> tuple[Block, ...]:
-    """Some of the blocks, at most about `most_windows` windows: songs by turns, in their order.
-
-    Args:
-        blocks: of any songs.
-        most_windows: that all drawn blocks have together; the first is always drawn.
-        seed: of the draw.
-    """
-    rng = np.random.default_rng(seed)
-    turns: dict[str, int] = {}
-    places = []
-    for index in rng.permutation(len(blocks)):
-        turn = turns.get(blocks[index].song, 0)
-        turns[blocks[index].song] = turn + 1
-        places.append((turn, int(index)))
-    chosen: list[int] = []
-    total = 0
-    for _, index in sorted(places, key=lambda place: place[0]):
-        if chosen and total + len(blocks[index].heard) > most_windows:
-            break
-        chosen.append(index)
-        total += len(blocks[index].heard)
-    return tuple(blocks[index] for index in sorted(chosen))

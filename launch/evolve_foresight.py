@@ -31,7 +31,7 @@ class CodeForesight:
     """
 
     def __init__(self, settings: ForesightSettings, seconds: float) -> None:
-        self._seconds = seconds
+        self.settings, self.seconds = settings, seconds
         self._predictor = SoundPredictor.load(settings.alignment or STORED, seconds)
         self._opened = ExitStack()
         self._pool: RendererPool | None = None
@@ -43,7 +43,7 @@ class CodeForesight:
         if self._pool is None:
             foreseen = self._predictor.foresee(code)
             return foreseen.point if foreseen.n_events else None
-        events = next(self._pool.events((code,), self._seconds)).events
+        events = next(self._pool.events((code,), self.seconds)).events
         if not any(event.kind in ("synth", "sample") for event in events):
             return None
         return self._predictor.point_of_events(events)

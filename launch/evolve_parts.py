@@ -1,6 +1,8 @@
 """Generators, searchers and surrogates as a config names them."""
 
 from collections.abc import Callable
+from contextlib import closing
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,7 @@ from corpus.sonic_pi.renderer import Rendering
 from corpus.sonic_pi.templating import own_templates
 from corpus.sonic_pi.unroller import Unroller
 from launch.evolve_foresight import CodeForesight
-from launch.evolve_settings import EvolveConfig
+from launch.evolve_settings import EvolveConfig, ForesightSettings
 from launch.evolve_world import MadeUpWorld, World, catalogue_of
 from launch.program_file import read_program
 from models.language_model import LanguageModel
@@ -164,8 +166,17 @@ def build_surrogate(foresee: CodeForesight, world: World) -> CodeSurrogate:
         shared = len(world.fitness.target.vector())
         nothing, nowhere = (np.zeros((0, width), np.float32) for width in (1, shared))
         return CodeSurrogate(foresee, world.fitness.target.vector, nothing, nowhere)
-    points = [(k, foresee(code)) for k, code in enumerate(catalogue.programs) if code]
-    known = [(k, point) for k, point in points if point is not None]
+    points = _foreseen(foresee.settings, foresee.seconds, catalogue.programs)
+    known = [(k, point) for k, point in enumerate(points) if point is not None]
     stacked = np.stack([point for _, point in known])
     songs = world.songs[[k for k, _ in known]]
     return CodeSurrogate(foresee, world.fitness.target.vector, stacked, songs)
+
+
+@lru_cache(maxsize=1)
+def _foreseen(
+    settings: ForesightSettings, seconds: float, programs: tuple[str, ...]
+) -> tuple[FloatArray | None, ...]:
+    """Where the sounds of a catalogue should lie: the same for all runs of a process."""
+    with closing(CodeForesight(settings, seconds)) as foresee:
+        return tuple(foresee(code) if code else None for code in programs)

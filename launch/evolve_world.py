@@ -8,6 +8,7 @@ are in `trained_world`.
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -44,7 +45,7 @@ from launch.taste_table import Material
 from models.listener import Listener, ListenerConfig
 from models.taste import FEW_SONGS, AlignerV2
 from models.taste_checkpoint import load_aligner, save_aligner
-from models.taste_training import fit, refining, start
+from models.taste_training import refining, start
 
 __all__ = ["MadeUpWorld", "World"]
 
@@ -52,6 +53,7 @@ FloatArray = NDArray[np.float32]
 _CATALOGUE_SEED: Final = 0
 _LIKE_PIECE: Final = 0.15  # share of the catalogue that counts as like a piece
 _KEPT_RATINGS: Final = 400
+_UNUSED: Final = 0.01  # share of the catalogue kept from training: what is bred is the test
 
 
 class World(Protocol):
@@ -144,7 +146,9 @@ class MadeUpWorld:
         self.catalogue = _catalogue(config, self._encoder, on_program)
         audience = AudienceConfig(n_listeners=taste.listeners, seed=_CATALOGUE_SEED)
         made_up = simulate_audience(self.catalogue.attributes, audience)
-        parts = split_listens(taste.listeners, len(self.catalogue.layers), seed=_CATALOGUE_SEED)
+        parts = split_listens(
+            taste.listeners, len(self.catalogue.layers), test_share=_UNUSED, seed=_CATALOGUE_SEED
+        )
         material = Material(self.catalogue.layers, made_up, parts)
         self.aligner = _trained(config, material)
         self.songs: FloatArray = self.aligner.embed_songs(
@@ -249,9 +253,8 @@ def _catalogue(
         return catalogue_of_dataset(
             config.taste.dataset, config.seconds, encoder, config.cache, on_program=on_program
         )
-    breeder = Breeder(own_templates(), config.seconds)
     return make_catalogue(
-        draw_programs(breeder, config.taste.catalogue, _CATALOGUE_SEED),
+        _drawn(config.taste.catalogue, config.seconds),
         config.seconds,
         encoder,
         config.cache,
@@ -260,19 +263,28 @@ def _catalogue(
     )
 
 
+@lru_cache(maxsize=1)
+def _drawn(n: int, seconds: float) -> tuple[str, ...]:
+    """The programs of a catalogue; breeding them takes longer than a run's other preparations."""
+    return tuple(draw_programs(Breeder(own_templates(), seconds), n, _CATALOGUE_SEED))
+
+
 def _trained(config: EvolveConfig, material: Material) -> AlignerV2:
-    """The aligner of this audience and catalogue, trained once and kept in the cache."""
+    """The aligner of this audience and catalogue, made once and kept in the cache.
+
+    It is where a training begins: on made-up songs InfoNCE found nothing better from there on.
+    """
     data = material.training_data()
-    training = refining(max_epochs=10, seed=_CATALOGUE_SEED)
+    training = refining(max_epochs=1, seed=_CATALOGUE_SEED)
     of = hashlib.sha256(
         (FEW_SONGS.model_dump_json() + training.model_dump_json()).encode()
         + data.layers.tobytes()
+        + data.users.tobytes()
         + data.songs.tobytes()
     ).hexdigest()
     path: Path = config.cache / f"taste-{of[:16]}.safetensors"
     if not path.exists():
-        state = fit(start(FEW_SONGS, training, data), training, data)
-        save_aligner(path, state.network, {"of": of})
+        save_aligner(path, start(FEW_SONGS, training, data).network, {"of": of})
     return load_aligner(path)[0]
 
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from corpus.manifest import write_atomically
-from launch.corpus_material import HeardCorpora, drawn, fit_codebook, label_pairs
+from launch.corpus_material import HeardCorpora, fit_codebook, label_pairs
 from launch.train_settings import TrainSettings
 from models.checkpoint import fingerprint, load_checkpoint, save_checkpoint
 from models.count_model import CountModel
 from models.heard_history import codes_of, with_history
-from models.paired_labels import Block, Split
+from models.paired_labels import Block, Split, drawn
 from models.regeneration_table import measure_systems
 from models.training import TrainingState, fit, load_best, start
 from models.vector_quantizer import Codebook

@@ -11,14 +11,13 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from corpus.manifest import write_atomically
-from launch.corpus_material import drawn
 from launch.paired_tracks_jobs import Configuration, Effort, settings_of
 from launch.train_settings import TrainSettings
 from models.decision_model import OWN_PAST_WEIGHT
 from models.decision_transformer import DecisionTransformer
 from models.heard_history import codes_of, with_history
 from models.metrics.labels import grouped_bootstrap
-from models.paired_labels import Block, Split
+from models.paired_labels import Block, Split, drawn
 from models.paper_training import PaperTraining, load_paper, read_sequences, save_paper
 from models.paper_transformer import PaperConfig
 from models.regeneration import answer_freely, read_blocks, sample

@@ -42,13 +42,21 @@ class ListenerConfig(BaseModel, frozen=True, extra="forbid"):
         default=200, ge=1, description="Ratings kept for minibatches; the oldest go first."
     )
     batch_size: int = Field(default=8, ge=1, description="Ratings in a minibatch.")
-    epochs: int = Field(default=10, ge=1, description="Passes over the ratings in a fit.")
+    epochs: int = Field(default=10, ge=1, description="Passes over the ratings in a fit...")
+    fewest_steps: int = Field(
+        default=100, ge=1, description="...and more of them, if these are fewer steps of Adam."
+    )
     learning_rate: float = Field(default=0.1, gt=0, description="Of Adam, in whitened units.")
     prior: float = Field(
         default=0.003, ge=0, description="Pull towards people in general, per rating, nats."
     )
     contrast: float = Field(
         default=0.0, ge=0, description="Weight of the paper's softmax of likes over all rated."
+    )
+    sharpness: float = Field(
+        default=1.0,
+        gt=0,
+        description="How much surer a verdict is than a listen; 2 suits one who never errs.",
     )
     noise: float = Field(default=0.3, ge=0, description='Of "mean with noise", whitened units.')
     seed: int = Field(default=0, ge=0, description="Of the start and the shuffles.")
@@ -142,7 +150,7 @@ class Listener:
         """Move the listener to explain what is remembered; a new fit starts where the last ended.
 
         Args:
-            epochs: passes; those of the config if None.
+            epochs: passes, exactly; what the config says if None.
 
         Returns:
             Mean loss of each pass, nats per rating; empty if nothing is rated yet.
@@ -151,7 +159,10 @@ class Listener:
         if not n:
             return []
         self.n_fits += 1
-        n_epochs = self.config.epochs if epochs is None else epochs
+        size = n if self.config.fitting == "classic" else self.config.batch_size
+        n_steps = -(-n // size)
+        settled = max(self.config.epochs, -(-self.config.fewest_steps // n_steps))
+        n_epochs = settled if epochs is None else epochs
         place = self._place.clone().requires_grad_()
         optimizer = torch.optim.Adam([place], lr=self.config.learning_rate)
         losses = []
@@ -159,7 +170,6 @@ class Listener:
             for group in optimizer.param_groups:  # settles towards the end of the fit
                 group["lr"] = self.config.learning_rate * (1 - 0.9 * epoch / n_epochs)
             order = self._rng.permutation(n)
-            size = n if self.config.fitting == "classic" else self.config.batch_size
             total = 0.0
             for start in range(0, n, size):
                 batch = torch.from_numpy(order[start : start + size])
@@ -176,7 +186,8 @@ class Listener:
         weights = self._weights[batch]
         vector = self._vector(place)
         logits = songs @ vector / self._temperature
-        single = functional.softplus(-verdicts * (logits - self._line(vector)))
+        margin = self.config.sharpness * (logits - self._line(vector))
+        single = functional.softplus(-verdicts * margin)
         loss = (weights * single).sum() / torch.clamp(weights.sum(), min=1e-9)
         liked = verdicts > 0
         if self.config.contrast and liked.any() and not liked.all():

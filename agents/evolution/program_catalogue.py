@@ -1,8 +1,8 @@
 """Programs with their sound's features and attributes: what taste, guard and surrogate learn from.
 
-Either rendered here (fillings of templates and a share of crossings, so that the catalogue has seen
-what evolution will breed) or cut from a data set that `launch/render_corpus.py` made. Each entry is
-kept on disk by content: made once, taken up where it was stopped.
+Either rendered here (fillings of templates and generations bred of them, so that the catalogue has
+seen where evolution will go) or cut from a data set that `launch/render_corpus.py` made. Each entry
+is kept on disk by content: made once, taken up where it was stopped.
 """
 
 import hashlib
@@ -27,7 +27,9 @@ from corpus.sonic_pi.renderer import Rendering
 __all__ = ["Catalogue", "catalogue_of_dataset", "draw_programs", "make_catalogue"]
 
 FloatArray = NDArray[np.float32]
-_CROSSED_SHARE: Final = 0.4
+_FIRST_FILLINGS: Final = 24
+_LIVING: Final = 40  # of those bred: who may become a mother
+_MUTATED_SHARE: Final = 0.5
 _SILENCE: Final = 1e-4
 
 
@@ -47,7 +49,11 @@ class Catalogue:
 
 
 def draw_programs(breeder: Breeder, n: int, seed: int) -> list[str]:
-    """`n` different programs; the first are fillings, the later ones children of these.
+    """`n` different programs, by turns a filling of a template and a bred one.
+
+    The bred ones are an evolution that nobody steers: the same crossings and mutations, each child
+    of one of the newest and of any, so that a taste is learned also where generations of breeding
+    lead. A longer draw begins with the shorter one.
 
     Args:
         breeder: makes them.
@@ -56,13 +62,19 @@ def draw_programs(breeder: Breeder, n: int, seed: int) -> list[str]:
     """
     rng = np.random.default_rng([seed, 37])
     programs: dict[str, None] = {}
+    line: list[str] = []
     while len(programs) < n:
-        if len(programs) < max(2, round((1 - _CROSSED_SHARE) * n)):
+        if len(programs) % 2 == 0 or len(programs) < _FIRST_FILLINGS:
             programs[breeder.novel(rng)] = None
-        else:
-            known = list(programs)
-            one, other = (known[int(k)] for k in rng.permutation(len(known))[:2])
-            programs[breeder.crossed(one, other, rng)] = None
+            continue
+        known = list(programs)
+        newest = line[-_LIVING:] or known
+        mother, father = (some[int(rng.integers(len(some)))] for some in (newest, known))
+        child = breeder.crossed(mother, father, rng)
+        child = breeder.mutated(child, rng) if rng.random() < _MUTATED_SHARE else child
+        if child not in programs:
+            programs[child] = None
+            line.append(child)
     return list(programs)
 
 

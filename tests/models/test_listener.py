@@ -68,6 +68,19 @@ def test_unrated_songs_among_rated_ones_leave_the_fit_as_it_is(songs, new):
     np.testing.assert_array_equal(with_unrated.embedding(), without.embedding())
 
 
+def test_a_single_like_is_fitted_as_long_as_many_ratings_are(songs, new):
+    once, often, long = new(), new(), new()
+    for listener in (once, often, long):
+        listener.hear(songs[:1], [1])
+    assert len(once.fit(10)) == 10
+    assert len(often.fit()) == 100
+    long.fit(400)
+    before = new().scores(songs[:1])[0]
+    gains = [float(one.scores(songs[:1])[0] - before) for one in (once, often, long)]
+    assert gains[0] < gains[1]
+    assert gains[1] > 0.9 * gains[2]
+
+
 @pytest.mark.parametrize("fitting", ["classic", "minibatch"])
 @pytest.mark.parametrize("verdict", [1, -1])
 def test_feedback_of_one_kind_alone_still_teaches(songs, new, verdict, fitting):
