@@ -30,7 +30,7 @@ from actors.training_workers import TrainingWorkersError, train_together
 from corpus.audio_file import AudioFileError
 from corpus.manifest import ManifestError
 from launch.command import command, within
-from launch.corpus_material import corpus_material, drawn
+from launch.corpus_material import corpus_material
 from launch.train_material import Material, label_songs, songs_of
 from launch.train_report import TrainingReport, html_page, json_page
 from launch.train_settings import SettingsError, TrainSettings, read_settings
@@ -40,6 +40,7 @@ from models.count_model import CountModel
 from models.evaluation import evaluate_decision
 from models.heard_history import codes_of
 from models.live_transformer import LiveTransformer
+from models.paired_labels import drawn
 from models.training import TrainingState
 from models.training_job import TrainingJob
 
