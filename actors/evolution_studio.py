@@ -33,7 +33,7 @@ from corpus.song_features import SongDescriptors, cached_layers, encode_folder
 from corpus.sonic_pi.breeding import Breeder, BreedingConfig
 from corpus.sonic_pi.templating import own_templates
 from models.taste import AlignerV2
-from models.taste_checkpoint import load_aligner
+from models.taste_checkpoint import fingerprint, load_aligner
 
 __all__ = ["Studio", "build_evaluator", "make_musicgen", "make_sonic_pi"]
 
@@ -145,7 +145,8 @@ class Studio:
         self._config, self._store = config, store
         shapes = Shapes.of(config)
         encoder, cache = SongDescriptors(), config.folder / "heard"
-        aligner, _ = load_aligner(config.taste)
+        aligner, _ = load_aligner(config.taste, encoder.name)
+        self._taste = fingerprint(aligner)
         names, layers = encode_folder(config.songs, encoder, cache=cache)
         background: FloatArray = aligner.embed_songs(torch.from_numpy(layers)).numpy()
         self._fixed = dict(zip(names, background, strict=True))
@@ -249,6 +250,7 @@ class Studio:
         names = list(self._known)
         table = np.stack([self._known[name] for name in names]) if names else None
         state: dict[str, Any] = {
+            "taste": self._taste,
             "evolution": self.evolution.state(),
             "clips": names,
             "songs": table,
@@ -262,6 +264,12 @@ class Studio:
             return
         state = load_checkpoint(self.checkpoint)
         try:
+            if state["taste"] != self._taste:
+                raise ValueError(
+                    f"{self.checkpoint} must be of the taste model that evolution.taste names, but "
+                    "that one was trained anew or is another; put the model back, or name another "
+                    "evolution.folder"
+                )
             self.evolution.restore(state["evolution"])
             songs = [] if state["songs"] is None else state["songs"]
             self._known = dict(zip(state["clips"], songs, strict=True))

@@ -5,6 +5,7 @@ carry the life cycle only, never the beat.
 """
 
 import faulthandler
+import gc
 import logging
 import os
 import threading
@@ -89,6 +90,9 @@ class RoleProcess:
             ask_for_real_time(priority)
         try:
             player = ROSTER[self.role].prepare(self._config, self._is_successor)
+            # Ray has all its processes search their whole memory for garbage now and then, twice a
+            # minute while actors are waiting to start: 200 ms in which nothing else here can run.
+            gc.freeze()
             self._ready.set()
             if priority is None:
                 step_back(FAR_BEHIND)  # only now: on a busy machine it would never get ready

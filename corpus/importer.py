@@ -7,9 +7,9 @@ was killed goes on where it was and ends with the same bytes.
 
 import hashlib
 import os
-import shutil
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 from types import TracebackType
@@ -31,12 +31,13 @@ from corpus.manifest import (
 )
 from corpus.midi_song import MidiFileError
 from corpus.rendering import RENDERING, Renderer
-from corpus.song_sources import SongSource
+from corpus.song_sources import SongSource, SourceError
 from corpus.song_stems import AudioStems, MidiStems
 
 __all__ = [
     "Hear",
     "SongImporter",
+    "check_apart",
     "finished_record",
     "import_one_by_one",
     "settings_hash",
@@ -74,6 +75,7 @@ class SongImporter:
         self._hash = settings_hash(settings)
         self._hear = hear
         self._renderer: Renderer | None = None
+        self._written: list[Path] = []  # for the song in work
 
     def __enter__(self) -> Self:
         return self
@@ -101,10 +103,12 @@ class SongImporter:
         record = finished_record(self._out, source, self._settings)
         if record is not None:
             return record
+        self._remove_earlier(source)
+        self._written = []
         try:
             record = self._import(source, _hashes(source))
         except (SongRefusedError, MidiFileError, AudioFileError) as error:
-            shutil.rmtree(self._folder(source), ignore_errors=True)
+            self._remove(source, self._written)
             record = self._record(source, _hashes(source), refused=str(error))
         write_atomically(_record_path(self._out, source.name), to_json(record))
         return record
@@ -150,12 +154,14 @@ class SongImporter:
                 heard |= {f"{index}/{key}": value for key, value in self._hear(samples).items()}
             if self._settings.keep != "features":
                 path = self._folder(source) / f"{index} {part.name.replace('/', ' ')}.flac"
+                self._written.append(path)
                 _write_flac(path, samples, self._settings.sample_rate)
                 part = part.model_copy(update={"audio": path.relative_to(self._out).as_posix()})
             parts.append(part)
         if not heard:
             return tuple(parts), None
         path = _record_path(self._out, source.name).with_suffix(".npz")
+        self._written.append(path)
         write_features(path, heard)
         return tuple(parts), path.relative_to(self._out).as_posix()
 
@@ -166,6 +172,23 @@ class SongImporter:
         path = record.with_name(record.name.removesuffix(".json") + ".annotations.json")
         write_atomically(path, to_json(annotations))
         return path.relative_to(self._out).as_posix()
+
+    def _remove_earlier(self, source: SongSource) -> None:
+        """Remove what an import of other sources or settings left, its record first."""
+        place = _record_path(self._out, source.name)
+        record = _read_record(place)
+        if record is None:
+            return
+        place.unlink()
+        kept = [record.features, record.annotations, *(part.audio for part in record.parts)]
+        self._remove(source, [self._out / name for name in kept if name is not None])
+
+    def _remove(self, source: SongSource, files: Sequence[Path]) -> None:
+        """Remove files that an import wrote; whatever else lies beside them stays."""
+        for file in files:
+            file.unlink(missing_ok=True)
+        with suppress(OSError):  # not there, or not empty
+            self._folder(source).rmdir()
 
     def _record(self, source: SongSource, hashes: dict[str, str], **fields: object) -> SongRecord:
         return SongRecord.model_validate(
@@ -190,12 +213,33 @@ class SongImporter:
 
 def finished_record(out: Path, source: SongSource, settings: ImportSettings) -> SongRecord | None:
     """The record of a song that was imported before, from equal sources with equal settings."""
-    try:
-        record = SongRecord.model_validate_json(_record_path(out, source.name).read_bytes())
-    except (OSError, ValidationError):
+    record = _read_record(_record_path(out, source.name))
+    if record is None:
         return None
+    if record.layout != "midi" and any(part.fingerprint is None for part in record.parts):
+        return None  # of before there were fingerprints
     same = record.settings == settings_hash(settings) and record.collection == source.collection
     return record if same and record.sources == _hashes(source) else None
+
+
+def check_apart(places: Sequence[Path], out: Path) -> None:
+    """Refuse a corpus that would write its songs among the sources, or take its own for sources.
+
+    Args:
+        places: what is imported.
+        out: the corpus.
+
+    Raises:
+        SourceError: the folder of its songs overlaps a place.
+    """
+    songs = (out / SONGS).resolve()
+    for place in places:
+        here = place.resolve()
+        if songs.is_relative_to(here) or here.is_relative_to(songs):
+            raise SourceError(
+                f"--out must lie apart from what is imported, got {out}, whose folder {SONGS} "
+                f"overlaps {place}; choose another --out"
+            )
 
 
 def settings_hash(settings: ImportSettings) -> str:
@@ -213,6 +257,13 @@ def _hashes(source: SongSource) -> dict[str, str]:
         except AudioFileError:
             found[name] = ""
     return found
+
+
+def _read_record(place: Path) -> SongRecord | None:
+    try:
+        return SongRecord.model_validate_json(place.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def _record_path(out: Path, name: str) -> Path:

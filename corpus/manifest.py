@@ -10,7 +10,7 @@ It holds no dates and no absolute paths: the same sources, settings and seed giv
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import BaseModel, Field, ValidationError
 
 from corpus.annotations import Annotations
+from corpus.fingerprint import first_alike
 from corpus.song_sources import Layout
 from corpus.voices import Voice, VoiceConfig
 
@@ -32,11 +33,15 @@ __all__ = [
     "SongRecord",
     "assemble",
     "load_manifest",
+    "music_of",
     "write_atomically",
 ]
 
 MANIFEST_FILE: Final = "manifest.json"
 VERSION: Final = 1
+
+SHORTEST_WINDOW: Final = 0.05
+"""Seconds; a shorter one holds no two periods of a low tone, and onsets not at all."""
 
 Role = Literal["train", "validation", "test"]
 
@@ -52,7 +57,7 @@ class ImportSettings(BaseModel, frozen=True, extra="forbid"):
     """Samples per second of stems and features."""
     keep: Literal["features", "audio", "both"] = "features"
     """What is written: features of every window, FLAC stems, or both."""
-    window_seconds: tuple[Annotated[float, Field(gt=0, le=4)], ...] = (0.5, 0.25)
+    window_seconds: tuple[Annotated[float, Field(ge=SHORTEST_WINDOW, le=4)], ...] = (0.5, 0.25)
     """Lengths of the windows that features are written for, seconds."""
     voices: VoiceConfig = Field(default_factory=VoiceConfig)
     """How MIDI parts are rendered."""
@@ -74,6 +79,8 @@ class PartRecord(BaseModel, frozen=True, extra="forbid"):
     name: str
     content: str
     """Hash of its notes or samples; equal for equal parts."""
+    fingerprint: str | None = None
+    """By which it is known again at another level or from another codec; None for MIDI."""
     sounding_share: float
     """Share of the song in which it sounds, 0..1."""
     program: int | None = None
@@ -163,7 +170,7 @@ def assemble(
     """The manifest of all records: duplicates refused, relatives on one side of the split.
 
     A song whose parts are all those of an earlier one (in order of names) is refused. Songs that
-    share some part are divided as one.
+    share some part are divided as one. Parts are compared as `music_of` says.
 
     Args:
         records: one for each source.
@@ -173,10 +180,11 @@ def assemble(
         role_of: gives each group of songs its role.
     """
     ordered = sorted(records, key=lambda record: record.name)
+    music = music_of(part for record in ordered for part in record.parts)
     seen: dict[frozenset[str], str] = {}
     checked = []
     for record in ordered:
-        parts = frozenset(part.content for part in record.parts)
+        parts = frozenset(music[part.content] for part in record.parts)
         if not record.refused and parts in seen:
             reason = f"it holds the same music as {seen[parts]}, which is kept"
             checked.append(record.model_copy(update={"refused": reason}))
@@ -184,7 +192,7 @@ def assemble(
         if not record.refused:
             seen[parts] = record.name
         checked.append(record)
-    groups = _groups([record for record in checked if not record.refused])
+    groups = _groups([record for record in checked if not record.refused], music)
     roles = {
         record.name: role
         for group, role in zip(groups, role_of(groups), strict=True)
@@ -192,6 +200,20 @@ def assemble(
     }
     songs = tuple(record.model_copy(update={"role": roles.get(record.name)}) for record in checked)
     return CorpusManifest(settings=settings, split=split, seed=seed, songs=songs)
+
+
+def music_of(parts: Iterable[PartRecord]) -> dict[str, str]:
+    """By the content of each part, that of the first part with the same music.
+
+    MIDI parts are the same if their notes are; recordings if their fingerprints are alike.
+    """
+    unique = list({part.content: part for part in parts}.values())
+    music: dict[str, str] = {}
+    places = first_alike(part.fingerprint or "" for part in unique)
+    for part, place in zip(unique, places, strict=True):
+        first = unique[place].content
+        music[part.content] = music.get(first, first)
+    return music
 
 
 def load_manifest(corpus: str | Path) -> CorpusManifest:
@@ -264,14 +286,14 @@ def to_json(model: BaseModel) -> str:
     return json.dumps(model.model_dump(mode="json"), indent=1, ensure_ascii=False) + "\n"
 
 
-def _groups(records: Sequence[SongRecord]) -> list[list[SongRecord]]:
+def _groups(records: Sequence[SongRecord], music: Mapping[str, str]) -> list[list[SongRecord]]:
     """Songs that share a part, directly or through others; groups in order of their first song."""
     group_of_part: dict[str, list[SongRecord]] = {}
     groups: list[list[SongRecord]] = []
     for record in records:
         related: list[list[SongRecord]] = []
         for part in record.parts:
-            group = group_of_part.get(part.content)
+            group = group_of_part.get(music[part.content])
             if group is not None and not any(group is one for one in related):
                 related.append(group)
         merged = [record]
@@ -285,5 +307,5 @@ def _groups(records: Sequence[SongRecord]) -> list[list[SongRecord]]:
             groups.append(merged)
         for member in merged:
             for part in member.parts:
-                group_of_part[part.content] = merged
+                group_of_part[music[part.content]] = merged
     return groups

@@ -1,13 +1,17 @@
 """Songs to learn from: tracks that were played together, found in files and folders.
 
 A song is two or more stems of equal start. Two files make one; a folder makes one of each of its
-subfolders. Drums, percussion, effects and whole mixes are told by their file names and left out:
-they have no harmony to learn, or contain the answer. What is left out is logged as a notice.
+subfolders. Drums, percussion, effects and whole mixes are told by the names of their files and
+folders and left out: they have no harmony to learn, or contain the answer. What is left out is
+logged as a notice.
 """
 
 import logging
 import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +27,7 @@ __all__ = [
     "find_songs",
     "load_song",
     "pair_song",
+    "song_folders",
     "unusable_words",
 ]
 
@@ -84,9 +89,17 @@ def find_songs(folder: str | Path) -> list[Song]:
         Songs in the order of their names.
 
     Raises:
-        AudioFileError: no such folder, nothing in it, or a song with fewer than two stems.
+        AudioFileError: as in `song_folders`, or a song with fewer than two stems.
     """
-    folder = Path(folder)
+    return [_song(place) for place in song_folders(Path(folder))]
+
+
+def song_folders(folder: Path) -> list[Path]:
+    """The folder of every song, as `find_songs` says.
+
+    Raises:
+        AudioFileError: no such folder, nothing in it, or songs deeper than its subfolders.
+    """
     if not folder.is_dir():
         raise AudioFileError(
             f"{folder} must be a folder with one subfolder of stems per song, but there is no "
@@ -95,13 +108,45 @@ def find_songs(folder: str | Path) -> list[Song]:
     places = [place for place in sorted(folder.iterdir()) if place.is_dir()]
     places = [place for place in places if audio_files(place)]
     if not places and audio_files(folder):
-        places = [folder]
+        _tell_of_prefixes(folder)
+        return [folder]
     if not places:
         raise AudioFileError(
             f"{folder} must hold one subfolder of stems per song, got no WAV, FLAC or OGG file in "
             "it; put the stems of each song into a folder of their own"
         )
-    return [_song(place) for place in places]
+    _refuse_nested(places)
+    return places
+
+
+def _refuse_nested(places: Sequence[Path]) -> None:
+    """Refuse a "song" that holds songs: files named alike in its folders, or a mix for each."""
+    of_place: dict[Path, dict[Path, set[str]]] = {}  # place → folder → names of its files
+    for place in places:
+        for file in audio_files(place):
+            of_place.setdefault(place, {}).setdefault(file.parent, set()).add(file.stem)
+    for place, folders in of_place.items():
+        alike = [pair for pair in combinations(folders.values(), 2) if len(pair[0] & pair[1]) > 1]
+        inner = {folder.name for folder in folders if folder != place}
+        others = [of_place[other].get(other, set()) for other in places if other != place]
+        if alike or any(len(names) > 1 and names <= inner for names in others):
+            raise AudioFileError(
+                f"{place} must be one song, but its folders look like songs of their own, as they "
+                "hold files of equal names or are named as a mix is; give the folder that the "
+                "songs lie in, and nothing beside them"
+            )
+
+
+def _tell_of_prefixes(folder: Path) -> None:
+    """A notice if the files of a single song are named as if they belonged to several."""
+    counts = Counter(re.split(r"[ _-]", file.stem, maxsplit=1)[0] for file in audio_files(folder))
+    if len(counts) > 1 and min(counts.values()) > 1:
+        _log.warning(
+            "%s is read as one song, though its names begin alike (%s); if those are songs, put "
+            "the stems of each into a folder of its own",
+            folder,
+            ", ".join(sorted(counts)),
+        )
 
 
 def load_song(song: Song, sample_rate: int) -> dict[str, NDArray[np.float32]]:
@@ -144,11 +189,14 @@ def load_song(song: Song, sample_rate: int) -> dict[str, NDArray[np.float32]]:
 
 def _song(place: Path) -> Song:
     files = audio_files(place)
-    kept = [file for file in files if not unusable_words(file)]
+    kept = []
     for file in files:
-        if file not in kept:
-            words = ", ".join(sorted(unusable_words(file)))
-            _log.info("%s: %s is left out, its name says %s", place.name, file.name, words)
+        words = unusable_words(_name(file, place))
+        if words:
+            told = ", ".join(sorted(words))
+            _log.info("%s: %s is left out, its name says %s", place.name, file.name, told)
+        else:
+            kept.append(file)
     if len(kept) < 2:
         raise AudioFileError(
             f"the song {place} must have at least two stems with pitch, got {len(kept)} (of "
@@ -157,7 +205,7 @@ def _song(place: Path) -> Song:
         )
     stems: dict[str, Path] = {}
     for file in kept:
-        name = file.relative_to(place).with_suffix("").as_posix()
+        name = _name(file, place)
         stems[file.relative_to(place).as_posix() if name in stems else name] = file
     return Song(place.name, stems)
 
@@ -173,10 +221,18 @@ def audio_files(place: Path) -> list[Path]:
     )
 
 
-def unusable_words(file: Path) -> set[str]:
-    """Words of the file name (split at anything but letters) that bar it from being a stem.
+def unusable_words(name: str) -> set[str]:
+    """Words of a stem's name (split at anything but letters) that bar it from being a stem.
 
-    They name drums, percussion, effects or a whole mix.
+    They name drums, percussion, effects or a whole mix; those of folders, drums, percussion or
+    effects alone, as stems may well lie in a folder "mix".
+
+    Args:
+        name: of the file without its suffix, after its folders below the song, joined by "/".
     """
-    words = set(re.split(r"[^a-z]+", file.stem.lower()))
-    return words & (WITHOUT_HARMONY | WHOLE_MIXES)
+    *folders, own = (set(re.split(r"[^a-z]+", part)) for part in name.lower().split("/"))
+    return (own & (WITHOUT_HARMONY | WHOLE_MIXES)) | (set().union(*folders) & WITHOUT_HARMONY)
+
+
+def _name(file: Path, place: Path) -> str:
+    return file.relative_to(place).with_suffix("").as_posix()

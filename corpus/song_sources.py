@@ -14,7 +14,7 @@ from typing import Final, Literal, get_args
 from pydantic import BaseModel
 
 from corpus.audio_file import AudioFileError
-from corpus.pairs import audio_files, pair_song
+from corpus.pairs import audio_files, pair_song, song_folders
 
 __all__ = ["LAYOUTS", "Layout", "SongSource", "SourceError", "find_sources"]
 
@@ -54,7 +54,7 @@ def find_sources(places: Sequence[str | Path], layout: Layout | None = None) -> 
         places: one or more folders, or two files.
         layout: what they are; None tells it from their content: two files are a pair, two folders
             with audio files of equal names directly in them are paired, a folder with MIDI files
-            holds those, and any other holds folders of stems.
+            alone holds those, and any other holds folders of stems.
 
     Raises:
         SourceError: nothing is found, or the layout does not fit the places.
@@ -89,6 +89,11 @@ def find_sources(places: Sequence[str | Path], layout: Layout | None = None) -> 
 
 def _guess(paths: Sequence[Path]) -> Layout | None:
     if all(path.is_file() for path in paths):
+        if len(paths) != 2:
+            raise SourceError(
+                f"files must be two that were played together, got {len(paths)}; put the stems of "
+                "a song into a folder and give the folder"
+            )
         return "pair"
     if len(paths) == 2 and all(path.is_dir() for path in paths):
         names = [{file.name for file in audio_files(path) if file.parent == path} for path in paths]
@@ -108,18 +113,24 @@ def _collection(path: Path, layout: Layout | None) -> list[SongSource]:
         and file.is_file()
         and not any(part.startswith(".") for part in file.relative_to(path).parts)
     )
+    if layout is None and midi and audio_files(path):
+        raise SourceError(
+            f"{path} must hold songs of one kind, got MIDI files beside audio files; say which are "
+            "meant by --layout midi or --layout stems"
+        )
     if layout != "stems" and midi:
         return [_midi_source(path, file) for file in midi]
     if layout == "midi":
         raise SourceError(f"{path} must hold MIDI files, got none; check the path")
-    songs = [place for place in sorted(path.iterdir()) if place.is_dir() and audio_files(place)]
-    if not songs and audio_files(path):
-        songs = [path]
-    if not songs:
+    if not audio_files(path):
         raise SourceError(
             f"{path} must hold MIDI files, or a folder of stems per song, got neither; check the "
             "path"
         )
+    try:
+        songs = song_folders(path)
+    except AudioFileError as error:
+        raise SourceError(str(error)) from error
     return [_stems_source(path, song) for song in songs]
 
 

@@ -5,7 +5,6 @@ Drums, percussion, effects, whole mixes, silent and near-empty parts are dropped
 
 import hashlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from corpus.annotations import Annotations, read_annotations
 from corpus.audio_file import AudioFileError, is_silent, read_audio
 from corpus.doubling import are_doubled_notes, are_doubled_samples
+from corpus.fingerprint import fingerprint
 from corpus.manifest import Dropped, ImportSettings, PartRecord
 from corpus.midi_song import MidiNote, MidiPart, MidiSong, read_midi_song
 from corpus.pairs import EFFECT_WORDS, LENGTH_TOLERANCE_SECONDS, unusable_words
@@ -103,7 +103,7 @@ class AudioStems:
         stems: dict[str, Samples] = {}
         rates = set()
         for name, path in source.paths.items():
-            words = unusable_words(path) if source.layout == "stems" else set()
+            words = unusable_words(name) if source.layout == "stems" else set()
             if words:
                 reason = f"its name says {', '.join(sorted(words))}"
                 self.dropped.append(Dropped(part=name, reason=reason))
@@ -121,6 +121,7 @@ class AudioStems:
             PartRecord(
                 name=name,
                 content=_samples_hash(samples),
+                fingerprint=fingerprint(samples, self._rate),
                 sounding_share=round(_level_share(samples, self._rate), 4),
             )
             for name, samples in self._stems.items()
@@ -165,7 +166,7 @@ def _reason_to_drop(part: MidiPart, settings: ImportSettings, seconds: float) ->
     """Why a MIDI part is not kept, in words; empty if it is."""
     reason = reason_to_exclude(part)
     if not reason:
-        words = sorted(unusable_words(Path(part.name)) - EFFECT_WORDS)
+        words = sorted(unusable_words(part.name) - EFFECT_WORDS)
         reason = f"its name says {', '.join(words)}" if words else ""
     if not reason and len(part.notes) < settings.fewest_notes:
         reason = f"near-empty: {len(part.notes)} notes"

@@ -1,12 +1,14 @@
 """What an alignment learns from: every view of every pair of a data set, computed once.
 
-Views are kept beside the data set (`views.npz`), under a mark of pairs and encoder; when either
-changes they are computed again.
+Views are kept beside the data set (`views/`), some pairs of one program in a file that is named
+after their codes and the encoder: what was interrupted goes on, and what is added is all that is
+computed when a data set has grown.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from agents.code_ranking.views import EventView
 from corpus.sonic_pi.atlas import stored_atlas
-from corpus.sonic_pi.dataset import SAMPLE_RATE, Dataset
+from corpus.sonic_pi.dataset import SAMPLE_RATE, Dataset, Pair
 from corpus.sonic_pi.unroller import Unroller
 from models.modulation_embedding import modulation_description
 from models.sound_descriptors import BLOCKS, describe, picture_of
@@ -23,7 +25,8 @@ from models.text_embedding import TextEmbedding, TextEmbeddingConfig
 __all__ = ["Material", "load_material"]
 
 FloatArray = NDArray[np.float32]
-_BATCH = 32
+_PART = 32
+"""Places in a data set of one program whose views are in a file."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +57,7 @@ class Material:
 def load_material(
     folder: Path, encoder: TextEmbeddingConfig, on_progress: Callable[[int], None]
 ) -> Material:
-    """The views of a data set, from its cache if that fits.
+    """The views of a data set, those computed before from their files.
 
     Args:
         folder: of the data set.
@@ -66,51 +69,69 @@ def load_material(
         ValueError: if the data set has fewer than 4 pairs.
     """
     with Dataset(folder) as dataset:
-        pairs = [(pair.template, pair.code) for pair in dataset.pairs(sound=False)]
+        pairs = list(dataset.pairs(sound=False))
         if len(pairs) < 4:
             raise ValueError(f"{folder} must hold at least 4 pairs, got {len(pairs)}; render more")
-        mark = _mark(pairs, encoder)
-        cached = _cached(folder / "views.npz", mark)
-        if cached is not None:
-            return cached
-        unroller, view, seconds = Unroller(), EventView(stored_atlas()), dataset.config.seconds
+        describer = _Describer(dataset, encoder, on_progress)
+        (folder / "views").mkdir(exist_ok=True)
+        parts = [
+            _part(folder / "views", tuple(part), encoder, describer)
+            for _, part in groupby(pairs, lambda pair: (pair.template, pair.index // _PART))
+        ]
+    return Material(
+        *(np.concatenate([getattr(part, view.name) for part in parts]) for view in fields(Material))
+    )
+
+
+class _Describer:
+    """Computes views; what it needs is loaded when there is something to compute."""
+
+    def __init__(
+        self, dataset: Dataset, encoder: TextEmbeddingConfig, on_progress: Callable[[int], None]
+    ) -> None:
+        self._dataset, self._encoder, self._on_progress = dataset, encoder, on_progress
+        self._reader: TextEmbedding | None = None
+        self._unroller, self._view = Unroller(), EventView(stored_atlas())
+
+    def describe(self, pairs: Sequence[Pair]) -> Material:
+        self._reader = self._reader or TextEmbedding(self._encoder)
+        seconds = self._dataset.config.seconds
         sketches, events, sounds, modulations = [], [], [], []
-        for pair in dataset.pairs():
-            samples = pair.samples()
-            foreseen = unroller.unroll(pair.code, seconds).events
-            sketches.append(view.describe(foreseen, seconds))
-            events.append(view.describe(pair.events, seconds))
+        for pair in pairs:
+            samples = self._dataset.with_sound(pair).samples()
+            foreseen = self._unroller.unroll(pair.code, seconds).events
+            sketches.append(self._view.describe(foreseen, seconds))
+            events.append(self._view.describe(pair.events, seconds))
             sounds.append(describe(picture_of(samples, SAMPLE_RATE)))
             modulations.append(modulation_description(samples, SAMPLE_RATE))
-            on_progress(1)
-    reader = TextEmbedding(encoder)
-    codes = [code for _, code in pairs]
-    text = [reader.embed(codes[i : i + _BATCH]) for i in range(0, len(codes), _BATCH)]
-    material = Material(
-        np.array([name for name, _ in pairs]),
-        np.concatenate(text),
-        np.stack(sketches),
-        np.stack(events),
-        np.stack(sounds),
-        np.stack(modulations),
-    )
-    arrays = {field.name: getattr(material, field.name) for field in fields(material)}
-    np.savez(folder / "views.npz", mark=np.array(mark), **arrays)
+            self._on_progress(1)
+        return Material(
+            np.array([pair.template for pair in pairs]),
+            self._reader.embed([pair.code for pair in pairs]),
+            np.stack(sketches),
+            np.stack(events),
+            np.stack(sounds),
+            np.stack(modulations),
+        )
+
+
+def _part(
+    folder: Path, pairs: tuple[Pair, ...], encoder: TextEmbeddingConfig, describer: _Describer
+) -> Material:
+    path = folder / f"{_mark(pairs, encoder)}.npz"
+    if path.is_file():
+        with np.load(path, allow_pickle=False) as arrays:
+            return Material(**{field.name: arrays[field.name] for field in fields(Material)})
+    material = describer.describe(pairs)
+    partial = path.with_suffix(".part.npz")
+    np.savez(partial, **{field.name: getattr(material, field.name) for field in fields(Material)})
+    partial.replace(path)
     return material
 
 
-def _mark(pairs: list[tuple[str, str]], encoder: TextEmbeddingConfig) -> str:
+def _mark(pairs: Sequence[Pair], encoder: TextEmbeddingConfig) -> str:
     views = [field.name for field in fields(Material)]
     digest = hashlib.sha256(f"{views} {BLOCKS} {encoder.model} {encoder.chunk_tokens}".encode())
-    for name, code in pairs:
-        digest.update(f"{name}\0{code}\0".encode())
-    return digest.hexdigest()
-
-
-def _cached(path: Path, mark: str) -> Material | None:
-    if not path.is_file():
-        return None
-    with np.load(path, allow_pickle=False) as arrays:
-        if str(arrays["mark"]) != mark:
-            return None
-        return Material(**{field.name: arrays[field.name] for field in fields(Material)})
+    for pair in pairs:
+        digest.update(f"{pair.template}\0{pair.code}\0".encode())
+    return digest.hexdigest()[:32]

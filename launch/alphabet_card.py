@@ -34,7 +34,7 @@ from corpus.manifest import (
 )
 from corpus.segmentation import WindowGrid, exact_seconds
 from launch.alphabet_card_page import card_table, write_cards
-from launch.command import command
+from launch.command import command, within
 from models.alphabet import SILENCE
 from models.alphabet_card import AlphabetCard, CardPart, CardSong, measure_card
 from models.descriptors import FEATURE_DIM, N_CHROMA
@@ -231,13 +231,6 @@ def _sounding(
     return whole
 
 
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
-    return number
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description="Measure alphabets on an imported corpus.")
     add = parser.add_argument
@@ -247,7 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--measure", choices=("train", "validation", "test"), default="validation")
     add("--classes", type=int, action="append", help="K; may be repeated; 64 if left out")
     add("--window", type=float, action="append", help="seconds; may be repeated; 0.5 if left out")
-    add("--beats", type=_positive, action="append", metavar="N", help=_BEATS_HELP)
+    add("--beats", type=within(int, 1), action="append", metavar="N", help=_BEATS_HELP)
     add("--seed", type=int, default=0, help="of the codebook")
     return parser
 

@@ -1,13 +1,20 @@
-"""How a command ends that cannot go on: one sentence in red, and an exit code; no traceback."""
+"""How a command ends that cannot go on: one sentence in red, and an exit code; no traceback.
 
+And which numbers it takes: `within`.
+"""
+
+import argparse
+import math
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from pydantic import ValidationError
 from rich.console import Console
 
-__all__ = ["command", "one_line"]
+__all__ = ["command", "one_line", "within"]
+
+NumberT = TypeVar("NumberT", int, float)
 
 
 class Main(Protocol):
@@ -56,3 +63,17 @@ def one_line(error: BaseException) -> str:
         name = f"{error.filename}: " if error.filename else ""
         return f"{name}{error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def within(kind: type[NumberT], least: NumberT, most: float = math.inf) -> Callable[[str], NumberT]:
+    """A `type` for argparse: numbers from `least` to `most`; never NaN, never infinity."""
+    told = f"{least} or more" if most == math.inf else f"from {least} to {most:g}"
+
+    def parse(text: str) -> NumberT:
+        number = kind(text)
+        if not (least <= number <= most and math.isfinite(number)):
+            raise argparse.ArgumentTypeError(f"must be {told}, got {number}")
+        return number
+
+    parse.__name__ = kind.__name__  # argparse names it where the text is no number
+    return parse

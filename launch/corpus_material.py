@@ -19,6 +19,7 @@ from corpus.manifest import (
     SongRecord,
     load_features,
     load_manifest,
+    music_of,
 )
 from corpus.voices import name_seed
 from launch.train_material import Material, alphabet_size
@@ -135,18 +136,20 @@ def hear_corpora(
         )
     notices: list[str] = []
     songs: list[CorpusSong] = []
-    seen: dict[str, str] = {}  # content of a part → the song that it was first met in
+    music = music_of(part for one in manifests for song in one.used for part in song.parts)
+    seen: dict[str, str] = {}  # music of a part → the song that it was first met in
     for folder, manifest in zip(folders, manifests, strict=True):
         earlier = dict(seen)
         for record in manifest.used:
-            again = {earlier[one.content] for one in record.parts if one.content in earlier}
+            parts = {music[part.content] for part in record.parts}
+            again = {earlier[part] for part in parts if part in earlier}
             if again:
                 notices.append(
                     f"{folder.name}/{record.name} is left out: it shares a part with "
                     f"{min(again)} of another corpus."
                 )
                 continue
-            seen |= {one.content: f"{folder.name}/{record.name}" for one in record.parts}
+            seen |= dict.fromkeys(parts, f"{folder.name}/{record.name}")
             song = _hear_song(folder, record, window_seconds, key)
             if len(next(iter(song.parts.values())).silent) >= FEWEST_WINDOWS:
                 songs.append(song)

@@ -14,13 +14,17 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from agents.evolution.checkpoint import load_checkpoint
+from launch.command import within
+from launch.evolve import DEFAULT_CONFIG
 from launch.evolve import main as evolve
+from launch.evolve_page import said_of_texts
 
 __all__ = ["TABLES", "Row", "main"]
 
@@ -125,30 +129,35 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="antiphon evolution-tables", description="Tables I to IV of EvoMusic, redrawn."
     )
-    parser.add_argument("--config", type=Path, default=Path("configs/evolution.yaml"))
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the runs")
     parser.add_argument("--tables", nargs="+", choices=[*TABLES], default=[*TABLES])
-    parser.add_argument("--generations", type=int, default=20, metavar="N", help="of each (20)")
     parser.add_argument(
-        "--population", type=int, metavar="N", help="at most, where a table has more"
+        "--generations", type=within(int, 1), default=20, metavar="N", help="of each (20)"
+    )
+    parser.add_argument(
+        "--population", type=within(int, 4), metavar="N", help="at most, where a table has more"
     )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="for all")
     options = parser.parse_args(argv)
-    lines: list[str] = []
+    done: list[str] = []
     for table in options.tables:
-        title, common, rows = TABLES[table]
-        lines += ["", f"**Table {table}: {title}**", "", _HEAD, "|---" * 11 + "|"]
+        _, common, rows = TABLES[table]
+        done.append("")
+        runs: list[dict[str, Any]] = []
         for row in rows:
             settings = {**common, **row.settings}
             if options.population is not None:
                 asked = settings.get("evolution.population", options.population)
                 settings["evolution.population"] = min(int(asked), options.population)
-            code = _run(options, f"{table}-{_slug(settings)}", settings)
+            name = f"{table}-{_slug(settings)}"
+            code = _run(options, name, settings)
             if code:
                 return code
-            lines.append(_line(row, options.out / f"{table}-{_slug(settings)}"))
-            (options.out / "tables.md").write_text("\n".join(lines[1:]) + "\n", encoding="utf-8")
-    print("\n".join(lines[1:]))
+            runs.append(load_checkpoint(options.out / name / "evolution.checkpoint"))
+            done[-1] = _drawn(table, runs)
+            (options.out / "tables.md").write_text("\n\n".join(done) + "\n", encoding="utf-8")
+    print("\n\n".join(done))
     return 0
 
 
@@ -165,15 +174,47 @@ def _slug(settings: Mapping[str, Any]) -> str:
     return "-".join(str(value) for key, value in settings.items() if key != "search.kind")
 
 
-def _line(row: Row, folder: Path) -> str:
-    history = load_checkpoint(folder / "evolution.checkpoint")["evolution"]["history"]
+def _drawn(table: str, runs: Sequence[Mapping[str, Any]]) -> str:
+    """A table with as many rows as there are runs, and what they were, in Markdown."""
+    title, _, rows = TABLES[table]
+    lines = [_line(row, run) for row, run in zip(rows, runs, strict=False)]
+    head = [f"**Table {table}: {title}**", "", _HEAD, "|---" * 11 + "|"]
+    return "\n".join([*head, *lines, "", _said_of(runs)])
+
+
+def _said_of(runs: Sequence[Mapping[str, Any]]) -> str:
+    """How long and how large these runs were, and who wrote their texts, in sentences."""
+    config = runs[0]["config"]
+    sizes = sorted({run["config"]["evolution"]["population"] for run in runs})
+    generations = sorted({len(run["evolution"]["history"]) for run in runs})
+    surrogate = "on" if config["surrogate"] else "off"
+    size = (
+        f"Generations: {_listed(generations)}; population: {_listed(sizes)}; clips of "
+        f"{config['seconds']:g} s; seed {config['seed']}; surrogate {surrogate}."
+    )
+    searches = [run["evolution"]["search"] for run in runs]
+    counted = [Counter(one["counts"]) for one in searches if "counts" in one]
+    counts = {"counts": sum(counted, Counter())} if counted else {}
+    texts = [f"{one[0].upper()}{one[1:]}." for one in said_of_texts(counts)]
+    return " ".join([size, *texts])
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _line(row: Row, run: Mapping[str, Any]) -> str:
+    history = run["evolution"]["history"]
     last, extra = history[-1], " true" if row.truth else ""
     ours = [
         max(one.get(f"best{extra}", float("-inf")) for one in history),
         *(last.get(f"{name}{extra}") for name in ("best", "mean", "median")),
     ]
     beside = f"{_text(last.get('best taste'))}, {_text(last.get('best second'))}"
-    cells = [row.name, *map(_text, ours), beside, f"{last['evaluated']:.0f}"]
+    size = run["config"]["evolution"]["population"]
+    is_smaller = row.settings.get("evolution.population", size) != size
+    name = f"{row.name} (here {size})" if is_smaller else row.name
+    cells = [name, *map(_text, ours), beside, f"{last['evaluated']:.0f}"]
     return "| " + " | ".join([*cells, *map(_text, row.paper)]) + " |"
 
 

@@ -29,16 +29,20 @@ from corpus.audio_file import AudioFileError
 from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.sandbox import SandboxMissingError
 from launch.command import command
-from launch.config import ConfigError, load_config, resolve
-from launch.evolve_page import write_page
+from launch.config import PROJECT_ROOT, ConfigError, load_config, resolve
+from launch.evolve_page import said_of_texts, write_page
 from launch.evolve_run import Run
 from launch.evolve_settings import EvolveConfig
+from models.audiocraft_client import AudiocraftError
 from models.language_model import LanguageModelError
 
+DEFAULT_CONFIG = PROJECT_ROOT / "configs" / "evolution.yaml"
+_CONFIG_HELP = "settings; what follows wins over them (configs/evolution.yaml)"
 _COLUMNS = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"))
 _ERRORS = (
     ConfigError, LanguageModelError, CheckpointError, ValueError, OSError, ImportError,
-    AudioFileError, SonicPiMissingError, SandboxMissingError, StartError, WorkforceError,
+    AudioFileError, AudiocraftError, SonicPiMissingError, SandboxMissingError, StartError,
+    WorkforceError,
 )  # fmt: skip
 
 
@@ -78,7 +82,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="antiphon evolve", description="Evolve music for a taste."
     )
     add = parser.add_argument
-    add("--config", type=Path, default=Path("configs/evolution.yaml"), metavar="FILE")
+    add("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=_CONFIG_HELP)
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="change a setting")
     add("--out", type=Path, metavar="DIR", help="folder of the run; one is resumed if it is there")
     add("--fresh", action="store_true", help="start anew, whatever the folder holds")
@@ -113,6 +117,8 @@ def _report(run: Run, console: Console) -> None:
         markup=False,
         soft_wrap=True,
     )
+    for remark in [*said_of_texts(run.evolution.searcher.state()), *run.world.remarks()]:
+        console.print(remark, markup=False, soft_wrap=True)
     if run.is_stopped:
         console.print("stopped; the same command goes on from here", markup=False)
 

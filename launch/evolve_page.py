@@ -2,8 +2,10 @@
 
 import csv
 import html
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import matplotlib
 import soundfile
@@ -12,7 +14,7 @@ from matplotlib.figure import Figure
 from agents.evolution.genome import Individual
 from launch.evolve_run import Run
 
-__all__ = ["draw_curves", "write_page"]
+__all__ = ["draw_curves", "said_of_texts", "write_page"]
 
 _LEVELS: Final = (("best", "best"), ("mean", "mean"), ("median", "median"))
 _PAGE: Final = """<!doctype html>
@@ -23,6 +25,7 @@ body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem aut
 img {{ max-width: 100% }} table {{ border-collapse: collapse; width: 100% }}
 td, th {{ text-align: left; padding: .3rem .6rem; border-bottom: 1px solid #ddd;
   vertical-align: top }}
+code {{ font-size: 12px; word-break: break-all }}
 pre {{ margin: 0; font-size: 12px; white-space: pre-wrap; max-height: 8rem; overflow: auto }}
 @media (prefers-color-scheme: dark) {{ body {{ color: #ddd; background: #181818 }}
   img {{ background: #fff }} }}
@@ -32,7 +35,7 @@ pre {{ margin: 0; font-size: 12px; white-space: pre-wrap; max-height: 8rem; over
 <img src="curves.svg" alt="Fitness, taste and the second opinion by generation">
 <h2>The living</h2>
 <table><tr><th>fitness</th><th>taste</th><th>second</th><th>true</th><th>from</th><th>listen</th>
-<th>genome</th></tr>
+<th>name</th><th>genome</th></tr>
 {rows}
 </table></html>
 """
@@ -40,6 +43,8 @@ pre {{ margin: 0; font-size: 12px; white-space: pre-wrap; max-height: 8rem; over
 
 def write_page(run: Run, folder: Path) -> None:
     """Write `index.html`, `curves.svg`, `history.csv` and the living's clips as FLAC.
+
+    A clip is named as feedback names it: by the hash of what was judged.
 
     Args:
         run: between generations.
@@ -53,28 +58,50 @@ def write_page(run: Run, folder: Path) -> None:
     )
     rows, written = [], set()
     for one, sound in zip(living, sounds, strict=True):
-        name = f"{one.id}.flac"
-        if len(sound):
-            soundfile.write(clips / name, sound, run.generator.sample_rate, subtype="PCM_16")
-            written.add(name)
-        rows.append(_row(one, name if len(sound) else ""))
+        name = one.judgement.clip if one.judgement is not None and len(sound) else ""
+        if name:
+            path = clips / f"{name}.flac"
+            soundfile.write(path, sound, run.generator.sample_rate, subtype="PCM_16")
+            written.add(path)
+        rows.append(_row(one, name))
     for old in clips.glob("*.flac"):
-        if old.name not in written:
+        if old not in written:
             old.unlink()
     write_history(run.evolution.history, folder / "history.csv")
     draw_curves(run.evolution.history, folder / "curves.svg")
     config = run.config
     searcher = run.evolution.searcher.name + (", surrogate" if config.surrogate else "")
-    said = (
-        f"{run.evolution.generation} generations of {config.evolution.population}, "
-        f"{run.evolution.n_evaluated} clips judged. {run.generator.name}: {run.generator.licence}."
-    )
+    generator = run.generator
+    said = [
+        f"{run.evolution.generation} generations of {config.evolution.population}",
+        f"{run.evolution.n_evaluated} clips judged",
+        f"{generator.name}: {generator.licence}",
+        *said_of_texts(run.evolution.searcher.state()),
+    ]
     text = _PAGE.format(
         title=html.escape(f"{config.mode}, {searcher}"),
-        said=html.escape(said),
+        said=html.escape(". ".join(said) + "."),
         rows="\n".join(rows),
     )
     (folder / "index.html").write_text(text, encoding="utf-8")
+
+
+def said_of_texts(search: Mapping[str, Any]) -> list[str]:
+    """Who wrote the texts of a search, in a sentence; nothing of a search without texts.
+
+    Args:
+        search: the state of a searcher.
+    """
+    if "counts" not in search:
+        return []
+    counts = Counter(search["counts"])
+    if not counts["answered"] + counts["unanswered"]:
+        return ["no language model was asked: all texts come from operators without one"]
+    return [
+        f"language model: {counts['answered']} questions answered, {counts['unanswered']} not; "
+        f"{counts['by the model']} texts by the model, {counts['malformed']} malformed, "
+        f"{counts['without a model']} by operators without it"
+    ]
 
 
 def _row(one: Individual, clip: str) -> str:
@@ -86,9 +113,11 @@ def _row(one: Individual, clip: str) -> str:
         one.extras.get("true"),
     )
     cells = ["" if value is None else f"{value:.2f}" for value in figures]
-    player = f'<audio controls preload="none" src="clips/{clip}"></audio>' if clip else "failed"
+    player = (
+        f'<audio controls preload="none" src="clips/{clip}.flac"></audio>' if clip else "failed"
+    )
     genome = html.escape(one.genome.text or f"{one.genome.key[:8]}, {one.genome.kind}")
-    cells += [html.escape(one.operator), player, f"<pre>{genome}</pre>"]
+    cells += [html.escape(one.operator), player, f"<code>{clip}</code>", f"<pre>{genome}</pre>"]
     return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
 
 

@@ -1,7 +1,6 @@
 """Generators, searchers and surrogates as a config names them."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +24,11 @@ from corpus.sonic_pi.breeding import Breeder
 from corpus.sonic_pi.parameter_space import ParameterSpace
 from corpus.sonic_pi.renderer import Rendering
 from corpus.sonic_pi.templating import own_templates
+from corpus.sonic_pi.unroller import Unroller
 from launch.evolve_foresight import CodeForesight
 from launch.evolve_settings import EvolveConfig
 from launch.evolve_world import MadeUpWorld, World, catalogue_of
+from launch.program_file import read_program
 from models.language_model import LanguageModel
 
 __all__ = ["build_foresight", "build_generator", "build_searcher", "build_surrogate"]
@@ -99,7 +100,7 @@ def build_searcher(config: EvolveConfig, generator: WatchedGenerator) -> Searche
 def _space(config: EvolveConfig, generator: WatchedGenerator) -> VectorSpace:
     """Parameters of a program, or token embeddings."""
     if config.generator.kind == "sonic-pi":
-        return program_space(_program(config.search.program, config.seed))
+        return program_space(_program(config))
     embeddings = generator.embeddings()
     if embeddings is None:
         raise ValueError(
@@ -120,11 +121,25 @@ def program_space(program: str) -> VectorSpace:
     return VectorSpace(parameters.origin, step, express)
 
 
-def _program(path: Path | None, seed: int) -> str:
-    if path is not None:
-        return path.read_text(encoding="utf-8")
-    whole_band = next(t for t in own_templates() if t.name == "whole_band")
-    return whole_band.fill(0, seed).code
+def _program(config: EvolveConfig) -> str:
+    """The program whose parameters are searched.
+
+    Raises:
+        ValueError: it does not parse.
+        OSError: it cannot be read.
+    """
+    path = config.search.program
+    if path is None:
+        whole_band = next(t for t in own_templates() if t.name == "whole_band")
+        return whole_band.fill(0, config.seed).code
+    code = read_program(path)
+    for error in Unroller().unroll(code, config.seconds).errors:
+        if error.kind == "syntax":
+            raise ValueError(
+                f"search.program must be a Sonic Pi program, but line {error.line} of {path} does "
+                f"not parse ({error.message}); correct it"
+            )
+    return code
 
 
 def build_foresight(config: EvolveConfig) -> CodeForesight:

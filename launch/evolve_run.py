@@ -1,17 +1,17 @@
 """One evolution in one folder: made from its config, resumed, carried on, saved."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.progress import Progress
 
 from agents.evolution.checkpoint import CheckpointError, RunLock, load_checkpoint, save_checkpoint
 from agents.evolution.genome import Answer, Individual
 from agents.evolution.population import Evolution
-from agents.evolution.surrogate import CodeSurrogate
+from corpus.sonic_pi.renderer import Rendering
 from launch.evolve_crew import Crew, InProcessCrew, RayCrew
 from launch.evolve_parts import (
     build_foresight,
@@ -19,10 +19,14 @@ from launch.evolve_parts import (
     build_searcher,
     build_surrogate,
 )
-from launch.evolve_settings import EvolveConfig
-from launch.evolve_world import MadeUpWorld, TrainedWorld, World
+from launch.evolve_settings import EvolveConfig, check_settings
+from launch.evolve_world import MadeUpWorld, World
+from launch.trained_world import TrainedWorld
+from models.taste_checkpoint import fingerprint
 
 __all__ = ["Run"]
+
+_STATE: Final = ("config", "taste", "evolution", "world", "seconds")
 
 
 class Run:
@@ -39,6 +43,7 @@ class Run:
     """
 
     def __init__(self, config: EvolveConfig, bar: Progress, *, resumes: bool = True) -> None:
+        check_settings(config)
         self.config, self._bar = config, bar
         config.out.mkdir(parents=True, exist_ok=True)
         config.cache.mkdir(parents=True, exist_ok=True)
@@ -46,17 +51,23 @@ class Run:
         self.is_stopped = False
         with ExitStack() as opened:
             opened.enter_context(RunLock(config.out))
-            self.world = _world(config, bar)
+            # what can be refused comes before the world, whose catalogue takes minutes
+            earlier = self._earlier() if resumes and self.checkpoint.exists() else None
             self.generator = opened.enter_context(
-                closing(build_generator(config, self.world.on_rendering))
+                closing(build_generator(config, self._on_rendering))
             )
+            searcher = build_searcher(config, self.generator)
+            foresee = (
+                opened.enter_context(closing(build_foresight(config))) if config.surrogate else None
+            )
+            self.world = _world(config, bar)
             self.evolution = Evolution(
-                build_searcher(config, self.generator),
+                searcher,
                 config.evolution.model_copy(update={"seed": config.seed}),
-                self._surrogate(opened),
+                None if foresee is None else build_surrogate(foresee, self.world),
             )
-            if resumes and self.checkpoint.exists():
-                self._resume()
+            if earlier is not None:
+                self._resume(earlier)
             self._crew = opened.enter_context(closing(self._hire()))
             self._opened = opened.pop_all()
 
@@ -65,27 +76,39 @@ class Run:
         """The file that a run goes on from."""
         return self.config.out / "evolution.checkpoint"
 
-    def _surrogate(self, opened: ExitStack) -> CodeSurrogate | None:
-        if not self.config.surrogate:
-            return None
-        foresee = opened.enter_context(closing(build_foresight(self.config)))
-        return build_surrogate(foresee, self.world)
+    def _on_rendering(self, program: str, rendering: Rendering) -> None:
+        self.world.on_rendering(program, rendering)
 
     def _hire(self) -> Crew:
         if not self.config.workers:
             return InProcessCrew(self.generator, self.world, self.config.seconds)
         return RayCrew(self.config, self.world)
 
-    def _resume(self) -> None:
+    def _earlier(self) -> dict[str, Any]:
+        """What the checkpoint holds; of this config."""
         state = load_checkpoint(self.checkpoint)
+        lacking = [name for name in _STATE if name not in state]
+        if lacking:
+            raise CheckpointError(
+                f"{self.checkpoint} must be a checkpoint of `antiphon evolve`, it lacks "
+                f"{', '.join(lacking)}; name another folder with --out, or start anew with --fresh"
+            )
         now, then = (
             _identity(one) for one in (self.config.model_dump(mode="json"), state["config"])
         )
-        if now != then:
-            differing = sorted(k for k in now if now[k] != then.get(k))
+        differing = [k for k in sorted({*now, *then}) if now.get(k) != then.get(k)]
+        if differing:
             raise CheckpointError(
                 f"{self.checkpoint} must be of this config, but {', '.join(differing)} differ; "
                 "change them back, name another folder with --out, or start anew with --fresh"
+            )
+        return state
+
+    def _resume(self, state: Mapping[str, Any]) -> None:
+        if state["taste"] != fingerprint(self.world.aligner):
+            raise CheckpointError(
+                f"{self.checkpoint} must be of this taste model, but it was trained anew since; "
+                "put the old one back, name another folder with --out, or start anew with --fresh"
             )
         self.evolution.restore(state["evolution"])
         self.world.restore(state["world"])
@@ -125,6 +148,7 @@ class Run:
         """Write the checkpoint."""
         state = {
             "config": self.config.model_dump(mode="json"),
+            "taste": fingerprint(self.world.aligner),
             "evolution": self.evolution.state(),
             "world": self.world.state(),
             "seconds": self.seconds_spent,

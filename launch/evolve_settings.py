@@ -12,6 +12,7 @@ from agents.evolution.searchers.full_llm import FullLlmConfig
 from agents.evolution.searchers.llm_evolve import LlmEvolveConfig
 from agents.evolution.searchers.program_genetic import GeneticConfig
 from agents.evolution.searchers.vectors import VectorConfig
+from corpus.listening_events import split_listens
 from corpus.sonic_pi.breeding import BreedingConfig
 from models.language_model import LanguageModelConfig
 
@@ -21,6 +22,7 @@ __all__ = [
     "GeneratorSettings",
     "SearchSettings",
     "TasteSettings",
+    "check_settings",
 ]
 
 GeneratorKind = Literal["sonic-pi", "musicgen", "audiocraft"]
@@ -137,3 +139,38 @@ class EvolveConfig(BaseModel, frozen=True, extra="forbid"):
     search: SearchSettings = SearchSettings()
     taste: TasteSettings = TasteSettings()
     fitness: FitnessConfig = FitnessConfig()
+
+
+def check_settings(config: EvolveConfig) -> None:
+    """Refuse settings that would be passed over, before anything is made.
+
+    Raises:
+        ValueError: settings of a trained taste model without one, a path that leads nowhere, or a
+            listener who is not there or cannot rate what is generated; one sentence.
+    """
+    taste = config.taste
+    for name in ("songs", "feedback", "piece"):
+        path = getattr(taste, name)
+        if path is not None and taste.model is None:
+            raise ValueError(
+                f"taste.{name} must come with taste.model, a trained taste model, got none; name "
+                f"it, or leave taste.{name} out"
+            )
+        if path is not None and not path.exists():
+            made = ", which `antiphon feedback --store` makes" if name == "feedback" else ""
+            raise ValueError(f"taste.{name} must exist{made}, got {path}; correct it")
+    if taste.model is not None:
+        return
+    parts = split_listens(taste.listeners, taste.catalogue)
+    people = len(parts.unseen if config.mode == "dynamic" else parts.known)
+    if taste.user >= people:
+        raise ValueError(
+            f"taste.user must be one of {people} listeners, 0..{people - 1}, got {taste.user}; "
+            "choose one of them, or make up more with taste.listeners"
+        )
+    if config.mode == "dynamic" and config.generator.kind != "sonic-pi":
+        raise ValueError(
+            "a made-up listener rates the notes of Sonic Pi programs, and "
+            f"{config.generator.kind} plays none; set mode to user or music, or name a "
+            "taste.model and the taste.feedback of real listeners"
+        )

@@ -1,7 +1,8 @@
-"""Whom an evolution is to please: a made-up audience with hidden tastes, or a trained model.
+"""Whom an evolution is to please: here, a listener of a made-up audience with hidden tastes.
 
 A world knows the fitness and takes in feedback between generations. The made-up one knows besides
-what the listener really likes; that figure is reported and never enters the fitness.
+what the listener really likes; that figure is reported and never enters the fitness. Real listeners
+are in `trained_world`.
 """
 
 import hashlib
@@ -30,13 +31,11 @@ from agents.evolution.program_catalogue import (
     make_catalogue,
 )
 from agents.evolution.second_scorer import SecondScorer
-from corpus.audio_file import read_audio
-from corpus.feedback_store import FeedbackStore
 from corpus.hidden_listener import HiddenListener
 from corpus.listening_events import split_listens
 from corpus.program_attributes import PROGRAM_ATTRIBUTES, program_attributes
 from corpus.simulated_audience import AudienceConfig, simulate_audience
-from corpus.song_features import SongDescriptors, encode_folder
+from corpus.song_features import SongDescriptors
 from corpus.sonic_pi.breeding import Breeder
 from corpus.sonic_pi.renderer import Rendering
 from corpus.sonic_pi.templating import own_templates
@@ -47,7 +46,7 @@ from models.taste import FEW_SONGS, AlignerV2
 from models.taste_checkpoint import load_aligner, save_aligner
 from models.taste_training import fit, refining, start
 
-__all__ = ["MadeUpWorld", "TrainedWorld", "World"]
+__all__ = ["MadeUpWorld", "World"]
 
 FloatArray = NDArray[np.float32]
 _CATALOGUE_SEED: Final = 0
@@ -59,6 +58,7 @@ class World(Protocol):
     """Whom to please."""
 
     fitness: Fitness
+    aligner: AlignerV2
 
     def on_rendering(self, program: str, rendering: Rendering) -> None:
         """Told what each program played."""
@@ -74,6 +74,10 @@ class World(Protocol):
 
     def heed(self, evolution: Evolution) -> None:
         """Between generations: take in what the listener said of the living."""
+        ...
+
+    def remarks(self) -> list[str]:
+        """What whoever runs this should know of the listener, a sentence each."""
         ...
 
     def state(self) -> dict[str, Any]:
@@ -130,9 +134,8 @@ class MadeUpWorld:
     """An audience made up for a catalogue of programs, and one of its listeners to please.
 
     Args:
-        config: of the evolution.
+        config: of the evolution, checked by `check_settings`.
         on_program: told after each program of the catalogue.
-        audience: which audience, ≥ 0; the catalogue stays the same.
     """
 
     def __init__(self, config: EvolveConfig, on_program: Callable[[], None] = lambda: None) -> None:
@@ -216,6 +219,10 @@ class MadeUpWorld:
             self.ratings.hear(songs, self._hidden.verdicts(attributes, self._rng))
         evolution.judge_again(self.fitness.judge_again)
 
+    def remarks(self) -> list[str]:
+        """None: who is made up says nothing out of place."""
+        return []
+
     def state(self) -> dict[str, Any]:
         """Ratings, what was played, and chance."""
         names = list(self._played)[-4000:]
@@ -233,99 +240,6 @@ class MadeUpWorld:
         self.ratings.restore(state["ratings"])
         self._played = dict(zip(state["played"], state["attributes"], strict=True))
         self._rng.bit_generator.state = json.loads(state["rng"])
-
-
-class TrainedWorld:
-    """A trained taste model: one of its users, a listener from a feedback store, or a piece.
-
-    Args:
-        config: of the evolution; `taste.model` and `taste.songs` are set.
-
-    Raises:
-        ValueError: something is missing or does not fit together.
-    """
-
-    def __init__(self, config: EvolveConfig) -> None:
-        taste = config.taste
-        if taste.model is None or taste.songs is None:
-            raise ValueError(
-                "taste.model needs taste.songs: a folder of real music that clips are held against"
-            )
-        self.aligner, card = load_aligner(taste.model)
-        encoder = SongDescriptors()
-        if card.get("encoder", encoder.name) != encoder.name:
-            raise ValueError(
-                f"{taste.model} must know songs by {encoder.name}, it knows {card['encoder']}; "
-                "train it with that encoder"
-            )
-        self._names, layers = encode_folder(taste.songs, encoder, cache=config.cache)
-        self.songs: FloatArray = self.aligner.embed_songs(torch.from_numpy(layers)).numpy()
-        self.ratings = Ratings(self.aligner, self.songs, taste.epochs)
-        self._store, self._known = taste.feedback, dict[str, FloatArray]()
-        if config.mode == "user":
-            target = user_target(self.aligner, taste.user)
-        elif config.mode == "music":
-            if taste.piece is None:
-                raise ValueError("mode music needs taste.piece: an audio file to come near to")
-            heard = encoder.encode(read_audio(taste.piece, encoder.sample_rate, 1)[:, 0])
-            target = music_target(self.aligner, heard)
-        else:
-            if taste.feedback is None:
-                raise ValueError(
-                    "mode dynamic needs taste.feedback: a feedback store to learn from"
-                )
-            target = Target("dynamic", self.ratings.vector)
-        self._n_heard = 0
-        self._known = dict(zip(self._names, self.songs, strict=True))
-        self._listen()
-        self.fitness = Fitness(
-            encoder, self.aligner, target, MusicGuard(layers), None, config.fitness
-        )
-
-    def on_rendering(self, program: str, rendering: Rendering) -> None:
-        """Nothing is noted: what a real listener likes is not known."""
-
-    def note(self, program: str, attributes: NDArray[np.float64]) -> None:
-        """Nothing is noted."""
-
-    def extras(self, child: Individual) -> dict[str, float]:
-        """Nothing beside the fitness."""
-        del child
-        return {}
-
-    def heed(self, evolution: Evolution) -> None:
-        """Take in what the store holds by now, about songs by name and clips by their hash."""
-        for one in [*evolution.hall, *evolution.population]:
-            if one.judgement is not None and one.judgement.song is not None:
-                self._known[one.judgement.clip] = one.judgement.song
-        if self._listen():
-            evolution.judge_again(self.fitness.judge_again)
-
-    def _listen(self) -> bool:
-        if self._store is None or not self._store.exists():
-            return False
-        with FeedbackStore(self._store) as store:
-            said = [one for one in store.current() if one.song in self._known]
-        if len(said) == self._n_heard:
-            return False
-        self._n_heard = len(said)
-        songs = np.stack([self._known[one.song] for one in said])
-        self.ratings.restore({"songs": songs[:0], "verdicts": np.zeros(0, np.float32)})
-        self.ratings.hear(songs, [one.verdict for one in said])
-        return True
-
-    def state(self) -> dict[str, Any]:
-        """Where the clips lie that feedback may be about."""
-        clips = [name for name in self._known if name not in set(self._names)][-4000:]
-        shape = (0, self.songs.shape[1])
-        table = [self._known[name] for name in clips]
-        return {"clips": clips, "songs": np.stack(table) if table else np.zeros(shape, np.float32)}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """See `World.restore`."""
-        self._known |= dict(zip(state["clips"], state["songs"], strict=True))
-        self._n_heard = 0
-        self._listen()
 
 
 def _catalogue(

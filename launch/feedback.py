@@ -22,6 +22,7 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 from actors.clock import SystemClock
 from actors.devices.osc import LONGEST_DATAGRAM, LONGEST_TEXT, OscConfig
 from corpus.feedback_store import FeedbackError, FeedbackStore
+from launch.command import within
 
 VERDICTS: Final = ("like", "dislike", "approve", "back", "change")
 ANSWERS: Final = ("/antiphon/acknowledged", "/antiphon/refused")
@@ -116,6 +117,8 @@ def _into_store(arguments: argparse.Namespace) -> str:
 
 
 def _short_text(text: str) -> str:
+    if not text.isprintable():  # what a terminal gives for bytes that are no UTF-8 is not
+        raise argparse.ArgumentTypeError("must be plain UTF-8 text")
     if len(text) > LONGEST_TEXT:
         raise argparse.ArgumentTypeError(f"must be at most {LONGEST_TEXT} characters")
     return text
@@ -128,8 +131,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("verdict", choices=VERDICTS)
     parser.add_argument("--clip", type=_short_text, default="", help="what it is about, by name")
     parser.add_argument("--who", type=_short_text, default="", help="kept as an anonymous number")
-    parser.add_argument("--port", type=int, default=OscConfig().port, help="the stage's OSC port")
-    parser.add_argument("--wait", type=float, default=5.0, help="seconds for the answer (5)")
+    parser.add_argument(
+        "--port",
+        type=within(int, 1, 65_535),
+        default=OscConfig().port,
+        help="the stage's OSC port",
+    )
+    parser.add_argument(
+        "--wait",
+        type=within(float, 0.01, 3600.0),
+        default=5.0,
+        metavar="SECONDS",
+        help="for the answer (5)",
+    )
     parser.add_argument("--store", type=Path, help="a store to write into, where no stage plays")
     return parser
 

@@ -17,16 +17,19 @@ from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Final, get_args
 
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from actors.corpus_tasks import WorkersError, ear_fingerprint, import_songs
+from corpus.importer import check_apart
 from corpus.manifest import (
     MANIFEST_FILE,
     CorpusManifest,
     ImportSettings,
+    Role,
     SongRecord,
     assemble,
     to_json,
@@ -35,10 +38,11 @@ from corpus.manifest import (
 from corpus.song_sources import LAYOUTS, SongSource, SourceError, find_sources
 from corpus.song_split import SPLITS, divide
 from corpus.sound_font import SynthesizerMissingError
-from corpus.voices import VoiceConfig
-from launch.command import command
+from corpus.voices import VoiceConfig, name_seed
+from launch.command import command, within
 from models.ear import EarConfig
 
+SIDES: Final = get_args(Role)
 _ERRORS = (SourceError, SynthesizerMissingError, WorkersError, OSError)
 
 
@@ -59,12 +63,13 @@ def run_import(
     """Import all songs with progress, and write the manifest.
 
     Raises:
-        SourceError: no songs are found.
+        SourceError: no songs are found, or the corpus would lie among them.
         SynthesizerMissingError: MIDI is to be rendered and FluidSynth is not installed.
         WorkersError: Ray cannot start.
         OSError: the corpus cannot be written.
     """
-    sources = _chosen(find_sources(arguments.places, arguments.layout), arguments)
+    check_apart(arguments.places, arguments.out)
+    sources = chosen(find_sources(arguments.places, arguments.layout), arguments)
     records: list[SongRecord] = []
     started = time.perf_counter()
     columns = (
@@ -95,12 +100,38 @@ def run_import(
     return manifest
 
 
-def _chosen(sources: Sequence[SongSource], arguments: argparse.Namespace) -> list[SongSource]:
-    """The songs that `--only` and `--limit` leave."""
+def chosen(sources: Sequence[SongSource], arguments: argparse.Namespace) -> list[SongSource]:
+    """The songs that `--only` and `--limit` leave.
+
+    Raises:
+        SourceError: none.
+    """
     patterns = arguments.only or ["*"]
     kept = [one for one in sources if any(fnmatchcase(one.name, p) for p in patterns)]
     if not kept:
         raise SourceError(f"--only must match some song, got none of {len(sources)}")
+    if arguments.limit is None or arguments.limit >= len(kept):
+        return kept
+    return sorted(_drawn(kept, arguments), key=lambda source: source.name)
+
+
+def _drawn(sources: Sequence[SongSource], arguments: argparse.Namespace) -> list[SongSource]:
+    """As many songs as `--limit` says, so that no side of the split is empty if it need not be.
+
+    The first names would be all of one role where a collection suggests roles by number.
+    """
+    expected = [
+        SongRecord(name=s.name, collection=s.collection, layout=s.layout, sources={}, settings="")
+        for s in sources
+    ]
+    roles = divide([[one] for one in expected], arguments.split, arguments.split_seed)
+    seed = f"limit {arguments.split_seed}"
+    ranked = sorted(
+        zip(sources, roles, strict=True), key=lambda one: name_seed(f"{seed}/{one[0].name}")
+    )
+    first = {role: source for source, role in reversed(ranked)}
+    kept = [first[role] for role in SIDES if role in first]
+    kept += [source for source, _ in ranked if source not in kept]
     return kept[: arguments.limit]
 
 
@@ -109,7 +140,7 @@ def _summarise(manifest: CorpusManifest, console: Console) -> None:
     used = manifest.used
     hours = sum(song.seconds for song in used) / 3600
     roles = Counter(song.role for song in used)
-    told = ", ".join(f"{roles[role]} {role}" for role in ("train", "validation", "test"))
+    told = ", ".join(f"{roles[role]} {role}" for role in SIDES)
     n_pairs = sum(len(song.pairs) for song in used)
     console.print(f"{len(used)} songs, {hours:.2f} h, {n_pairs} pairs of parts ({told})")
     for song in manifest.songs:
@@ -158,7 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--keep", choices=("features", "audio", "both"), default="features")
     add("--window", type=float, action="append", help="window length, seconds; may be repeated")
     add("--sample-rate", type=int, default=22050, help="of stems and features, Hz")
-    add("--workers", type=_count, default=0, help="Ray workers; 0 works without Ray")
+    add("--workers", type=within(int, 0), default=0, help="Ray workers; 0 works without Ray")
     add("--instruments", choices=("varied", "written"), default="varied")
     add("--reverb", type=float, default=voices.reverb_share, help="share of parts in a room")
     add("--detune", type=float, default=voices.detune_cents, help="cents, both ways")
@@ -166,18 +197,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--twins", action="store_true", help="render every part on a second instrument too")
     add("--longest", type=float, default=3600.0, help="songs are cut after this, seconds")
     add("--only", action="append", metavar="PATTERN", help="only songs of such names, as 03?")
-    add("--limit", type=_count, help="only the first songs")
+    add("--limit", type=within(int, 1), help="songs at most, drawn; every role has one if it can")
     add("--seed", type=int, default=0, help="of instruments, levels, tunings and rooms")
     add("--split", choices=SPLITS, default="suggested", help="rule for train, validation, test")
     add("--split-seed", type=int, default=0)
     return parser
-
-
-def _count(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"must be 0 or more, got {number}")
-    return number
 
 
 if __name__ == "__main__":

@@ -199,6 +199,7 @@ img{max-width:100%}p{max-width:60rem}</style>
 − below. Silence masked unless said; sampled: nucleus 0.8. “Ours” listens only; “own past” also
 reads what it played itself (w = 0.7) and answers freely. Greedy and sampled figures are never
 compared.</p>
+{% for notice in table.notices %}<p>{{ notice }}</p>{% endfor %}
 <h2>Bits per window</h2>
 <table><tr><th>configuration<th>uniform<th>unigram<th>p(y|x)<th>p(y|x₋,x)<th>ours
 <th>saved over the best<th>saved over a wrong song

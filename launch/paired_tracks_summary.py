@@ -47,7 +47,8 @@ def summarise(cells: Sequence[Cell], collection: str | None = None) -> dict[str,
     shape = {n: _shape(cells, n, collection) for n in sorted(names) if _has(cells, n, "tpp")}
     row["entropy"] = {n: one["entropy"] for n, one in shape.items()}
     row["run"] = {n: one["run"] for n, one in shape.items()}
-    row["lcp"] = {n: float(np.mean([c["systems"][n]["lcp"] for c in cells])) for n in shape}
+    if collection is None:  # cells keep it for all songs together
+        row["lcp"] = {n: float(np.mean([c["systems"][n]["lcp"] for c in cells])) for n in shape}
     row["gains"] = _gains(cells, row, chosen)
     row["mann_whitney"] = {
         f"sampled {ours} over {base}": mann_whitney(

@@ -12,6 +12,7 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -22,8 +23,8 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from corpus.manifest import ManifestError, write_atomically
-from launch.command import command
+from corpus.manifest import ManifestError, load_manifest, to_json, write_atomically
+from launch.command import command, within
 from launch.corpus_material import HeardCorpora, hear_corpora
 from launch.paired_tracks_bundle import write_bundle
 from launch.paired_tracks_jobs import (
@@ -39,12 +40,13 @@ from launch.paired_tracks_page import write_page
 from launch.paired_tracks_paper import PaperEffort, run_paper
 from launch.paired_tracks_summary import summarise
 from launch.train_settings import SettingsError, TrainSettings, read_settings
-from models.bundle import BundleError
+from models.bundle import BundleError, check_target
 from models.paired_labels import Split
 from models.vector_quantizer import Codebook
 
 WINDOWS = (0.25, 0.35, 0.5)
 ALPHABETS = (16, 64, 256)
+ASKED_FILE = "asked.json"
 ERRORS = (ManifestError, SettingsError, BundleError, OSError, ValueError)
 
 
@@ -66,10 +68,12 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
     Raises:
         ManifestError: corpora that cannot be used.
         SettingsError: settings that cannot be used, too little material, or a table of others.
+        BundleError: a place where no bundle can be written.
     """
     settings = read_settings(arguments.config, {"max_steps": arguments.steps})
     effort = Effort(settings, arguments.judged_windows, arguments.measure)
-    _same_table(arguments, settings)
+    asked = _asked(arguments, settings)
+    _same_table(arguments.out, asked)
     configurations = [
         Configuration(window, alphabet)
         for window in arguments.window or WINDOWS
@@ -79,12 +83,16 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
     bundled = _configuration("--bundle", arguments.bundle[0]) if arguments.bundle else None
     if bundled is not None and bundled not in configurations:
         raise SettingsError(f"--bundle must name a configuration of the table, got {bundled.name}")
+    if bundled is not None:
+        check_target(Path(arguments.bundle[1]))
 
     @cache
     def heard(window: float) -> HeardCorpora:
         say(f"reading the corpora in windows of {window:g} s")
         key = settings.key if settings.key_normalised else None
-        return hear_corpora(arguments.corpus, window, key, settings.ear)
+        found = hear_corpora(arguments.corpus, window, key, settings.ear)
+        write_atomically(arguments.out / ASKED_FILE, asked)  # now that there is something to keep
+        return found
 
     def labelled(configuration: Configuration) -> Callable[[], tuple[Split, Codebook]]:
         return lambda: labels_of(
@@ -113,6 +121,9 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
         say(f"{to}: bundle written")
     collections = [folder.name for folder in arguments.corpus]
     rows = {name: summarise(found) for name, found in cells.items()}
+    notices = _smaller(rows, configurations)
+    for notice in notices:
+        say(notice)
     by_collection = {
         collection: {name: summarise(found, collection) for name, found in cells.items()}
         for collection in collections
@@ -121,6 +132,7 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
     return {
         "corpora": collections,
         "measured_on": arguments.measure,
+        "notices": notices,
         "settings": settings.model_dump(mode="json"),
         "rows": rows,
         "by_collection": by_collection,
@@ -129,21 +141,43 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
     }
 
 
-def _same_table(arguments: argparse.Namespace, settings: TrainSettings) -> None:
-    """Refuse to mix results of other corpora, settings or effort into one table."""
+def _asked(arguments: argparse.Namespace, settings: TrainSettings) -> str:
+    """What the results of a table depend on, as JSON; corpora by what their manifests hold.
+
+    Raises:
+        ManifestError: no such corpus.
+    """
+    corpora = {
+        folder.name: hashlib.sha256(to_json(load_manifest(folder)).encode()).hexdigest()
+        for folder in arguments.corpus
+    }
     told = {
-        "corpora": [folder.name for folder in arguments.corpus],
+        "corpora": corpora,
         "settings": settings.model_dump(mode="json", exclude={"window_seconds", "alphabet"}),
         "judged_windows": arguments.judged_windows,
         "measured_on": arguments.measure,
     }
-    path = arguments.out / "asked.json"
-    if path.exists() and json.loads(path.read_text()) != told:
+    return json.dumps(told, indent=1) + "\n"
+
+
+def _same_table(out: Path, asked: str) -> None:
+    """Refuse to mix results of other corpora, settings or effort into one table."""
+    path = out / ASKED_FILE
+    if path.exists() and json.loads(path.read_text()) != json.loads(asked):
         raise SettingsError(
-            f"--out must be a new folder or the table of the same command, and {arguments.out} "
+            f"--out must be a new folder or the table of the same command, and {out} "
             "holds results of other corpora or settings; choose another --out"
         )
-    write_atomically(path, json.dumps(told, indent=1) + "\n")
+
+
+def _smaller(rows: dict[str, Any], configurations: Sequence[Configuration]) -> list[str]:
+    """A sentence for each configuration whose corpora do not support its alphabet."""
+    return [
+        f"{one.name} has an alphabet of {rows[one.name]['alphabet']} classes instead of "
+        f"{one.alphabet}: the training songs support no more."
+        for one in configurations
+        if rows[one.name]["alphabet"] != one.alphabet
+    ]
 
 
 def _configuration(option: str, name: str) -> Configuration:
@@ -163,18 +197,23 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--corpus", nargs="+", type=Path, required=True, metavar="DIR", help="imported corpora")
     add("--out", type=Path, required=True, metavar="DIR", help="folder of the table")
-    add("--seeds", type=int, default=3, help="trainings per configuration (3)")
+    add("--seeds", type=within(int, 1), default=3, help="trainings per configuration (3)")
     add("--window", type=float, action="append", help="seconds; may be repeated; all three")
-    add("--alphabet", type=int, action="append", help="K; may be repeated; 16, 64, 256")
+    add("--alphabet", type=within(int, 2), action="append", help="K; may be repeated; 16, 64, 256")
     add("--config", type=Path, metavar="YAML", help="settings, as in configs/training.yaml")
     add("--steps", type=int, help="training steps at most")
     add("--measure", choices=("validation", "test"), default="test", help="validation for choices")
-    add("--judged-windows", type=int, default=24_000, help="held-out windows judged, about")
+    add(
+        "--judged-windows",
+        type=within(int, 1),
+        default=24_000,
+        help="held-out windows judged, about",
+    )
     add("--paper", action="append", metavar="NAME", help="the paper's model on this, as 0.5s_A64")
     add("--paper-rate", type=float, action="append", help="its learning rate; may be repeated")
     add("--paper-seconds", type=float, default=600, help="CPU seconds of its training (600)")
     add("--bundle", nargs=2, metavar=("NAME", "DIR"), help="write a configuration as a bundle")
-    add("--paper-windows", type=int, default=2000, help="windows it answers (2000)")
+    add("--paper-windows", type=within(int, 1), default=2000, help="windows it answers (2000)")
     return parser
 
 

@@ -137,8 +137,12 @@ def _check_evolution(config: StageConfig, told: Told) -> None:
                 f"--set evolution.{name}=…, or do without with --set evolution.enabled=false"
             )
     from actors.evolution_studio import Shapes
+    from corpus.song_features import SongDescriptors
+    from models.taste_checkpoint import load_aligner
 
     Shapes.of(evolution)
+    if evolution.taste is not None:
+        load_aligner(evolution.taste, SongDescriptors.name)
     check_terms(evolution, told)
 
 

@@ -24,9 +24,10 @@ from agents.code_ranking.estimate import FloatArray
 from agents.code_ranking.prediction import FORESEEN_SECONDS
 from agents.code_ranking.ranking import Ranking
 from corpus.audio_file import is_silent, read_audio
+from corpus.sonic_pi.events import printable
 from corpus.sonic_pi.install import InstallConfig
-from corpus.sonic_pi.syntax import MAX_CHARACTERS
-from launch.command import one_line
+from launch.command import command, one_line
+from launch.program_file import read_program
 from launch.rank_report import Listed, as_json, as_table
 from models.audio_embedding import AxisWeights
 from models.sound_descriptors import AXES
@@ -34,9 +35,10 @@ from models.sound_descriptors import AXES
 __all__ = ["main"]
 
 _NEAR_RATE = 44_100
-_LARGEST_BYTES = 4 * MAX_CHARACTERS
+_MOST_WORKERS = 64
 
 
+@command(OSError, ValueError, stopped="stopped")
 def main(argv: Sequence[str] | None = None) -> int:
     """Ranks; returns the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
@@ -45,17 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
         return rank_table.main(given[1:])
     arguments = _parser().parse_args(given)
-    try:
-        context = "" if arguments.context is None else _program(arguments.context)
-        listed = [_listed(path) for path in _files(arguments.candidates)]
-        with open_cascade(_config(arguments)) as cascade:
-            ranking = _rank(cascade, context, listed, arguments)
-            _show(ranking, listed, arguments)
-    except (OSError, ValueError) as error:
-        print(f"rank: {one_line(error)}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    context = "" if arguments.context is None else read_program(arguments.context)
+    listed = [_listed(path) for path in _files(arguments.candidates)]
+    with open_cascade(_config(arguments)) as cascade:
+        ranking = _rank(cascade, context, listed, arguments)
+        _show(ranking, listed, arguments)
     return 0 if ranking.chosen else 1
 
 
@@ -68,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--context", type=Path, help="the program that is there already (default: none)")
     add("--keep", type=int, default=3, help="how many to choose (default: 3)")
     add("--near", type=Path, help="a sound file to be near to; its first ten seconds count")
-    add("--trade", type=float, default=1.0, help="with --near: below 1 asks for difference as well")
+    add("--trade", type=float, help="with --near: below 1 asks for difference as well (default: 1)")
     for axis in AXES:
         add(f"--{axis}", type=float, default=1.0, help=f"how much {axis} counts (default: 1)")
     add("--seconds-budget", type=float, default=5.0, help="time to answer in (default: 5)")
@@ -82,19 +78,22 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _config(arguments: argparse.Namespace) -> CascadeConfig:
-    for option, value, least in (
-        ("--workers", arguments.workers, 1),
-        ("--keep", arguments.keep, 1),
-        ("--seed", arguments.seed, 0),
-    ):
+    for option, value, least in (("--keep", arguments.keep, 1), ("--seed", arguments.seed, 0)):
         if value < least:
             raise ValueError(f"{option} must be at least {least}, got {value}")
+    if not 1 <= arguments.workers <= _MOST_WORKERS:
+        raise ValueError(f"--workers must be in [1, {_MOST_WORKERS}], got {arguments.workers}")
+    if arguments.trade is not None and arguments.near is None:
+        raise ValueError("--trade must come with --near, which it trades against; add --near FILE")
     budget: float = arguments.seconds_budget
     if not budget >= 0:
         raise ValueError(f"--seconds-budget must be at least 0, got {budget}")
     for axis in AXES:
         if not 0 <= getattr(arguments, axis) <= 10:
             raise ValueError(f"--{axis} must be in [0, 10], got {getattr(arguments, axis)}")
+    if not any(getattr(arguments, axis) for axis in AXES):
+        options = ", ".join(f"--{axis}" for axis in AXES)
+        raise ValueError(f"one of {options} must be above 0, got 0 for each")
     return CascadeConfig(
         runs_programs=not arguments.static_only,
         n_workers=arguments.workers,
@@ -121,33 +120,11 @@ def _files(given: Sequence[Path]) -> list[Path]:
 def _listed(path: Path) -> Listed:
     """A candidate as it was found; what cannot be read is told in the table."""
     try:
-        return Listed(path, _program(path), "")
+        return Listed(path, read_program(path), "")
     except (OSError, ValueError) as error:
         return Listed(
             path, None, one_line(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")
         )
-
-
-def _program(path: Path) -> str:
-    """The text of a program.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is no text, or too long for a program.
-    """
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} must be a file with a program, not a folder or device")
-    if path.stat().st_size > _LARGEST_BYTES:
-        raise ValueError(f"{path} must have at most {MAX_CHARACTERS} characters, cut it down")
-    try:
-        code = path.read_bytes().decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(
-            f"{path} must be UTF-8 text: {error.reason} at byte {error.start}"
-        ) from error
-    if "\0" in code:
-        raise ValueError(f"{path} must be text, it holds a NUL at character {code.index(chr(0))}")
-    return code
 
 
 def _rank(
@@ -162,7 +139,7 @@ def _rank(
         [one.code for one in listed if one.code is not None],
         arguments.keep,
         near=None if arguments.near is None else _near(cascade, arguments.near),
-        trade=arguments.trade,
+        trade=1.0 if arguments.trade is None else arguments.trade,
         weights=AxisWeights(**{axis: getattr(arguments, axis) for axis in AXES}),
         seed=arguments.seed,
         seconds=arguments.seconds_budget,
@@ -185,8 +162,8 @@ def _show(ranking: Ranking, listed: Sequence[Listed], arguments: argparse.Namesp
     if len(ranking.chosen) < arguments.keep:
         n_able = len(ranking.chosen)
         console.print(f"{arguments.keep} were asked for, {n_able} can be chosen", markup=False)
-    for notice in ranking.notices:
-        console.print(notice, markup=False, highlight=False)
+    for notice in ranking.all_notices:
+        console.print(printable(notice), markup=False, highlight=False)
 
 
 if __name__ == "__main__":

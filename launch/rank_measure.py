@@ -153,6 +153,7 @@ def unseen_values(figures: Mapping[str, UnseenFigures]) -> Values:
                 ("code_to_audio", each.code_to_audio),
                 ("audio_to_code", each.audio_to_code),
                 ("chance_r10", each.chance_r10),
+                ("spaces", dict(each.spaces) or None),
             )
             if value is not None
         }

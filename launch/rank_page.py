@@ -41,6 +41,11 @@ _TRUTHS: Final = {
 }
 _FIGURES: Final = ("spearman", "pearson", "overlap", "jaccard", "capture")
 _UNSEEN: Final = ("spearman", "within", "code_to_audio", "audio_to_code", "chance_r10")
+_SPACES: Final = (
+    "cka", "cka_floor", "cca", "cca_floor", "cca10", "cca10_floor",
+    "code_to_audio_r1", "code_to_audio_r5", "code_to_audio_r10", "code_to_audio_median_rank",
+    "audio_to_code_r1", "audio_to_code_r5", "audio_to_code_r10", "audio_to_code_median_rank",
+)  # fmt: skip
 _GRID: Final = (
     "cka", "cka_floor", "cca", "cca_floor", "cca10", "cca10_floor", "code_to_audio_r10",
     "chance_r10", "spearman", "spearman_within",
@@ -94,6 +99,16 @@ def _sheets(values: Mapping[str, Any]) -> Iterator[Sheet]:
             ["method", *_FIGURES],
             [[name, *_cells(row, _FIGURES)] for name, row in table.items()],
         )
+    asked = values.get("as asked", {"truths": {}})
+    for truth, table in asked["truths"].items():
+        yield (
+            f"As asked: {asked['count']} scenarios, truth: {_TRUTHS[truth]}",
+            "Each candidate with what it takes from its context; three that differ from each "
+            "other and from the context. Correlations over all distances, those to the context "
+            "too.",
+            ["method", *_FIGURES],
+            [[name, *_cells(row, _FIGURES)] for name, row in table.items()],
+        )
     yield _by_group(scenarios["truths"]["own"])
     yield _budget_sheet(scenarios["cascade"])
     yield from _paper_sheets(scenarios)
@@ -110,6 +125,7 @@ def _sheets(values: Mapping[str, Any]) -> Iterator[Sheet]:
                 ["method", "spearman", "within", "R@10 code→sound", "R@10 sound→code", "chance"],
                 [[name, *_cells(row, _UNSEEN)] for name, row in values[part].items()],
             )
+            yield _space_sheet(part, values[part])
     if "paper's setting" in values:
         yield (
             "The paper's setting: renders of known programs held out",
@@ -123,6 +139,20 @@ def _sheets(values: Mapping[str, Any]) -> Iterator[Sheet]:
         )
     if "studies" in values:
         yield from _study_sheets(values["studies"])
+
+
+def _space_sheet(part: str, methods: Mapping[str, Any]) -> Sheet:
+    return (
+        f"{part}: how foreseen and real points fit",
+        "Mean over folds; floors are shuffled pairs. Ranks of a program's own sound among all, and "
+        "of a sound's own program.",
+        ["method", *_SPACES],
+        [
+            [name, *(_cell(row["spaces"].get(figure)) for figure in _SPACES)]
+            for name, row in methods.items()
+            if "spaces" in row
+        ],
+    )
 
 
 def _by_group(truths: Mapping[str, Any]) -> Sheet:

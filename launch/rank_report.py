@@ -3,7 +3,7 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -12,12 +12,15 @@ from rich.text import Text
 
 from agents.code_ranking.estimate import TIERS, TierName
 from agents.code_ranking.ranking import Answer, Ranking
+from corpus.sonic_pi.events import printable
 
 __all__ = ["Listed", "as_json", "as_table"]
 
 _RESTS_ON: Final[dict[TierName, str]] = {
     "static": "its code", "events": "its events", "heard": "its sound",
 }  # fmt: skip
+
+_FAULTS_SHOWN: Final = 2
 
 
 class Listed(NamedTuple):
@@ -31,7 +34,15 @@ class Listed(NamedTuple):
 class _Row(NamedTuple):
     listed: Listed
     answer: Answer | None
+    twin: Path | None
     is_chosen: bool
+
+    def set_aside(self, names: Mapping[Path, str]) -> str:
+        """Why it cannot be chosen, with the name of the file that it is like."""
+        if self.answer is None:
+            return "not readable"
+        twin = "" if self.twin is None else f" {names[self.twin]}"
+        return f"{self.answer.reason}{twin}"
 
 
 def as_json(
@@ -39,15 +50,16 @@ def as_json(
 ) -> str:
     """The whole ranking; distances that do not exist are null."""
     rows = _rows(ranking, listed)
+    names = {one.path: _name(one.path) for one in listed}
     whole = {
         "mode": ranking.mode,
         "context": None if context is None else {"file": _name(context), "tier": ranking.context},
         "near": None if near is None else _name(near),
-        "chosen": [_name(row.listed.path) for row in rows if row.is_chosen],
+        "chosen": [names[row.listed.path] for row in rows if row.is_chosen],
         "is_final": ranking.is_final,
         "seconds": round(ranking.seconds, 4),
-        "notices": list(ranking.notices),
-        "candidates": [_fields(rank, row) for rank, row in enumerate(rows, 1)],
+        "notices": list(ranking.all_notices),
+        "candidates": [_fields(rank, row, names) for rank, row in enumerate(rows, 1)],
     }
     return json.dumps(whole, indent=1)
 
@@ -55,25 +67,26 @@ def as_json(
 def _rows(ranking: Ranking, listed: Sequence[Listed]) -> list[_Row]:
     """Best first; what could not be read comes last."""
     readable = [one for one in listed if one.code is not None]
-    rows = [
-        _Row(readable[index], ranking.answers[index], index in ranking.chosen)
-        for index in ranking.order
-    ]
-    return rows + [_Row(one, None, False) for one in listed if one.code is None]
+    rows = []
+    for index in ranking.order:
+        answer = ranking.answers[index]
+        twin = None if answer.twin is None else readable[answer.twin].path
+        rows.append(_Row(readable[index], answer, twin, index in ranking.chosen))
+    return rows + [_Row(one, None, None, False) for one in listed if one.code is None]
 
 
-def _fields(rank: int, row: _Row) -> dict[str, Any]:
+def _fields(rank: int, row: _Row, names: Mapping[Path, str]) -> dict[str, Any]:
     answer = row.answer
     known = answer is not None and not math.isnan(answer.distance)
     return {
         "rank": rank,
-        "file": _name(row.listed.path),
+        "file": names[row.listed.path],
         "is_chosen": row.is_chosen,
         "tier": answer.tier if answer else None,
         "distance": round(answer.distance, 4) if answer and known else None,
         "coverage": round(answer.coverage, 4) if answer else 0.0,
         "is_trusted": bool(answer and answer.is_trusted),
-        "set_aside": answer.set_aside if answer else "not readable",
+        "set_aside": row.set_aside(names),
         "faults": list(answer.faults) if answer else [row.listed.refusal],
     }
 
@@ -84,6 +97,10 @@ def as_table(
     """The whole ranking, the chosen on top."""
     rows = _rows(ranking, listed)
     files = Counter(one.path.name for one in listed)
+    names = {
+        one.path: printable(one.path.name if files[one.path.name] == 1 else str(one.path))
+        for one in listed
+    }
     table = Table(title=_title(ranking, len(rows), context, near), caption=_caption(ranking))
     table.add_column("", justify="right")
     table.add_column("program", overflow="fold")
@@ -92,17 +109,17 @@ def as_table(
     table.add_column("understood", justify="right")
     table.add_column("remarks", overflow="fold")
     for rank, row in enumerate(rows, 1):
-        path, answer, style = row.listed.path, row.answer, "bold" if row.is_chosen else ""
-        if answer is None or answer.set_aside:
+        answer, style = row.answer, "bold" if row.is_chosen else ""
+        if row.set_aside(names):
             style = "dim"
         known = answer is not None and not math.isnan(answer.distance)
         table.add_row(
             f"{rank}",
-            Text(_name(Path(path.name) if files[path.name] == 1 else path)),
+            Text(names[row.listed.path]),
             f"{answer.distance:.2f}" if answer and known else "–",
             _RESTS_ON[answer.tier] if answer and answer.tier else "–",
             f"{answer.coverage:.0%}" if answer and answer.tier else "–",
-            Text(_remarks(row)),
+            Text(_remarks(row, names)),
             style=style,
             end_section=rank == len(ranking.chosen) < len(rows),
         )
@@ -112,8 +129,8 @@ def as_table(
 def _title(ranking: Ranking, n: int, context: Path | None, near: Path | None) -> str:
     found = f"{len(ranking.chosen)} of {n}"
     if near is not None:
-        return f"The {found} nearest to {_name(Path(near.name))}"
-    beside = "" if context is None else f" and from {_name(Path(context.name))}"
+        return f"The {found} nearest to {printable(near.name)}"
+    beside = "" if context is None else f" and from {printable(context.name)}"
     return f"The {found} that sound most unlike each other{beside}"
 
 
@@ -124,16 +141,18 @@ def _caption(ranking: Ranking) -> str:
     meaning = (
         "to the nearest shown above the line" if ranking.mode == "distinct" else "to the sound"
     )
+    if not counts:
+        return "No program could be read."
     return f"{', '.join(counts)}; {ranking.seconds:.2f} s{more}. Distances are {meaning}."
 
 
-def _remarks(row: _Row) -> str:
-    answer = row.answer
-    if answer is None:
-        return row.listed.refusal
-    return "; ".join(part for part in (answer.set_aside, *answer.faults[:2]) if part)
+def _remarks(row: _Row, names: Mapping[Path, str]) -> str:
+    if row.answer is None:
+        return printable(row.listed.refusal)
+    faults = (printable(fault) for fault in row.answer.faults[:_FAULTS_SHOWN])
+    return "; ".join(part for part in (row.set_aside(names), *faults) if part)
 
 
 def _name(path: Path) -> str:
-    """A path that can be printed, whatever its bytes."""
+    """A path as text that JSON can hold, whatever its bytes."""
     return str(path).encode("utf-8", "backslashreplace").decode()

@@ -31,6 +31,7 @@ from corpus.sonic_pi.code_distances import (
     event_distances,
     parameter_distances,
     sleep_distances,
+    tree_distances,
 )
 from corpus.sonic_pi.dataset import (
     SAMPLE_RATE,
@@ -55,6 +56,7 @@ __all__ = [
     "KEEP",
     "PAPER_MODEL",
     "CascadeRun",
+    "KeptTier",
     "ScenarioSounds",
     "cosine_distances",
     "judge_cascade",
@@ -234,6 +236,7 @@ def method_distances(
     single: dict[str, list[Distances]] = {
         "sleep values": [sleep_distances(s.programs) for s in scenarios],
         "edit distance": [edit_distances(s.programs) for s in scenarios],
+        "syntax trees": [tree_distances(s.programs) for s in scenarios],
         "parsed parameters": _parameter_distances(scenarios),
         "text embedding, candidate": [cosine_distances(s.alone) for s in scenarios],
         "text embedding, program": [cosine_distances(s.material.text) for s in scenarios],
@@ -314,14 +317,20 @@ class CascadeRun:
     heard: Distances
 
 
-class _Kept:
-    """A tier of the cascade that answers from renders made before."""
+class KeptTier:
+    """A tier of the cascade that answers from renders made before.
+
+    Args:
+        name: of the tier.
+        points: program → where it lies.
+    """
 
     def __init__(self, name: TierName, points: Mapping[str, FloatArray]) -> None:
         self.name, self.key = name, "kept"
         self._points = points
 
     def estimate(self, code: str) -> Estimate:
+        """Where it lay when it was rendered."""
         return Estimate(
             self.name, self._points[code], 1.0, is_trusted=True, is_silent=False, is_broken=False
         )
@@ -341,8 +350,8 @@ def run_cascade(sounds: ScenarioSounds, budgets: Sequence[int]) -> CascadeRun:
     heard = predictor.space.embed(sounds.heard)
     with Cascade(
         predictor,
-        events=_Kept("events", dict(zip(programs, events, strict=True))),
-        heard=_Kept("heard", dict(zip(programs, heard, strict=True))),
+        events=KeptTier("events", dict(zip(programs, events, strict=True))),
+        heard=KeptTier("heard", dict(zip(programs, heard, strict=True))),
     ) as cascade:
         chosen = {
             budget: cascade.rank("", programs, KEEP, most_heard=budget).chosen for budget in budgets

@@ -36,6 +36,8 @@ from launch import rank_studies as studies
 from launch import rank_unseen as unseen
 from launch import render_corpus
 from launch.alignment_material import Material, load_material
+from launch.command import command, within
+from launch.rank_asked import as_asked, ask_cascade, judge_asked
 from launch.rank_page import print_tables, write_page
 from launch.rank_truths import described_by_model, true_distances
 from launch.train_alignment import ours_on_known, paper_grid
@@ -54,17 +56,11 @@ Values = dict[str, Any]
 FloatArray = NDArray[np.float32]
 
 
+@command(OSError, ValueError, RuntimeError)
 def main(argv: Sequence[str] | None = None) -> int:
     """Measures all; returns 0, 130 when stopped, 2 when refused."""
     arguments = _parser().parse_args(argv)
-    try:
-        values, images = _measured(arguments)
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on")
-        return 130
-    except (OSError, ValueError, RuntimeError) as error:
-        print(f"rank_table: {error}", file=sys.stderr)
-        return 2
+    values, images = _measured(arguments)
     data: Path = arguments.data
     _write(data / "table.json", json.dumps(_finite(values), indent=1, allow_nan=False))
     _write(data / "table.html", write_page(values, images))
@@ -75,15 +71,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rank_table", description="All figures of code ranking.")
-    parser.add_argument("--data", type=Path, default=Path("runs/ranking"), help="renders, results")
-    parser.add_argument("--renders", type=int, default=40, help="of each template (default: 40)")
-    parser.add_argument("--runs", type=int, default=5, help="of what is trained (default: 5)")
-    parser.add_argument("--workers", type=int, default=1, help="renderers side by side")
-    parser.add_argument("--text", default="", help="hub id or folder of a text encoder")
-    parser.add_argument(
-        "--audio", default="", help="hub id or folder of an audio model: a third truth"
+    add = parser.add_argument
+    add("--data", type=Path, default=Path("runs/ranking"), help="renders, results")
+    add("--renders", type=within(int, 1), default=40, help="of each template (default: 40)")
+    add("--runs", type=within(int, 1), default=5, help="of what is trained (default: 5)")
+    add("--workers", type=within(int, 1), default=1, help="renderers side by side")
+    add("--text", default="", help="hub id or folder of a text encoder")
+    add(
+        "--audio",
+        default="",
+        help="hub id or folder of an audio model: a third truth, and the paper's sounds",
     )
-    parser.add_argument("--without", nargs="*", choices=PARTS, default=[], help="leave out")
+    add("--without", nargs="*", choices=PARTS, default=[], help="leave out")
     return parser
 
 
@@ -116,6 +115,7 @@ def _measured(arguments: argparse.Namespace) -> tuple[Values, dict[str, bytes]]:
     values: Values = {"programs": outcomes, "training_pairs": len(learned.material.text)}
     found, images = _scenarios(scenarios, learned.material, arguments, encoder)
     values["scenarios"] = found
+    values["as asked"] = _as_asked(scenarios, learned.material, arguments, encoder)
     if "unseen" not in arguments.without:
         examples = _data_set(data / "examples", _example_options(), workers)
         with _progress("programs left out") as tell:
@@ -130,7 +130,7 @@ def _measured(arguments: argparse.Namespace) -> tuple[Values, dict[str, bytes]]:
         values["studies"] = study
         images.update(more)
     if "grid" not in arguments.without:
-        rows = paper_grid(learned.material, training, "text", arguments.runs)
+        rows = paper_grid(learned.material, training, "text", arguments.runs, arguments.audio)
         rows.update(ours_on_known(learned.material, arguments.runs))
         values["paper's setting"] = measure.grid_values(rows)
     images.update(pictures.of_embeddings(learned.material))
@@ -222,6 +222,31 @@ def _scenarios(
         {name: methods[name][0] for name in ("paper's model, candidate", "static")}, own
     )
     return values, images
+
+
+def _as_asked(
+    scenarios: Sequence[Scenario],
+    training: Material,
+    arguments: argparse.Namespace,
+    encoder: TextEmbeddingConfig,
+) -> Values:
+    """The product's own question; scenarios of which anything cannot be heard are left out."""
+    ten = [each for each in scenarios if len(each.candidates) > on_scenarios.KEEP]
+    asked = as_asked(ten)
+    with _progress("as asked") as tell:
+        on_scenarios.render_scenarios(asked, arguments.data, arguments.workers, tell)
+    sounds = on_scenarios.load_scenarios(asked, arguments.data, encoder)
+    whole = [each for each in sounds if len(each.kept) == len(each.scenario.candidates)]
+    names = {each.scenario.name for each in whole}
+    written = [each for each in ten if each.name in names]
+    choices = [ask_cascade(one, each, BUDGETS) for one, each in zip(written, whole, strict=True)]
+    return {
+        "count": len(whole),
+        "truths": {
+            truth: measure.scenario_values(judge_asked(whole, choices, every), written)["all"]
+            for truth, every in true_distances(whole, training).items()
+        },
+    }
 
 
 def _by_model(

@@ -5,7 +5,7 @@ drawn by chance; the many fillings of one program are not independent.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from corpus.sonic_pi.code_distances import (
     event_distances,
     parameter_distances,
     sleep_distances,
+    tree_distances,
 )
 from corpus.sonic_pi.events import Event
 from launch.alignment_material import Material
@@ -25,6 +26,7 @@ from launch.rank_scenarios import PAPER_MODEL, cosine_distances
 from models.alignment import AlignmentConfig
 from models.alignment_training import train
 from models.audio_embedding import AudioSpace, distances_between
+from models.metrics import retrieval, similarity
 from models.metrics.intervals import Estimate, bootstrap_mean, jackknife
 from models.metrics.retrieval import partner_ranks, recall_at
 from models.metrics.similarity import distance_correlations
@@ -58,6 +60,8 @@ class UnseenFigures:
         within: the same among fillings of one program, mean over programs.
         code_to_audio, audio_to_code: R@10 among all that were held out.
         chance_r10: what R@10 would be by chance.
+        spaces: how foreseen and real points fit, mean over folds: CKA and CCA with their floors,
+            R@1, R@5, R@10 and median rank in both directions.
     """
 
     spearman: Estimate
@@ -65,6 +69,7 @@ class UnseenFigures:
     code_to_audio: Estimate | None = None
     audio_to_code: Estimate | None = None
     chance_r10: float | None = None
+    spaces: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +154,7 @@ def _code_parts(programs: Programs, rows: NDArray[np.int64], real: FloatArray) -
     found: Mapping[str, Distances] = {
         "sleep values": sleep_distances(codes),
         "edit distance": edit_distances(codes),
+        "syntax trees": tree_distances(codes),
         "parsed parameters": parameter_distances(codes),
         "events": event_distances([programs.events[row] for row in rows[chosen]]),
     }
@@ -199,7 +205,16 @@ def _figures(parts: list[_Part]) -> UnseenFigures:
         over_parts(lambda part, mask: _recall(part, mask, 0)),
         over_parts(lambda part, mask: _recall(part, mask, 1)),
         float(np.mean([10 / len(part.names) for part in parts])),
+        _spaces([part.points for part in parts if part.points is not None]),
     )
+
+
+def _spaces(points: Sequence[tuple[FloatArray, FloatArray]]) -> dict[str, float]:
+    rows = [
+        {**similarity.alignment(foreseen, real), **retrieval.evaluate(foreseen, real)}
+        for foreseen, real in points
+    ]
+    return {figure: float(np.mean([row[figure] for row in rows])) for figure in rows[0]}
 
 
 def _pairs(part: _Part, mask: NDArray[np.bool_]) -> tuple[Distances, Distances]:

@@ -23,7 +23,7 @@ from launch.replay_pairs import Replay, replay_duo
 from launch.train_material import FEWEST_WINDOWS, alphabet_size
 from launch.train_settings import SettingsError, TrainSettings
 from models.alphabet import SILENCE
-from models.bundle import Bundle, BundleCard
+from models.bundle import Bundle, BundleCard, check_target
 from models.count_model import CountModel
 from models.decision_transformer import DecisionTransformer
 from models.ear import build_ear
@@ -73,6 +73,7 @@ def reconstruct(
         AudioFileError, SettingsError: a file that cannot be used, or too little sound.
         BundleError, OSError: the results cannot be written.
     """
+    check_target(replay.bundle)
     began = time.perf_counter()
     torch.set_num_threads(1)
     settings = TrainSettings(sample_rate=22_050, window_seconds=0.5, alphabet=64)

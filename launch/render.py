@@ -2,11 +2,15 @@
 
 python launch/render.py FILE.rb --seconds 18 --out FILE.wav [--events EVENTS.json]
 
+All files that were asked for are written, or none.
+
 Exit codes: 0 rendered; 1 rendered, but the program had errors, which are printed; 2 not rendered.
 """
 
 import argparse
+import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -17,33 +21,36 @@ if __package__ in (None, ""):  # run as a file: the repository is not on the pat
 
 import soundfile
 
+from corpus.manifest import write_atomically
+from corpus.sonic_pi.events import printable
 from corpus.sonic_pi.install import InstallConfig
 from corpus.sonic_pi.renderer import Renderer, RendererConfig, Rendering
+from launch.command import command
+from launch.program_file import read_program
 
 __all__ = ["main"]
 
 _LOG_LINES_SHOWN = 20
 
 
+@command(OSError, ValueError, RuntimeError, stopped="stopped; nothing was written")
 def main(argv: Sequence[str] | None = None) -> int:
     """Renders one program; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    out = arguments.out or arguments.file.with_suffix(".wav")
+    code = read_program(arguments.file)
+    out: Path = arguments.out or arguments.file.with_suffix(".wav")
+    if out.suffix.lower() != ".wav":
+        raise ValueError(f"--out must end in .wav, got {out}")
+    _check_place("--out", out)
+    if arguments.events is not None:
+        _check_place("--events", arguments.events)
     config = RendererConfig(
         install=InstallConfig(root=arguments.sonic_pi),
         allow_unsandboxed=arguments.allow_unsandboxed,
     )
-    try:
-        code = arguments.file.read_bytes().decode()
-        with Renderer(config) as renderer:
-            rendering = renderer.render(code, arguments.seconds)
-        soundfile.write(out, rendering.audio, rendering.sample_rate, subtype="FLOAT")
-        if arguments.events is not None:
-            arguments.events.write_text(_events_as_json(rendering))
-    except UnicodeDecodeError as error:
-        return _refuse(f"{arguments.file} must be UTF-8 text: {error.reason} at byte {error.start}")
-    except (OSError, ValueError, RuntimeError) as error:
-        return _refuse(str(error))
+    with Renderer(config) as renderer:
+        rendering = renderer.render(code, arguments.seconds)
+    _write(rendering, out, arguments.events)
     _report(rendering, out)
     return 1 if rendering.errors else 0
 
@@ -63,9 +70,26 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _refuse(message: str) -> int:
-    print(f"render: {message}", file=sys.stderr)
-    return 2
+def _check_place(option: str, path: Path) -> None:
+    """What can be known before rendering of whether a file can be written."""
+    if not path.parent.is_dir():
+        raise ValueError(f"{option} must be in a folder that is there, got {path}")
+    if path.is_dir():
+        raise ValueError(f"{option} must name a file, {path} is a folder")
+
+
+def _write(rendering: Rendering, out: Path, events: Path | None) -> None:
+    """Writes the files that were asked for, or none: the sound takes its name last."""
+    part = out.with_name(f".{out.name}.part")
+    sound = io.BytesIO()  # libsndfile would keep the reason to itself if a disk is full
+    soundfile.write(sound, rendering.audio, rendering.sample_rate, format="WAV", subtype="FLOAT")
+    try:
+        part.write_bytes(sound.getbuffer())
+        if events is not None:
+            write_atomically(events, _events_as_json(rendering))
+        os.replace(part, out)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _events_as_json(rendering: Rendering) -> str:
@@ -82,7 +106,7 @@ def _events_as_json(rendering: Rendering) -> str:
 
 def _report(rendering: Rendering, out: Path) -> None:
     for line in rendering.log[:_LOG_LINES_SHOWN]:
-        print(f"log: {line}")
+        print(f"log: {printable(line)}")
     if len(rendering.log) > _LOG_LINES_SHOWN:
         print(f"log: ... {len(rendering.log) - _LOG_LINES_SHOWN} more lines")
     for error in rendering.errors:

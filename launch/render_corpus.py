@@ -17,7 +17,6 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a file: the repository is not on the path yet
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -26,32 +25,33 @@ from corpus.sonic_pi.dataset import Dataset, DatasetConfig, Job, Pair, checked_p
 from corpus.sonic_pi.pool import RendererPool
 from corpus.sonic_pi.renderer import PATIENT
 from corpus.sonic_pi.templating import Template, own_templates
+from launch.command import command, within
+from launch.program_file import read_program
 
 __all__ = ["main"]
 
 
+@command(OSError, ValueError, RuntimeError)
 def main(argv: Sequence[str] | None = None) -> int:
     """Renders what is missing; returns 0 when complete, 130 when stopped, 2 when refused."""
     arguments = _parser().parse_args(argv)
-    try:
-        templates = _templates(arguments)
-        config = DatasetConfig(
-            renders=arguments.renders, seconds=arguments.seconds, seed=arguments.seed
-        )
-        with Dataset(arguments.out, config, templates) as dataset:
-            return _render(dataset, arguments)
-    except (OSError, ValueError, ValidationError, RuntimeError) as error:
-        print(f"render_corpus: {error}", file=sys.stderr)
-        return 2
+    templates = _templates(arguments)
+    config = DatasetConfig(
+        renders=arguments.renders, seconds=arguments.seconds, seed=arguments.seed
+    )
+    with Dataset(arguments.out, config, templates) as dataset:
+        return _render(dataset, arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="render_corpus", description="Programs and their sounds.")
     parser.add_argument("--out", type=Path, required=True, help="folder of the data set")
-    parser.add_argument("--renders", type=int, default=500, help="per template (default: 500)")
+    parser.add_argument(
+        "--renders", type=within(int, 1), default=500, help="per template (default: 500)"
+    )
     parser.add_argument("--seconds", type=float, default=10.0, help="of music (default: 10)")
     parser.add_argument("--seed", type=int, default=0, help="of the fillings (default: 0)")
-    parser.add_argument("--workers", type=int, default=1, help="renderers side by side")
+    parser.add_argument("--workers", type=within(int, 1), default=1, help="renderers side by side")
     parser.add_argument("--programs", type=Path, help="folder of Sonic Pi programs to vary as well")
     parser.add_argument("--only-programs", action="store_true", help="leave out our own templates")
     parser.add_argument("--ray", action="store_true", help="render on the workers of a Ray cluster")
@@ -69,9 +69,9 @@ def _templates(arguments: argparse.Namespace) -> list[Template]:
         for file in files:
             name = "-".join(file.relative_to(arguments.programs).with_suffix("").parts)
             try:
-                templates.append(template_from_program(name, file.read_text(encoding="utf-8")))
-            except UnicodeDecodeError as error:
-                print(f"render_corpus: skipped {file}, not UTF-8 text: {error}", file=sys.stderr)
+                templates.append(template_from_program(name, read_program(file)))
+            except ValueError as error:
+                print(f"skipped: {error}", file=sys.stderr)
     if not templates:
         raise ValueError("there must be templates: --only-programs needs --programs FOLDER")
     return templates

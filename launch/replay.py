@@ -25,7 +25,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from corpus.audio_file import AudioFileError
 from corpus.manifest import write_atomically
-from launch.command import command
+from launch.command import command, within
 from launch.config import PROJECT_ROOT, ConfigError, resolve
 from launch.reconstruction import reconstruct
 from launch.replay_material import find_duos
@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--bundle", type=Path, metavar="DIR", help="what was learned; tuned by --reconstruct")
     add("--out", type=Path, required=True, metavar="DIR", help="where the report goes")
-    add("--limit", type=int, metavar="N", help="songs at most, drawn")
+    add("--limit", type=within(int, 1), metavar="N", help="songs at most, drawn")
     add("--seed", type=int, default=0, metavar="N", help="of every draw (0)")
     add(
         "--memory",

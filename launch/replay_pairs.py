@@ -23,7 +23,7 @@ from actors.stage_config import BandConfig, StageConfig
 from agents.agent import Agent
 from agents.messages import HeardLabel, Message, Plan
 from agents.musical_time import Moment
-from corpus.audio_file import AudioFileError, is_silent, read_audio
+from corpus.audio_file import AudioFileError, content_hash, is_silent, read_audio
 from corpus.manifest import write_atomically
 from corpus.voices import name_seed
 from launch.config import load_config
@@ -85,7 +85,7 @@ class CopyingAgent:
 
 
 def replay_duo(duo: Duo, replay: Replay) -> dict[str, Any]:
-    """Play one duo and measure it, or take what was measured before.
+    """Play one duo and measure it, or take what was measured before of the same files.
 
     Returns:
         "duo", "seconds", and for each of `TRACKS` its measures; or "duo" and "refused", a sentence.
@@ -95,16 +95,27 @@ def replay_duo(duo: Duo, replay: Replay) -> dict[str, Any]:
     """
     name = hashlib.sha256(repr(duo).encode()).hexdigest()[:16]
     place = replay.out / "duos" / f"{name}.json"
-    known = _known(place, replay.fingerprint)
+    fingerprint = f"{replay.fingerprint} {_contents(duo)}"
+    known = _known(place, fingerprint)
     if known is not None:
         return known
     try:
         result = _measure(duo, replay, replay.out / "duos" / name)
     except AudioFileError as error:
         result = {"refused": str(error)}
-    result = {"duo": duo.name, "song": duo.song, "fingerprint": replay.fingerprint, **result}
+    result = {"duo": duo.name, "song": duo.song, "fingerprint": fingerprint, **result}
     write_atomically(place, json.dumps(result, indent=1) + "\n")
     return result
+
+
+def _contents(duo: Duo) -> str:
+    """Names what the duo's files hold: a file may change under its name."""
+    files = (duo.guide_file, duo.partner_file, *duo.memory, duo.stranger)
+    try:
+        hashes = [content_hash(file) for file in files]
+    except AudioFileError:  # refused where it is played
+        return "unreadable"
+    return hashlib.sha256(repr(hashes).encode()).hexdigest()[:16]
 
 
 def _known(place: Path, fingerprint: str) -> dict[str, Any] | None:

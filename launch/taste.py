@@ -31,7 +31,7 @@ from corpus.listening_events import Partitions, count_listens, read_listens, spl
 from corpus.simulated_audience import AudienceConfig, simulate_audience
 from corpus.song_features import SongDescriptors, SongEncoder, cached_layers, encode_folder
 from corpus.sound_font import SynthesizerMissingError, sound_font_kept_open
-from launch.command import command
+from launch.command import command, within
 from launch.taste_picture import draw_table
 from launch.taste_table import Material, measure
 from models.metrics.ranking import evaluate_rows
@@ -78,11 +78,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, required=True, metavar="DIR", help="where model and figures go")
     add("--cache", type=Path, metavar="DIR", help="keeps songs' features from run to run")
     add("--encoder", default="descriptors", help="descriptors, or the folder of an audio model")
-    add("--songs", type=int, default=600, metavar="N", help="made-up songs (600)")
-    add("--listeners", type=int, default=300, metavar="N", help="made-up listeners (300)")
-    add("--epochs", type=int, default=TasteTrainingConfig().max_epochs, metavar="N")
-    add("--minutes-limit", type=float, default=4.0, metavar="M", help="training time at most (4)")
-    add("--seed", type=int, default=0, help="of everything drawn (0)")
+    songs, listeners, epochs = within(int, 10), within(int, 5), TasteTrainingConfig().max_epochs
+    add("--songs", type=songs, default=600, metavar="N", help="made-up songs, 10 or more (600)")
+    add("--listeners", type=listeners, default=300, metavar="N", help="made-up, 5 or more (300)")
+    add("--epochs", type=within(int, 1), default=epochs, metavar="N")
+    minutes = within(float, 0.0)
+    add("--minutes-limit", type=minutes, default=4.0, metavar="M", help="training time at most (4)")
+    add("--seed", type=within(int, 0), default=0, help="of everything drawn (0)")
     add("--checkpoint", type=Path, metavar="FILE", help="save to, and resume from, this file")
     return parser
 

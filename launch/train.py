@@ -14,7 +14,6 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
 import argparse
 import contextlib
 import logging
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -30,12 +29,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from actors.training_workers import TrainingWorkersError, train_together
 from corpus.audio_file import AudioFileError
 from corpus.manifest import ManifestError
-from launch.command import command
+from launch.command import command, within
 from launch.corpus_material import corpus_material, drawn
 from launch.train_material import Material, label_songs, songs_of
 from launch.train_report import TrainingReport, html_page, json_page
 from launch.train_settings import SettingsError, TrainSettings, read_settings
-from models.bundle import CARD_FILE, Bundle, BundleCard, BundleError
+from models.bundle import CARD_FILE, Bundle, BundleCard, BundleError, check_target
 from models.checkpoint import CheckpointError
 from models.count_model import CountModel
 from models.evaluation import evaluate_decision
@@ -113,7 +112,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--steps", type=int, metavar="N", help="training steps at most (600)")
     add("--minutes-limit", type=float, metavar="M", help="training time at most (3)")
     add("--one-direction", action="store_true", help="only the later named track answers")
-    add("--workers", type=int, default=0, metavar="N", help="processes that train, by Ray Train")
+    add(
+        "--workers",
+        type=within(int, 0),
+        default=0,
+        metavar="N",
+        help="processes that train, by Ray Train",
+    )
     add("--checkpoint", type=Path, metavar="FILE", help="save to, and resume from, this file")
     add("--force", action="store_true", help="replace a bundle that is there")
     return parser
@@ -134,19 +139,11 @@ def _check_target(out: Path, *, force: bool) -> None:
     """Refuse to replace what must not be replaced, before any work is done.
 
     Raises:
-        SettingsError: something is at `out` that may not be replaced.
+        BundleError: `out` is no place for a bundle.
+        SettingsError: a bundle is there, and `force` is not given.
     """
-    if not out.exists():
-        place = next(parent for parent in out.absolute().parents if parent.exists())
-        if not (place.is_dir() and os.access(place, os.W_OK)):
-            raise SettingsError(
-                f"--out must lie in a folder that can be written, and {place} is none; "
-                "choose another place"
-            )
-        return
-    if not (out / CARD_FILE).is_file():
-        raise SettingsError(f"--out must be a new folder or a bundle, and {out} is neither")
-    if not force:
+    check_target(out)
+    if (out / CARD_FILE).is_file() and not force:
         raise SettingsError(
             f"--out must not exist yet, and {out} does; choose another name or give --force"
         )

@@ -1,13 +1,14 @@
 """The paper's alignment on a data set: 24 configurations, five runs each, beside their floors.
 
-python launch/train_alignment.py DATASET [--runs 5] [--view text] [--text ENCODER] [--programs-out]
-    [--save FOLDER]
+python launch/train_alignment.py DATASET [--runs 5] [--view text] [--text ENCODER]
+    [--audio MODEL] [--programs-out] [--save FOLDER]
 
 Two splits. The default is the paper's: 20 % of the renders are held out, so every program is known
 by its other fillings. `--programs-out` leaves whole programs out (4 folds) and compares all views,
-losses and the regression there. Finished runs of the grid are kept in DATASET/alignment-VIEW.jsonl
-and not repeated. `--save` fits the regression from the static sketch to all pairs and writes what
-ranking needs: `space.safetensors` and `ridge.safetensors`.
+losses and the regression there. `--audio` aligns with a pretrained model's view of the sounds, as
+the paper does (wav2vec 2.0), in place of our own descriptors. Finished runs of the grid are kept in
+DATASET/alignment-VIEW.jsonl and not repeated. `--save` fits the regression from the static sketch
+to all pairs and writes what ranking needs: `space.safetensors` and `ridge.safetensors`.
 """
 
 import argparse
@@ -25,6 +26,8 @@ from rich.progress import Progress
 from rich.table import Table
 
 from launch.alignment_material import Material, load_material
+from launch.command import command, within
+from launch.rank_truths import described_by_model
 from models.alignment import AlignmentConfig
 from models.alignment_training import (
     PAPER_GRID,
@@ -36,6 +39,7 @@ from models.alignment_training import (
 )
 from models.audio_embedding import AudioSpace
 from models.metrics import retrieval, similarity
+from models.pretrained_embedding import PretrainedDescriber, PretrainedSpace
 from models.ridge import Ridge, choose_strength, leave_programs_out
 from models.text_embedding import TextEmbeddingConfig
 
@@ -52,50 +56,42 @@ FIGURES = (
 )  # fmt: skip
 
 
+@command(OSError, ValueError)
 def main(argv: Sequence[str] | None = None) -> int:
-    """Trains what is missing and prints the table; returns 0, or 2 when refused."""
+    """Trains what is missing and prints the table; returns 0, 130 when stopped, 2 when refused."""
     arguments = _parser().parse_args(argv)
-    console = Console()
-    try:
-        with Progress(console=Console(stderr=True)) as progress:
-            task = progress.add_task("describing pairs", total=None)
-            encoder = TextEmbeddingConfig(model=arguments.text)
-            material = load_material(
-                arguments.dataset, encoder, lambda n: progress.advance(task, n)
-            )
-        if arguments.save is not None:
-            _save(material, arguments.save)
-        if arguments.programs_out:
-            console.print(_table("programs left out", _programs_out(material)))
-        else:
-            console.print(
-                _table(
-                    "renders held out (the paper's split)",
-                    paper_grid(material, arguments.dataset, arguments.view, arguments.runs),
-                )
-            )
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on")
-        return 130
-    except (OSError, ValueError) as error:
-        print(f"train_alignment: {error}", file=sys.stderr)
-        return 2
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("describing pairs", total=None)
+        encoder = TextEmbeddingConfig(model=arguments.text)
+        material = load_material(arguments.dataset, encoder, lambda n: progress.advance(task, n))
+    if arguments.save is not None:
+        _save(material, arguments.save)
+    if arguments.programs_out:
+        table = _table("programs left out", _programs_out(material))
+    else:
+        rows = paper_grid(
+            material, arguments.dataset, arguments.view, arguments.runs, arguments.audio
+        )
+        table = _table("renders held out (the paper's split)", rows)
+    Console().print(table)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="train_alignment", description="Text meets sound.")
-    parser.add_argument("dataset", type=Path, help="folder made by render_corpus.py")
-    parser.add_argument("--runs", type=int, default=5, help="of each configuration (default: 5)")
-    parser.add_argument("--text", default="", help="hub id or folder of a text encoder")
-    parser.add_argument("--view", choices=VIEWS, default="text", help="of the program")
-    parser.add_argument("--save", type=Path, help="folder to write the fitted regression to")
-    parser.add_argument("--programs-out", action="store_true", help="leave whole programs out")
+    add = parser.add_argument
+    add("dataset", type=Path, help="folder made by render_corpus.py")
+    add("--runs", type=within(int, 1), default=5, help="of each configuration (default: 5)")
+    add("--text", default="", help="hub id or folder of a text encoder")
+    add("--audio", default="", help="hub id or folder of an audio model, in place of descriptors")
+    add("--view", choices=VIEWS, default="text", help="of the program")
+    add("--save", type=Path, help="folder to write the fitted regression to")
+    add("--programs-out", action="store_true", help="leave whole programs out")
     return parser
 
 
 def paper_grid(
-    material: Material, folder: Path, view: str, n_runs: int
+    material: Material, folder: Path, view: str, n_runs: int, audio: str = ""
 ) -> dict[str, list[GridRow]]:
     """Rows of every configuration, by a name that says its sizes; what is finished is not repeated.
 
@@ -104,9 +100,15 @@ def paper_grid(
         folder: of the data set, where finished runs are kept.
         view: of the program, one of `VIEWS`.
         n_runs: of each configuration.
+        audio: hub id or folder of an audio model that hears the sounds; empty: our descriptors.
     """
     held = hold_out_renders(len(material.text), HELD_OUT_SHARE, seed=0)
-    points = AudioSpace.fit(material.sound[~held]).embed(material.sound)
+    if audio:
+        describer = PretrainedDescriber(audio)
+        heard = described_by_model(folder, describer)
+        points, name = PretrainedSpace.fit(heard[~held]).embed(heard), f"{view}-{describer.name}"
+    else:
+        points, name = AudioSpace.fit(material.sound[~held]).embed(material.sound), view
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("training", total=None)
         rows = run_grid(
@@ -114,7 +116,7 @@ def paper_grid(
             points,
             material.programs,
             held,
-            folder / f"alignment-{view}.jsonl",
+            folder / f"alignment-{name}.jsonl",
             n_runs=n_runs,
             grid=PAPER_GRID,
             on_row=lambda _: progress.advance(task),
@@ -153,7 +155,8 @@ def ours_on_known(material: Material, n_runs: int) -> dict[str, list[GridRow]]:
             )
             for seed in range(n_runs)
         ]
-        strength = choose_strength(learned, sounds, known.programs)
+        each_alone = np.arange(len(learned)).astype(str)  # chosen as it is judged: on renders
+        strength = choose_strength(learned, sounds, each_alone)
         predicted = Ridge.fit(learned, sounds, strength).predict(given)
         rows[f"{name}: regression"] = [_figures(predicted, real, asked.programs)]
     return rows

@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from corpus.audio_file import AudioFileError
 from corpus.manifest import ManifestError
-from launch.command import command
+from launch.command import command, within
 from launch.ear_material import load_ear_material, songs_with_audio
 from models.ear_checkpoint import load_ear_checkpoint, save_ear_checkpoint
 from models.ear_training import EarMaterial, EarTraining, EarTrainingConfig
@@ -124,23 +124,16 @@ def _parser() -> argparse.ArgumentParser:
     add("corpora", nargs="+", type=Path, help="imported with --keep both, best with --twins")
     add("--out", type=Path, required=True, help="the ear, a safetensors file")
     add("--cache", type=Path, default=Path("runs/ear-spectra"), help="folder for spectra")
-    add("--steps", type=_positive, default=config.steps, help="training steps")
-    add("--until", type=_positive, help="write the ear at this step; the same command goes on")
-    add("--channels", type=_positive, default=config.shape.out, help="numbers per pitch class")
-    add("--width", type=_positive, default=config.shape.first, help="channels along pitch")
+    add("--steps", type=within(int, 1), default=config.steps, help="training steps")
+    add("--until", type=within(int, 1), help="write the ear at this step; the same command goes on")
+    add("--channels", type=within(int, 1), default=config.shape.out, help="numbers per pitch class")
+    add("--width", type=within(int, 1), default=config.shape.first, help="channels along pitch")
     add("--chroma", type=float, default=config.shape.chroma, help="weight of the plain chroma")
     add("--twin-share", type=float, default=config.twin_share, help="of the loss, 0 to 1")
     add("--chord-weight", type=float, default=config.chord_weight, help="of telling the chord")
     add("--temperature", type=float, default=config.temperature, help="of the similarities")
     add("--seed", type=int, default=config.seed, help="of weights and draws")
     return parser
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {number}")
-    return number
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """From audio files to labelled songs: what a training learns from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from corpus.audio_file import content_hash
+from corpus.doubling import are_doubled_samples
+from corpus.fingerprint import fingerprint, first_alike
 from corpus.pairs import Song, find_songs, load_song, pair_song
 from corpus.segmentation import WindowGrid, exact_seconds
 from launch.train_settings import SettingsError, TrainSettings
@@ -67,7 +70,7 @@ class Material:
 
 
 def songs_of(paths: Sequence[Path]) -> list[Song]:
-    """The songs that `--pairs` names: two or more files of one song, or one folder of songs.
+    """The songs that `--pairs` names: two files of one song, or one folder of songs.
 
     Raises:
         SettingsError: neither.
@@ -75,11 +78,12 @@ def songs_of(paths: Sequence[Path]) -> list[Song]:
     """
     if len(paths) == 1 and not paths[0].is_file():
         return find_songs(paths[0])
-    if len(paths) == 2:
+    if len(paths) == 2 and not any(path.is_dir() for path in paths):
         return [pair_song(*paths)]
     raise SettingsError(
         f"--pairs must name two files that were played together, or one folder with a subfolder "
-        f"of stems per song, got {len(paths)} paths"
+        f"of stems per song, got {len(paths)} paths; bring any other layout, such as two folders "
+        "with files of equal names, into a corpus by antiphon import-corpus and give --corpus"
     )
 
 
@@ -87,6 +91,9 @@ def label_songs(
     songs: Sequence[Song], settings: TrainSettings, on_song: Callable[[Song], None]
 ) -> Material:
     """Hear every track, make the alphabet, write every track in it.
+
+    Tracks that double each other are not paired, as in an import, and a song with a track of an
+    earlier song is left out: it must not be learned from on one side and judged on another.
 
     Args:
         songs: at least one.
@@ -100,6 +107,9 @@ def label_songs(
     grid = WindowGrid(settings.sample_rate, exact_seconds(settings.window_seconds))
     ear = build_ear(settings.ear, settings.sample_rate, settings.window_seconds)
     heard: dict[str, dict[str, HeardTrack]] = {}
+    apart: dict[str, frozenset[tuple[str, str]]] = {}
+    fingerprints: dict[str, list[str]] = {}
+    notices = []
     for song in songs:
         stems = load_song(song, settings.sample_rate)
         n_windows = grid.n_whole_windows(min(len(samples) for samples in stems.values()))
@@ -108,15 +118,39 @@ def label_songs(
                 f"the song {song.name} must last at least {FEWEST_WINDOWS} windows of "
                 f"{settings.window_seconds} s, got {n_windows}; give longer tracks"
             )
+        pairs = list(combinations(stems, 2))
+        apart[song.name] = frozenset(
+            (a, b)
+            for a, b in pairs
+            if are_doubled_samples(stems[a], stems[b], settings.sample_rate)
+        )
+        notices += [
+            f"{song.name}: {a} and {b} are one and the same music and not paired."
+            for a, b in sorted(apart[song.name])
+        ]
+        if len(apart[song.name]) == len(pairs):
+            notices.append(f"{song.name} is left out: all its tracks double each other.")
+            continue
+        fingerprints[song.name] = [fingerprint(s, settings.sample_rate) for s in stems.values()]
         bounds = grid.boundaries(n_windows)
         heard[song.name] = {name: _hear(ear, s, bounds) for name, s in stems.items()}
         on_song(song)
+    for name, earlier in _shared(fingerprints).items():
+        notices.append(f"{name} is left out: it has a track of {earlier}.")
+        del heard[name]
+    if not heard:
+        raise SettingsError(
+            f"training needs a song with two tracks that differ, got none: {notices[-1]} Give "
+            "tracks that were played together"
+        )
     tracks = [track for parts in heard.values() for track in parts.values()]
     sounding = np.concatenate([track.features[~track.silent] for track in tracks])
-    size, notices = alphabet_size(sounding, settings.alphabet)
+    size, told = alphabet_size(sounding, settings.alphabet)
     codebook = Codebook.fit(sounding, size, settings.seed)
     labelled = [
-        LabelledSong(name, {stem: _write(track, codebook) for stem, track in parts.items()})
+        LabelledSong(
+            name, {stem: _write(track, codebook) for stem, track in parts.items()}, apart[name]
+        )
         for name, parts in heard.items()
     ]
     sources = {
@@ -126,6 +160,7 @@ def label_songs(
             if name in heard[song.name]
         }
         for song in songs
+        if song.name in heard
     }
     split = split_songs(
         labelled,
@@ -134,7 +169,20 @@ def label_songs(
         both_directions=settings.both_directions,
     )
     n_windows = sum(song.n_windows * len(song.tracks) for song in labelled)
-    return Material(split, codebook, sources, notices, n_windows, settings.sample_rate, None, {})
+    return Material(
+        split, codebook, sources, notices + told, n_windows, settings.sample_rate, None, {}
+    )
+
+
+def _shared(fingerprints: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The songs that have a track of an earlier song, with the name of that song."""
+    owners = [name for name, some in fingerprints.items() for _ in some]
+    places = first_alike(one for some in fingerprints.values() for one in some)
+    found: dict[str, str] = {}
+    for name, place in zip(owners, places, strict=True):
+        if owners[place] != name:
+            found.setdefault(name, owners[place])
+    return found
 
 
 def alphabet_size(sounding: NDArray[np.float32], wished: int) -> tuple[int, list[str]]:

@@ -108,16 +108,17 @@ class Bundle:
         return LiveTransformer(card.transformer, card.n_labels, card.horizon, self.decision)
 
     def save(self, folder: str | Path, beside: Mapping[str, bytes] | None = None) -> None:
-        """Write the bundle to `folder`, whole or not at all; what is there is replaced.
+        """Write the bundle to `folder`, whole or not at all; a bundle that is there is replaced.
 
         Args:
             folder: its last part becomes the bundle's name.
             beside: further files of the folder (a report), by name.
 
         Raises:
-            BundleError: the folder cannot be written.
+            BundleError: the folder cannot be written, or holds what is no bundle.
         """
         folder = Path(folder)
+        check_target(folder)
         tensors: dict[str, Arrays] = {
             "codebook.safetensors": {"centres": self.codebook.centres},
             "counts.safetensors": self.counts.arrays(),
@@ -175,6 +176,29 @@ class Bundle:
                 f"the bundle {folder} must hold arrays that fit its card: {error}; train it again"
             ) from error
         return cls(card, codebook, counts, decision)
+
+
+def check_target(folder: Path) -> None:
+    """Refuse a place where a bundle must not or cannot be written; to be asked before any work.
+
+    Args:
+        folder: of a bundle to come: new, empty, or a bundle that it replaces.
+
+    Raises:
+        BundleError: something else is there, or its folder cannot be written.
+    """
+    if not folder.exists():
+        place = next(parent for parent in folder.absolute().parents if parent.exists())
+        if not (place.is_dir() and os.access(place, os.W_OK)):
+            raise BundleError(
+                f"a bundle must lie in a folder that can be written, and {place} is none; "
+                "choose another place"
+            )
+    elif not folder.is_dir() or (any(folder.iterdir()) and not (folder / CARD_FILE).is_file()):
+        raise BundleError(
+            f"a bundle must be written to a new or empty folder, or replace a bundle, and {folder} "
+            "is neither; choose another place"
+        )
 
 
 def _replace(partial: Path, folder: Path) -> None:

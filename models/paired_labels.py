@@ -48,10 +48,12 @@ class LabelledSong:
     Args:
         name: of the song.
         tracks: two or more, by name.
+        apart: pairs of names that do not answer each other.
     """
 
     name: str
     tracks: Mapping[str, LabelTrack]
+    apart: frozenset[tuple[str, str]] = frozenset()
 
     def __post_init__(self) -> None:
         lengths = {name: len(track.labels) for name, track in self.tracks.items()}
@@ -179,12 +181,12 @@ def _roles(n_songs: int, seed: int) -> list[str]:
 def _ordered_pairs(
     song: LabelledSong, *, both_directions: bool
 ) -> list[tuple[LabelTrack, LabelTrack]]:
-    tracks = list(song.tracks.values())
+    names = list(song.tracks)
     return [
-        (a, b)
-        for i, a in enumerate(tracks)
-        for j, b in enumerate(tracks)
-        if i < j or (both_directions and i != j)
+        (song.tracks[a], song.tracks[b])
+        for i, a in enumerate(names)
+        for j, b in enumerate(names)
+        if (i < j or (both_directions and i != j)) and not {(a, b), (b, a)} & song.apart
     ]
 
 

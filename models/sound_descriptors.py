@@ -14,6 +14,8 @@ import numpy as np
 import soxr
 from numpy.typing import NDArray
 
+from models.compiled import compiled
+
 __all__ = [
     "AXES",
     "BLOCKS",
@@ -167,8 +169,8 @@ def describe(picture: SoundPicture) -> NDArray[np.float32]:
     power = _levelled(picture.mel)
     decibels = 10 * np.log10(power)
     parts = (
-        _mel_block(decibels),
-        _mfcc_block(decibels),
+        _statistics(decibels)[:2].ravel(),
+        _statistics(_cosines() @ decibels).ravel(),
         _shape_block(power, decibels),
         _onset_block(decibels, picture.mel_hop_seconds),
         _chroma_block(picture.chroma),
@@ -183,25 +185,24 @@ def _levelled(mel: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.maximum(power, 10 ** (FLOOR_DB / 10), out=power)
 
 
-def _mel_block(decibels: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.concatenate(_mean_and_deviation(decibels))
-
-
-def _mfcc_block(decibels: NDArray[np.float64]) -> NDArray[np.float64]:
-    cepstrum = _cosines() @ decibels
-    change = np.zeros(N_MFCC)
-    if cepstrum.shape[1] > 1:
-        steps = cepstrum[:, 1:] - cepstrum[:, :-1]
-        change = np.abs(steps, out=steps).mean(axis=1)
-    return np.concatenate([*_mean_and_deviation(cepstrum), change])
-
-
-def _mean_and_deviation(
-    rows: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    mean = rows.mean(axis=1)
-    centred = rows - mean[:, None]
-    return mean, np.sqrt(np.einsum("ij,ij->i", centred, centred) / rows.shape[1])
+@compiled
+def _statistics(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean, deviation and mean absolute change of every row, (3, rows)."""
+    n_rows, n_frames = rows.shape
+    made = np.zeros((3, n_rows))
+    for row in range(n_rows):
+        values = rows[row]
+        total = spread = change = 0.0
+        for frame in range(n_frames):
+            total += values[frame]
+        mean = total / n_frames
+        for frame in range(n_frames):
+            spread += (values[frame] - mean) ** 2
+        for frame in range(1, n_frames):
+            change += abs(values[frame] - values[frame - 1])
+        made[0, row], made[1, row] = mean, np.sqrt(spread / n_frames)
+        made[2, row] = change / max(n_frames - 1, 1)
+    return made
 
 
 @cache
@@ -213,25 +214,44 @@ def _cosines() -> NDArray[np.float64]:
 
 def _shape_block(power: NDArray[np.float64], decibels: NDArray[np.float64]) -> NDArray[np.float64]:
     """Centroid, width, roll-off, flatness (mean, deviation); then five levels of the dynamics."""
-    moments = _band_powers() @ power
-    total = moments[0]
-    centroid = moments[1] / total
-    width = np.sqrt(np.maximum(moments[2] / total - centroid**2, 0.0))
-    below = np.cumsum(power, axis=0) < 0.85 * total
-    roll_off = np.count_nonzero(below, axis=0).astype(np.float64)
-    flatness = 10 ** (decibels.mean(axis=0) / 10) / (total / N_MELS)
-    curves = np.stack([centroid, width, roll_off, flatness])
+    curves, total = _shape_curves(power, decibels)
     level = 10 * np.log10(np.maximum(total / total.mean(), 10 ** (FLOOR_DB / 10)))
-    weight = total / total.sum()  # loud frames count
-    mean = curves @ weight
-    deviation = np.sqrt(np.maximum(((curves - mean[:, None]) ** 2) @ weight, 0.0))
+    mean, deviation = _weighted(curves, total / total.sum())  # loud frames count
     return np.concatenate([mean, deviation, _levels(level)])
 
 
-@cache
-def _band_powers() -> NDArray[np.float64]:
-    """Band numbers to the powers 0, 1 and 2, shape (3, 64)."""
-    return np.arange(N_MELS, dtype=np.float64) ** np.arange(3)[:, None]
+@compiled
+def _shape_curves(
+    power: NDArray[np.float64], decibels: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Centroid, width, roll-off, flatness in every frame, (4, frames), and power, (frames,)."""
+    n_bands, n_frames = power.shape
+    total, first, second = np.zeros(n_frames), np.zeros(n_frames), np.zeros(n_frames)
+    loudness, below, curves = np.zeros(n_frames), np.zeros(n_frames), np.zeros((4, n_frames))
+    for band in range(n_bands):
+        for frame in range(n_frames):
+            total[frame] += power[band, frame]
+            first[frame] += power[band, frame] * band
+            second[frame] += power[band, frame] * (band * band)
+            loudness[frame] += decibels[band, frame]
+    for band in range(n_bands):
+        for frame in range(n_frames):
+            below[frame] += power[band, frame]
+            curves[2, frame] += 1.0 if below[frame] < 0.85 * total[frame] else 0.0
+    for frame in range(n_frames):
+        centroid = first[frame] / total[frame]
+        curves[0, frame] = centroid
+        curves[1, frame] = np.sqrt(max(second[frame] / total[frame] - centroid**2, 0.0))
+        curves[3, frame] = 10 ** (loudness[frame] / n_bands / 10) / (total[frame] / n_bands)
+    return curves, total
+
+
+def _weighted(
+    curves: NDArray[np.float64], weight: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation of curves, (curves,) each, frames counting by their weight."""
+    mean = curves @ weight
+    return mean, np.sqrt(np.maximum(((curves - mean[:, None]) ** 2) @ weight, 0.0))
 
 
 def _levels(level: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -242,31 +262,53 @@ def _levels(level: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _onset_block(decibels: NDArray[np.float64], hop_seconds: float) -> NDArray[np.float64]:
     """Per band of four: autocorrelation of the onset curve, its mean, deviation and peak rate."""
-    n_frames = decibels.shape[1]
-    curves = np.zeros((N_ONSET_BANDS, n_frames))
-    rise = decibels[:, 1:] - decibels[:, :-1]
-    np.maximum(rise, 0.0, out=rise)
-    bands = rise.reshape(N_ONSET_BANDS, N_MELS // N_ONSET_BANDS, n_frames - 1)
-    curves[:, 1:] = bands.mean(axis=1)
-    mean, deviation = _mean_and_deviation(curves)
-    inner = curves[:, 1:-1]
-    above = inner > (mean + deviation)[:, None]
-    peaks = (inner > curves[:, :-2]) & (inner >= curves[:, 2:]) & above
-    rate = np.count_nonzero(peaks, axis=1) / (n_frames * hop_seconds)
-    echoes = _autocorrelations(curves - mean[:, None], hop_seconds)
-    return np.concatenate([echoes, np.stack([mean, deviation, rate], axis=1)], axis=1).ravel()
+    low, high, share, inside = _between_frames(decibels.shape[1], hop_seconds)
+    block = _onsets(decibels, N_ONSET_BANDS, low, high, share * inside, inside)
+    block[:, -1] /= decibels.shape[1] * hop_seconds
+    return block.ravel()
 
 
-def _autocorrelations(centred: NDArray[np.float64], hop_seconds: float) -> NDArray[np.float64]:
-    """Normalised autocorrelation of curves at LAGS_SECONDS, (curves, lags); 0 beyond the end."""
-    n_frames = centred.shape[1]
-    energy = np.einsum("ij,ij->i", centred, centred)
-    spectrum = np.fft.rfft(centred, _fast_length(2 * n_frames))
-    whole = np.fft.irfft(spectrum.real**2 + spectrum.imag**2)[:, :n_frames]
-    whole = np.where(energy[:, None] > 1e-9, whole / np.maximum(energy[:, None], 1e-9), 0.0)
-    low, high, share, inside = _between_frames(n_frames, hop_seconds)
-    at_low = whole.take(low, axis=1)
-    return np.asarray((at_low + (whole.take(high, axis=1) - at_low) * share) * inside)
+@compiled
+def _onsets(
+    decibels: NDArray[np.float64],
+    n_curves: int,
+    low: NDArray[np.int64],
+    high: NDArray[np.int64],
+    share: NDArray[np.float64],
+    inside: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """The onset block, peaks counted; `low`, … as `_between_frames` gives them."""
+    n_bands, n_frames = decibels.shape
+    width, n_lags = n_bands // n_curves, len(low)
+    made = np.zeros((n_curves, n_lags + 3))
+    for which in range(n_curves):
+        curve = np.zeros(n_frames)
+        for band in range(which * width, (which + 1) * width):
+            for frame in range(1, n_frames):
+                rise = decibels[band, frame] - decibels[band, frame - 1]
+                curve[frame] += max(rise, 0.0)
+        mean = energy = 0.0
+        for frame in range(n_frames):
+            curve[frame] /= width
+            mean += curve[frame] / n_frames
+        for frame in range(n_frames):
+            curve[frame] -= mean
+            energy += curve[frame] ** 2
+        deviation = np.sqrt(energy / n_frames)
+        for frame in range(1, n_frames - 1):
+            is_top = curve[frame - 1] < curve[frame] >= curve[frame + 1]
+            made[which, n_lags + 2] += is_top and curve[frame] > deviation
+        made[which, n_lags], made[which, n_lags + 1] = mean, deviation
+        if energy <= 1e-9:
+            continue
+        for lag in range(n_lags):
+            at_low = at_high = 0.0
+            for frame in range(n_frames - low[lag]):
+                at_low += curve[frame] * curve[frame + low[lag]]
+            for frame in range(n_frames - high[lag]):
+                at_high += curve[frame] * curve[frame + high[lag]]
+            made[which, lag] = (at_low * inside[lag] + (at_high - at_low) * share[lag]) / energy
+    return made
 
 
 @lru_cache(maxsize=64)
@@ -275,18 +317,7 @@ def _between_frames(n_frames: int, hop_seconds: float) -> tuple[NDArray[Any], ..
     lags = LAGS_SECONDS / hop_seconds
     floor = lags.astype(np.int64)
     low, high = np.minimum(floor, n_frames - 1), np.minimum(floor + 1, n_frames - 1)
-    return low, high, lags - floor, lags <= n_frames - 1
-
-
-@cache
-def _fast_length(least: int) -> int:
-    """The next even length that fast Fourier transforms like."""
-    return min(
-        2 ** (twos + 1) * 3**threes
-        for twos in range(least.bit_length())
-        for threes in range(3)
-        if 2 ** (twos + 1) * 3**threes >= least
-    )
+    return low, high, lags - floor, (lags <= n_frames - 1).astype(np.float64)
 
 
 def _chroma_block(chroma: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -298,9 +329,7 @@ def _chroma_block(chroma: NDArray[np.float32]) -> NDArray[np.float64]:
     share = amplitude / np.maximum(total, 1e-9)
     weight = total / total.sum()
     curves = np.concatenate([share, _tonal_basis().T @ share])
-    mean = curves @ weight
-    deviation = np.sqrt(np.maximum(((curves - mean[:, None]) ** 2) @ weight, 0.0))
-    return np.concatenate([mean, deviation])
+    return np.concatenate(_weighted(curves, weight))
 
 
 @cache

@@ -4,6 +4,7 @@ A training holds the weights, the best weights and both optimizers' state; its h
 and what it is a training of, so that it is never resumed into another.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -32,7 +33,10 @@ def save_aligner(path: Path, aligner: AlignerV2, card: Mapping[str, str]) -> Non
     Args:
         path: file to write; its folder must exist.
         aligner: trained.
-        card: what is worth knowing about it, by name.
+        card: what is worth knowing about it, by name; "encoder" names what it knows songs by.
+
+    Raises:
+        TasteFileError: it cannot be written (disk full); what was there stays.
     """
     n_layers, layer_dim = aligner.songs.mean.shape
     header = {
@@ -45,11 +49,16 @@ def save_aligner(path: Path, aligner: AlignerV2, card: Mapping[str, str]) -> Non
     _write(path, tensors, header)
 
 
-def load_aligner(path: Path) -> tuple[AlignerV2, dict[str, str]]:
+def load_aligner(path: Path, encoder: str | None = None) -> tuple[AlignerV2, dict[str, str]]:
     """An aligner and its card.
 
+    Args:
+        path: of the file.
+        encoder: name of what songs will be described by; None if none will be.
+
     Raises:
-        TasteFileError: not such a file, or of another version.
+        TasteFileError: not such a file, of another version, or one that knows songs by another
+            encoder.
     """
     tensors, header = _read(path, "a taste model")
     try:
@@ -58,7 +67,22 @@ def load_aligner(path: Path) -> tuple[AlignerV2, dict[str, str]]:
         aligner.load_state_dict(tensors)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise TasteFileError(f"{path} must be a taste model, got one that does not fit") from error
-    return aligner, dict(header["card"])
+    card = dict(header["card"])
+    known_by = card.get("encoder", encoder)
+    if encoder is not None and known_by != encoder:
+        raise TasteFileError(
+            f"{path} must know songs by {encoder}, by which evolution hears, it knows them by "
+            f"{known_by}; train it anew without --encoder"
+        )
+    return aligner, card
+
+
+def fingerprint(aligner: AlignerV2) -> str:
+    """32 hexadecimal digits that name the weights: vectors of another aligner mean nothing here."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name, value in sorted(aligner.state_dict().items()):
+        digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
+    return digest.hexdigest()
 
 
 def save_training(path: Path, state: TasteState, of: str) -> None:
@@ -68,6 +92,9 @@ def save_training(path: Path, state: TasteState, of: str) -> None:
         path: file to write; its folder must exist.
         state: between epochs.
         of: what it is a training of: a fingerprint of config and data.
+
+    Raises:
+        TasteFileError: it cannot be written (disk full); what was there stays.
     """
     tensors = {f"weights.{k}": v for k, v in state.network.state_dict().items()}
     tensors |= {f"best.{k}": v for k, v in state.best.items()}
@@ -119,8 +146,16 @@ def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 def _write(path: Path, tensors: dict[str, Tensor], header: Mapping[str, Any]) -> None:
     partial = path.with_name(f".{path.name}.partial")
-    save_file(tensors, partial, {"antiphon": json.dumps(header)})
-    os.replace(partial, path)
+    try:
+        save_file(tensors, partial, {"antiphon": json.dumps(header)})
+        os.replace(partial, path)
+    except (OSError, SafetensorError) as error:
+        if partial.is_file():
+            partial.unlink()
+        raise TasteFileError(
+            f"{path} must be written, but that failed ({error}); free some space, or name another "
+            "place"
+        ) from error
 
 
 def _read(path: Path, what: str) -> tuple[dict[str, Tensor], dict[str, Any]]:

@@ -1,15 +1,25 @@
-"""What tests of the whole band share: the demo's stage, prepared as the launcher does it."""
+"""What several kinds of tests share: the demo's stage, a world to evolve in, a tiny MusicGen."""
 
 import signal
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import soundfile
+import torch
 
+from actors.evolution_config import StageEvolutionConfig
 from actors.stage_config import BandConfig, StageConfig
+from corpus.song_features import SongDescriptors, encode_folder
 from launch.config import PROJECT_ROOT, load_config
 from launch.preparation import prepare
+from models.taste import AlignerV2, TasteConfig
+from models.taste_checkpoint import save_aligner
+
+RATE = 22_050
 
 # tests that run behind a shell ignore Ctrl-C, and so would all that they start
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -42,3 +52,117 @@ def demo_stage(memory_cache: Path) -> Callable[..., BandConfig]:
         return prepare(config, "rehearsal", Untold())
 
     return prepared
+
+
+def tune(seed, seconds=1.0):
+    """Decaying tones of a key, a speed and a brightness of their own."""
+    rng = np.random.default_rng(seed)
+    step = int(RATE * rng.uniform(0.12, 0.3))
+    t = np.arange(step) / RATE
+    root, bright, notes = int(rng.integers(48, 72)), rng.uniform(0.2, 0.8), []
+    fades = np.minimum(1, np.minimum(t / 0.005, (t[-1] - t) / 0.02))
+    while len(notes) * step < seconds * RATE:
+        hz = 440 * 2 ** ((root + int(rng.choice([0, 2, 4, 7])) - 69) / 12)
+        body = sum(bright**k * np.sin(2 * np.pi * hz * (k + 1) * t) for k in range(4))
+        notes.append(0.2 * body * fades * np.exp(-rng.uniform(2, 8) * t))
+    return np.concatenate(notes)[: int(seconds * RATE)].astype(np.float32)
+
+
+@dataclass(frozen=True)
+class World:
+    """Where songs and a taste model that knows them are, and what was heard before."""
+
+    songs: Path
+    taste: Path
+    heard: Path
+
+    def config(self, folder, **options):
+        population = options.pop("population", 4)
+        values = {
+            "enabled": True,
+            "taste": self.taste,
+            "songs": self.songs,
+            "folder": folder,
+            "seconds": 1.0,
+            "accept": -20.0,
+            "shape": {"population": population, "elites": 0.25},
+        }
+        return StageEvolutionConfig(**{**values, **options})
+
+    def train(self, path, seed, encoder=SongDescriptors.name):
+        """Writes a taste model of these songs; another seed makes another."""
+        _, layers = encode_folder(self.songs, SongDescriptors(), cache=self.heard)
+        shape = TasteConfig(user_dim=4, hidden_dim=16, shared_dim=8)
+        aligner = AlignerV2(shape, 6, *layers.shape[1:], seed=seed)
+        deviation = torch.from_numpy(layers.std(axis=0)).clamp(min=1e-3)
+        aligner.set_standard(torch.from_numpy(layers.mean(axis=0)), deviation)
+        save_aligner(path, aligner, {"encoder": encoder})
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world")
+    songs = folder / "songs"
+    songs.mkdir()
+    for seed in range(20):
+        soundfile.write(songs / f"{seed:02}.wav", tune(seed), RATE)
+    world = World(songs, folder / "taste.safetensors", folder / "heard")
+    world.train(world.taste, seed=1)
+    return world
+
+
+@pytest.fixture(scope="session")
+def tiny_musicgen(tmp_path_factory):
+    """Folder of tiny random weights in the published format, with a tokenizer of its own."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import (
+        EncodecConfig,
+        MusicgenConfig,
+        MusicgenDecoderConfig,
+        MusicgenForConditionalGeneration,
+        PreTrainedTokenizerFast,
+        T5Config,
+    )
+
+    torch.manual_seed(0)
+    text = T5Config(vocab_size=256, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4)
+    codec = EncodecConfig(
+        sampling_rate=32_000,
+        audio_channels=1,
+        normalize=False,
+        num_filters=4,
+        num_lstm_layers=1,
+        upsampling_ratios=[8, 5, 4, 4],
+        codebook_size=64,
+        codebook_dim=16,
+        hidden_size=16,
+        target_bandwidths=[1.2],
+    )
+    decoder = MusicgenDecoderConfig(
+        vocab_size=64,
+        num_hidden_layers=2,
+        ffn_dim=64,
+        num_attention_heads=4,
+        hidden_size=32,
+        num_codebooks=4,
+        pad_token_id=64,
+        bos_token_id=64,
+    )
+    model = MusicgenForConditionalGeneration(
+        MusicgenConfig(text_encoder=text, audio_encoder=codec, decoder=decoder)
+    ).eval()
+    with torch.no_grad():
+        for layer in model.audio_encoder.quantizer.layers:
+            layer.codebook.embed.normal_()  # all zero otherwise: everything would sound the same
+    for name in ("decoder_start_token_id", "pad_token_id", "bos_token_id"):
+        setattr(model.generation_config, name, 64)
+    made = tmp_path_factory.mktemp("musicgen")
+    model.save_pretrained(made)
+    words = ["<pad>", "</s>", "<unk>", "calm", "piano", "fast", "drums", "and"]
+    core = Tokenizer(models.WordLevel({w: k for k, w in enumerate(words)}, unk_token="<unk>"))
+    core.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(
+        tokenizer_object=core, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(made)
+    assert list(made.glob("*.safetensors"))
+    return str(made)

@@ -86,7 +86,7 @@ class CodeFolder:
             )
             return None
         try:
-            return data.decode("utf-8")
+            return data.decode("utf-8-sig")  # some editors put a byte-order mark before the text
         except UnicodeDecodeError:
             complaints.append(f"{_name(path)} must be UTF-8 text; save it so, it is left out")
             return None

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 
 from pydantic import BaseModel, Field
 
-from agents.code_ranking.programs import frame_of, framed
 from agents.code_ranking.recent_sound import RecentSound
 from agents.code_ranking.stage_load import StageLoad
 from agents.messages import AudioIn, CodeRanked, CodeRequest, Message, Metric, Played
@@ -120,12 +119,10 @@ class CodeRankingAgent:
         if refusal:
             return [_answer(window, request, None, [refusal], final=True)]
         wish, note = self._wish(request)
-        frame = frame_of(request.context)
-        programs = [framed(frame, request.context, code) for code in request.candidates]
         runs = self._is_patient or not self._load.is_strained
         inquiry = self._cascade.begin(
             request.context,
-            programs,
+            request.candidates,
             wish,
             most_heard=None if runs else 0,
         )
@@ -224,7 +221,7 @@ def _answer(
             for place, answer in enumerate(ranking.answers)
             if answer.set_aside and (answer.tier is not None or final)
         ]
-        errors += ranking.notices
+        errors += ranking.all_notices
     answers = [] if ranking is None else [ranking.answers[place] for place in order]
     return CodeRanked(
         window=window,

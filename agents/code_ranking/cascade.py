@@ -23,6 +23,7 @@ from pydantic import BaseModel, Field
 from agents.code_ranking.estimate import Estimate, FloatArray, Tier, TierName
 from agents.code_ranking.estimate_cache import EstimateCache, cache_key
 from agents.code_ranking.prediction import FORESEEN_SECONDS, SoundPredictor, stored_predictor
+from agents.code_ranking.programs import framed
 from agents.code_ranking.ranking import CONTEXT, Ranking, Wish, arrange
 from agents.code_ranking.tiers import HEARD_SECONDS, EventsTier, HeardTier, StaticTier, hurried
 from corpus.sonic_pi.install import InstallConfig, SonicPiMissingError
@@ -128,8 +129,8 @@ class Cascade:
             trade: with `near`: 1 asks for nearness alone, less for difference as well, [0, 1].
             weights: how much each axis counts; none: all the same.
             seed: breaks ties.
-            seconds: real time to answer in, ≥ 0; none: until all is found out. What is not
-                reached by then is last in the order.
+            seconds: real time to answer in, ≥ 0; none: until all is found out. Every program is
+                looked at by its code, which takes milliseconds, even if that takes longer.
             most_heard: candidates that are heard, ≥ 0; none: as many as time allows.
 
         Raises:
@@ -140,7 +141,7 @@ class Cascade:
         wish = Wish(keep, near, trade, weights or AxisWeights(), seed)
         inquiry = self.begin(context, candidates, wish, most_heard=most_heard)
         end = float("inf") if seconds is None else self.now() + seconds
-        while inquiry.step(max(0.0, end - self.now())) and self.now() < end:
+        while inquiry.step(max(0.0, end - self.now())) and (inquiry._unseen or self.now() < end):
             pass
         return inquiry.ranking()
 
@@ -191,7 +192,7 @@ class Inquiry:
 
     Args:
         cascade: what finds out.
-        context, candidates: programs.
+        context, candidates: programs; a candidate is ranked within its context's frame.
         wish: what is asked.
         most_heard: candidates that are heard; none: all.
     """
@@ -205,7 +206,8 @@ class Inquiry:
         most_heard: int | None,
     ) -> None:
         self._cascade, self._wish = cascade, wish
-        self._codes = {CONTEXT: context, **dict(enumerate(candidates))}
+        self._framed = [framed(context, candidate) for candidate in candidates]
+        self._codes = {CONTEXT: context} | {i: own.code for i, own in enumerate(self._framed)}
         self._began = cascade.now()
         self._found: dict[int, Estimate] = {}
         self._foreseen: dict[int, FloatArray] = {}
@@ -241,8 +243,13 @@ class Inquiry:
         """The best ranking so far."""
         arranged = self._arranged()
         is_final = not self._unseen and not self._under_way and self._next() is None
+        answers = (
+            replace(answer, faults=tuple(own.in_own_lines(fault) for fault in answer.faults))
+            for answer, own in zip(arranged.answers, self._framed, strict=True)
+        )
         return replace(
             arranged,
+            answers=tuple(answers),
             is_final=is_final,
             seconds=self._cascade.now() - self._began,
             notices=tuple(self._cascade.notices),

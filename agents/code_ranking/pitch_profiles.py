@@ -6,7 +6,6 @@ the sample files, and kept in `pitch_profiles.npz` beside this file. The synth d
 licensed, the samples CC0.
 """
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -43,25 +42,6 @@ class PitchProfiles:
     synths: Mapping[str, FloatArray]
     samples: Mapping[str, FloatArray]
 
-    def of_note(self, synth: str, note: float) -> FloatArray:
-        """Profile of a note, C first, shape (12,); of a pure tone if the synth is unknown."""
-        profiles = self.synths.get(synth)
-        if profiles is None:
-            relative = np.eye(12, dtype=np.float32)[0]
-        else:
-            place = (min(max(note, PROFILE_NOTES[0]), PROFILE_NOTES[-1]) - PROFILE_NOTES[0]) / 12
-            low = min(int(place), len(PROFILE_NOTES) - 2)
-            part = np.float32(place - low)
-            relative = (1 - part) * profiles[low] + part * profiles[low + 1]
-        return turned(relative, note)
-
-    def of_sample(self, sample: str, rate: float) -> FloatArray:
-        """Profile of a sample played at a rate, C first, shape (12,); flat if it is unknown."""
-        profile = self.samples.get(sample)
-        if profile is None or rate == 0:
-            return _FLAT
-        return turned(profile, 12 * math.log2(abs(rate)))
-
     def save(self, path: Path = _STORED) -> None:
         """Writes the profiles in half precision."""
         np.savez_compressed(
@@ -71,17 +51,6 @@ class PitchProfiles:
             sample_names=np.array(list(self.samples)),
             samples=np.stack(list(self.samples.values())).astype(np.float16),
         )
-
-
-def turned(profile: FloatArray, semitones: float) -> FloatArray:
-    """A profile moved up; between two semitones it is shared."""
-    low = math.floor(semitones)
-    part = np.float32(semitones - low)
-    twice = np.concatenate([profile, profile])
-    moved = twice[-low % 12 :][:12]
-    if not part:
-        return moved
-    return np.asarray((1 - part) * moved + part * twice[(-low - 1) % 12 :][:12])
 
 
 @lru_cache(maxsize=1)

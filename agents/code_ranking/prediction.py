@@ -5,7 +5,7 @@ the code alone), the events of a silent run, and real sound. The first two go th
 fitted to rendered programs (`launch/train_alignment.py --save`), stored beside this file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -18,16 +18,27 @@ from numpy.typing import NDArray
 from agents.code_ranking.views import EventView
 from corpus.sonic_pi.atlas import stored_atlas
 from corpus.sonic_pi.events import Event, ProgramError
+from corpus.sonic_pi.random_stream import find_random_stream
 from corpus.sonic_pi.unroller import Coverage, Unroller
 from models.audio_embedding import AudioSpace
 from models.ridge import Ridge
-from models.sound_descriptors import describe, picture_of
+from models.sound_descriptors import DESCRIPTION_DIM, describe, picture_of
 
 __all__ = ["Foreseen", "SoundPredictor", "stored_predictor"]
 
 FloatArray = NDArray[np.float32]
 STORED: Final = Path(__file__).with_name("ranker")
 FORESEEN_SECONDS: Final = 10.0
+_MADE_OF: Final = (
+    "agents/code_ranking/*.*",
+    "corpus/sonic_pi/*.*",
+    "models/audio_embedding.py",
+    "models/compiled.py",
+    "models/ridge.py",
+    "models/sound_descriptors.py",
+)
+_FIRST_PROGRAM: Final = "with_fx(:reverb) { with_fx(:echo) { play 60; sample :bd_haus } }"
+"""Goes through every compiled loop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +88,10 @@ class SoundPredictor:
         self.space = space
         self._ridge, self._view, self._unroller = ridge, view, unroller
         self._seconds = seconds
-        self.key = _fingerprint(ridge.weights, ridge.offset, seconds)
-        """Differs from that of any predictor that was fitted otherwise."""
+        axes = space.embed(np.eye(DESCRIPTION_DIM, dtype=np.float32))
+        fitted = (array.tobytes() for array in (axes, ridge.weights, ridge.offset))
+        self.key = _digest([f"{seconds} {_makings()}".encode(), *fitted])
+        """Differs from that of any predictor that may give other points."""
 
     @classmethod
     def load(cls, folder: Path = STORED, seconds: float = FORESEEN_SECONDS) -> "SoundPredictor":
@@ -100,7 +113,8 @@ class SoundPredictor:
         """The static tier: nothing is run; faults of the program show in the coverage."""
         unrolling = self._unroller.unroll(code, self._seconds)
         point = self.point_of_events(unrolling.events)
-        n_events = sum(event.kind in ("synth", "sample") for event in unrolling.events)
+        kinds = [event[1] for event in unrolling.events]
+        n_events = kinds.count("synth") + kinds.count("sample")
         return Foreseen(point, unrolling.coverage, n_events, unrolling.errors)
 
     def point_of_events(self, events: Sequence[Event]) -> FloatArray:
@@ -122,14 +136,28 @@ class SoundPredictor:
         return self.space.embed(description[None]).reshape(-1)
 
 
-def _fingerprint(*parts: FloatArray | float) -> str:
+@lru_cache(maxsize=1)
+def _makings() -> str:
+    """Differs if any code or data differ that points are made of, or chance is another."""
+    root = Path(__file__).parents[2]
+    files = [file for made in _MADE_OF for file in sorted(root.glob(made)) if file.is_file()]
+    stream = find_random_stream()
+    return _digest(file.read_bytes() for file in [*files, *([stream] if stream else ())])
+
+
+def _digest(parts: Iterable[bytes]) -> str:
     digest = blake2b(digest_size=8)
     for part in parts:
-        digest.update(np.asarray(part).tobytes())
+        digest.update(len(part).to_bytes(8, "little") + part)
     return digest.hexdigest()
 
 
 @lru_cache(maxsize=1)
 def stored_predictor() -> SoundPredictor:
-    """The predictor that comes with the project, loaded once; errors as `SoundPredictor.load`."""
-    return SoundPredictor.load()
+    """The predictor that comes with the project, loaded once; errors as `SoundPredictor.load`.
+
+    It has foreseen a program already: what is compiled or made on first use is there.
+    """
+    predictor = SoundPredictor.load()
+    predictor.foresee(_FIRST_PROGRAM)
+    return predictor

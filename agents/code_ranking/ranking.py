@@ -27,6 +27,7 @@ CONTEXT: Final = -1
 """The place of the context beside the candidates."""
 _SAME_SOUND: Final = 1e-3
 """Points nearer than this differ by level or rounding."""
+_FAULTS_SHOWN: Final = 2
 _NOT_CODE = re.compile(r"^\s*(#.*)?$")
 
 
@@ -75,7 +76,9 @@ class Answer:
             sound asked for. NaN if there is nothing to measure.
         coverage: how much of the program was understood, [0, 1]; 1 if it was run.
         is_trusted: the events were certain to be Sonic Pi's own.
-        set_aside: why it cannot be chosen, a few words; empty if it can.
+        reason: why it cannot be chosen, a few words, which the name of `twin` completes; empty if
+            it can.
+        twin: the candidate that it is equal to or sounds like, if that is why.
         faults: errors of the program and what was not understood, a sentence each.
     """
 
@@ -83,8 +86,14 @@ class Answer:
     distance: float
     coverage: float
     is_trusted: bool
-    set_aside: str
+    reason: str
+    twin: int | None
     faults: tuple[str, ...]
+
+    @property
+    def set_aside(self) -> str:
+        """Why it cannot be chosen, its twin by number from 1 as given; empty if it can."""
+        return self.reason if self.twin is None else f"{self.reason} candidate {self.twin + 1}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +107,8 @@ class Ranking:
         answers: one for each candidate, in the order in which they were given.
         context: on which tier the context rests; None if there is none to be heard.
         points: (n, dim) of the audio space, not weighed; NaN where nothing is known.
+        context_notice: what is wrong with the context or not understood of it, a sentence; empty if
+            nothing is.
         is_final: everything that was wanted has been found out; else time was over, or goes on.
         seconds: real time spent since the question, s.
         notices: what could not be done for all candidates, a sentence each.
@@ -109,9 +120,15 @@ class Ranking:
     answers: tuple[Answer, ...]
     context: TierName | None
     points: FloatArray
+    context_notice: str = ""
     is_final: bool = True
     seconds: float = 0.0
     notices: tuple[str, ...] = ()
+
+    @property
+    def all_notices(self) -> tuple[str, ...]:
+        """What is to be said beside the answers: of the context, then of all candidates."""
+        return (self.context_notice, *self.notices) if self.context_notice else self.notices
 
 
 def arrange(
@@ -144,16 +161,16 @@ def arrange(
     between = distances_between(weighed)
     to_anchor = None if anchor is None else distances_between(weighed, anchor[None])[:, 0]
     aside = _set_aside(candidates, estimates, context, between, to_anchor, wish)
-    able = np.array([i for i, reason in enumerate(aside) if not reason], dtype=np.int64)
+    able = np.array([i for i, (reason, _) in enumerate(aside) if not reason], dtype=np.int64)
     between, to_anchor = _compared(weighed, anchor, estimates, context[1], wish, space, foreseen)
     chosen = _chosen(able, between, to_anchor, wish)
     distances = _distances(chosen, between, to_anchor, wish.mode)
     sign = 1.0 if wish.mode == "nearest" else -1.0
     rest = sorted(set(able.tolist()) - set(chosen), key=lambda i: sign * distances[i])
-    last = [i for i, reason in enumerate(aside) if reason]
+    last = [i for i, (reason, _) in enumerate(aside) if reason]
     known = context[1]
     answers = tuple(
-        _answer(estimate, float(distances[index]), aside[index])
+        _answer(estimate, float(distances[index]), *aside[index])
         for index, estimate in enumerate(estimates)
     )
     return Ranking(
@@ -163,7 +180,16 @@ def arrange(
         answers=answers,
         context=None if known is None or known.is_silent else known.tier,
         points=points,
+        context_notice=_context_notice(known),
     )
+
+
+def _context_notice(context: Estimate | None) -> str:
+    if context is None or not context.faults:
+        return ""
+    unheard = context.is_broken or context.is_silent
+    lead = "nothing is compared with the context" if unheard else "in the context"
+    return f"{lead}: {'; '.join(context.faults[:_FAULTS_SHOWN])}"
 
 
 def _anchor(context: Estimate | None, wish: Wish, space: AudioSpace) -> FloatArray | None:
@@ -212,14 +238,14 @@ def _set_aside(
     between: FloatArray,
     to_anchor: FloatArray | None,
     wish: Wish,
-) -> list[str]:
-    """Why each candidate cannot be chosen; empty if it can."""
+) -> list[tuple[str, int | None]]:
+    """Why each candidate cannot be chosen, as `Answer` says it."""
     bare = [_bare(code) for code in candidates]
     background = _bare(context[0])
     kept: list[int] = []
-    reasons: list[str] = []
+    reasons: list[tuple[str, int | None]] = []
     for index, estimate in enumerate(estimates):
-        reason = _unusable(bare[index], estimate)
+        reason, twin = _unusable(bare[index], estimate), None
         if not reason and estimate is not None:
             if background and bare[index] == background:
                 reason = "equal to the context"
@@ -231,10 +257,10 @@ def _set_aside(
             ):
                 reason = "sounds like the context"
             else:
-                reason = _twin(index, kept, bare, estimates, between)
+                reason, twin = _twin(index, kept, bare, estimates, between)
         if not reason:
             kept.append(index)
-        reasons.append(reason)
+        reasons.append((reason, twin))
     return reasons
 
 
@@ -254,13 +280,13 @@ def _twin(
     bare: Sequence[str],
     estimates: Sequence[Estimate | None],
     between: FloatArray,
-) -> str:
+) -> tuple[str, int | None]:
     for other in kept:
         if bare[other] == bare[index]:
-            return f"equal to candidate {other + 1}"
+            return "equal to", other
         if between[index, other] < _SAME_SOUND and _comparable(estimates[index], estimates[other]):
-            return f"sounds like candidate {other + 1}"
-    return ""
+            return "sounds like", other
+    return "", None
 
 
 def _comparable(one: Estimate | None, other: Estimate | None) -> bool:
@@ -309,15 +335,16 @@ def _distances(
     return np.where(np.isfinite(nearest), nearest, np.nan)
 
 
-def _answer(estimate: Estimate | None, distance: float, aside: str) -> Answer:
+def _answer(estimate: Estimate | None, distance: float, reason: str, twin: int | None) -> Answer:
     if estimate is None:
-        return Answer(None, float("nan"), 0.0, False, aside, ())
+        return Answer(None, float("nan"), 0.0, False, reason, twin, ())
     nothing = estimate.is_silent or estimate.is_broken
     return Answer(
         estimate.tier,
         float("nan") if nothing else distance,
         estimate.coverage,
         estimate.is_trusted,
-        aside,
+        reason,
+        twin,
         estimate.faults,
     )

@@ -22,10 +22,12 @@ class Room:
     Args:
         aligner: a trained taste model.
         background: songs in general, unit vectors (songs, shared).
+        epochs: passes of a fit to the verdicts, ≥ 1.
     """
 
-    def __init__(self, aligner: AlignerV2, background: FloatArray) -> None:
+    def __init__(self, aligner: AlignerV2, background: FloatArray, epochs: int = 10) -> None:
         self._aligner, self._background = aligner, background
+        self._config = ListenerConfig(memory_length=_KEPT, epochs=epochs)
         self._said: list[tuple[str, str, int]] = []
         self.n_heard = self.n_foreign = 0
         self._vector = Listener(aligner, background).embedding()
@@ -44,7 +46,7 @@ class Room:
         if said == self._said:
             return False
         self._said, self.n_heard = said, len(said)
-        listener = Listener(self._aligner, self._background, ListenerConfig(memory_length=_KEPT))
+        listener = Listener(self._aligner, self._background, self._config)
         if said:
             songs = np.stack([known[song] for _, song, _ in said])
             weights = room_weights([device for device, _, _ in said])

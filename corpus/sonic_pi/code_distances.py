@@ -4,7 +4,8 @@ All give symmetric matrices of shape (n, n), ≥ 0, zero on the diagonal. None i
 """
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 from typing import Final
 
@@ -16,14 +17,23 @@ from scipy.stats import wasserstein_distance
 from corpus.sonic_pi.auto_template import find_parameters
 from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.parameters import NUMBERS, note_number
+from corpus.sonic_pi.syntax import Node, parse
 
-__all__ = ["edit_distances", "event_distances", "parameter_distances", "sleep_distances"]
+__all__ = [
+    "edit_distances", "event_distances", "parameter_distances", "sleep_distances", "tree_distances",
+]  # fmt: skip
 
 Distances = NDArray[np.float64]
 _TOKEN: Final = re.compile(r"\w+|[^\w\s]")
 _STATISTICS: Final = (" mean", " least", " most")
 _SHORTEST_SLEEP: Final = 1 / 64
 _INTERVAL_EDGES: Final = np.geomspace(0.02, 4.0, 17)
+_P: Final = 2
+"""Nodes in the stem of a pq-gram: an anchor and those above it."""
+_Q: Final = 3
+"""Neighbouring children of the anchor in the base of a pq-gram."""
+_NO_NODE: Final = ""
+"""Fills a pq-gram where the tree ends."""
 
 
 def edit_distances(programs: Sequence[str]) -> Distances:
@@ -47,6 +57,40 @@ def _levenshtein(first: NDArray[np.int64], second: NDArray[np.int64]) -> int:
         best = np.concatenate([[count], kept])
         row = np.minimum.accumulate(best - steps) + steps  # insertions, all at once
     return int(row[-1])
+
+
+def tree_distances(programs: Sequence[str]) -> Distances:
+    """The pq-gram distance of syntax trees, p = 2 and q = 3, in [0, 1].
+
+    It approximates the edit distance of trees, which costs the cube of their size, by the share of
+    small subtrees that two trees do not have in common (Augsten, Böhlen and Gamper 2005,
+    definitions 3 to 5). Nodes are told apart by kind, operator and, at the leaves, by text. What
+    cannot be read of a broken program is left out.
+    """
+    profiles = [Counter(_pq_grams(parse(program).root)) for program in programs]
+    distances = np.zeros((len(programs), len(programs)))
+    for i, j in combinations(range(len(programs)), 2):
+        shared, both = (profiles[i] & profiles[j]).total(), profiles[i] + profiles[j]
+        distances[i, j] = distances[j, i] = 1.0 - 2.0 * shared / both.total()
+    return distances
+
+
+def _pq_grams(root: Node) -> Iterator[tuple[str, ...]]:
+    """Every node with what stands above it, once for each run of neighbouring children."""
+    pending = [(root, (_NO_NODE,) * (_P - 1))]
+    while pending:
+        anchor, above = pending.pop()
+        stem = (*above, _label(anchor))
+        edge = [_NO_NODE] * (_Q - 1 if anchor.children else _Q)
+        row = [*edge, *map(_label, anchor.children), *(edge if anchor.children else ())]
+        for start in range(len(row) - _Q + 1):
+            yield (*stem, *row[start : start + _Q])
+        pending.extend((child, stem[1:]) for child in anchor.children)
+
+
+def _label(node: Node) -> str:
+    operator = node.fields.get("operator")
+    return f"{node.kind} {operator.text if operator is not None else node.text}"
 
 
 def parameter_distances(programs: Sequence[str]) -> Distances:

@@ -14,7 +14,7 @@ import json
 import sqlite3
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -238,11 +238,12 @@ class Dataset:
             f"SELECT * FROM pairs WHERE outcome IN ({marks}) ORDER BY template, number", wanted
         )
         for template, index, code, outcome, level_db, peak, events, note in rows:
-            read = sound and outcome == "kept"
-            content = self._sound_path(template, index).read_bytes() if read else b""
-            yield Pair(
-                template, index, code, outcome, level_db, peak, _events(events), note, content
-            )
+            pair = Pair(template, index, code, outcome, level_db, peak, _events(events), note)
+            yield self.with_sound(pair) if sound and outcome == "kept" else pair
+
+    def with_sound(self, pair: Pair) -> Pair:
+        """A pair that was kept, given without its sound, with it."""
+        return replace(pair, sound=self._sound_path(pair.template, pair.index).read_bytes())
 
     def _sound_path(self, template: str, index: int) -> Path:
         return self._folder / "sound" / template / f"{index:05d}.flac"

@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 __all__ = [
     "REAL_TIME", "SCHEDULE_AHEAD_SECONDS", "Event", "EventKind", "Message", "ProgramError",
-    "events_of",
+    "events_of", "printable",
 ]  # fmt: skip
 
 SCHEDULE_AHEAD_SECONDS = 0.5
@@ -69,10 +69,21 @@ class ProgramError:
     thread: str | None = None
 
     def __str__(self) -> str:
-        """One line: where, what kind, what."""
+        """Where, what kind, what; safe to print, in as many lines as the message has."""
         place = "" if self.line is None else f"line {self.line}: "
-        thread = "" if self.thread is None else f" (in {self.thread})"
-        return f"{place}{self.kind} error{thread}: {self.message}"
+        thread = "" if self.thread is None else f" (in {printable(self.thread)})"
+        message = "\n".join(map(printable, self.message.expandtabs().splitlines()))
+        return f"{place}{self.kind} error{thread}: {message}"
+
+
+def printable(text: str) -> str:
+    """A line of text that came from a program, without power over a terminal.
+
+    Control characters, and whatever else shows nothing, are written as Python escapes them.
+    """
+    return "".join(
+        sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text
+    )
 
 
 def events_of(

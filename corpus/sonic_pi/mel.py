@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
-    "FRAME_SECONDS", "N_BANDS", "PLAIN", "SAMPLE_RATE", "Floats", "band_hertz", "high_pass",
-    "low_pass", "mel_spectrogram", "shifted_bands",
+    "FRAME_SECONDS", "N_BANDS", "PLAIN", "SAMPLE_RATE", "Floats", "band_hertz",
+    "band_widths", "high_pass", "low_pass", "mel_spectrogram", "shifted_bands",
 ]  # fmt: skip
 
 SAMPLE_RATE: Final = 44_100
@@ -112,7 +112,7 @@ def shifted_bands(spectra: Floats, semitones: ArrayLike) -> Floats:
     floor = np.floor(place)
     index = np.minimum(np.maximum(floor.astype(np.int64) + 1, 0), N_BANDS + 1)
     after = np.minimum(np.maximum(floor.astype(np.int64) + 2, 0), N_BANDS + 1)
-    widths = _widths()
+    widths = band_widths()
     scale = widths / ratio[:, None]
     second = ((place - floor) * scale).astype(np.float32)
     first = scale.astype(np.float32) - second
@@ -125,7 +125,8 @@ def shifted_bands(spectra: Floats, semitones: ArrayLike) -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _widths() -> Floats:
+def band_widths() -> Floats:
+    """Widths of the bands in hertz, shape (64,)."""
     edges = _edges()
     return ((edges[2:] - edges[:-2]) / 2).astype(np.float32)
 

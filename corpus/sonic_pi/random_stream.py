@@ -78,7 +78,7 @@ class Chance:
 
     def peek(self, index: float) -> float:
         """The number at `index` from this thread's seed, in [0, 1), without moving on."""
-        return float(self.stream.numbers[int((self.seed + index + 1) % STREAM_LENGTH)])
+        return self.stream.numbers.item(int((self.seed + index + 1) % STREAM_LENGTH))
 
     def shuffled(self, values: list[object]) -> list[object]:
         """The values in another order: one number picks a stream of its own for the swaps."""

@@ -21,6 +21,7 @@ from corpus.sonic_pi.mel import (
     low_pass,
     shifted_bands,
 )
+from corpus.sonic_pi.sketch_kernels import lasting, repeated
 
 __all__ = ["EFFECTS", "LASTING", "Arguments", "apply_effect", "limited"]
 
@@ -30,7 +31,6 @@ Effect: TypeAlias = Callable[[Floats, Arguments], Floats]
 LASTING: Final = frozenset({"reverb", "gverb", "echo", "ping_pong"})
 """Effects that sound on after what runs into them."""
 _MOST_ECHOES: Final = 24
-_INAUDIBLE: Final = 1e-9
 _CREST: Final = 2.2
 """Peak of music over its root mean square, about."""
 _POINTS: Final = 8
@@ -55,21 +55,11 @@ def apply_effect(name: str, power: Floats, arguments: Arguments) -> Floats:
     return np.asarray((power * np.float32(dry**2) + wet * np.float32(through**2)) * gain)
 
 
-def _tail(power: Floats, kept: float, gain: float) -> Floats:
-    """An exponential tail: `kept` of its power lasts to the next frame, `gain` in all."""
-    out = power * np.float32(gain * (1.0 - kept))
-    step = 1
-    while step < power.shape[1] and kept**step > _INAUDIBLE:  # each round reaches twice as far
-        out[:, step:] += out[:, :-step] * np.float32(kept**step)
-        step *= 2
-    return out
-
-
 def _reverb(power: Floats, arguments: Arguments) -> Floats:
     room = min(1.0, max(0.0, arguments.get("room", 0.6)))
     kept = (0.7 + 0.28 * room) ** (2.0 * FRAME_SECONDS / 0.031)  # combs of about 31 ms
     damping = _damping(round(arguments.get("damp", 0.5), 1))
-    return _tail(power * damping, kept, 0.42 / (1.0 - 0.72 * room))
+    return lasting(power * damping, kept, 0.42 / (1.0 - 0.72 * room))
 
 
 @lru_cache(maxsize=32)
@@ -81,27 +71,23 @@ def _damping(damp: float) -> Floats:
 def _gverb(power: Floats, arguments: Arguments) -> Floats:
     release = max(0.05, arguments.get("release", 3.0))
     kept = 10.0 ** (-8.0 * FRAME_SECONDS / release)
-    return _tail(power, kept, 4.5) + power * np.float32(5.0)
+    return lasting(power, kept, 4.5) + power * np.float32(5.0)
 
 
 def _echoes(power: Floats, phase: float, kept: float) -> Floats:
     """The sound and its repeats every `phase` seconds, each `kept` of the one before in power."""
     n_frames = power.shape[1]
     step = max(phase, 0.01) / FRAME_SECONDS
-    response = np.zeros(n_frames + 1, dtype=np.float32)
-    response[0] = gain = 1.0
+    delays, gains, gain = [0], [1.0], 1.0
     for count in range(1, _MOST_ECHOES):
-        shift = count * step
-        first = int(shift)
-        if first >= n_frames or gain < 1e-4:
+        delay = int(count * step)
+        if delay >= n_frames or gain < 1e-4:
             break
-        part = (shift - first) * gain
-        response[first] += gain - part
-        response[first + 1] += part
+        part = (count * step - delay) * gain
+        delays += [delay, delay + 1]
+        gains += [gain - part, part]
         gain *= kept
-    later = np.concatenate([np.zeros(n_frames - 1, dtype=np.float32), response[:n_frames]])
-    rows = np.lib.stride_tricks.sliding_window_view(later, n_frames)[::-1]
-    return np.asarray(power @ np.ascontiguousarray(rows))
+    return repeated(power, np.array(delays), np.array(gains, dtype=np.float32))
 
 
 def _echo(power: Floats, arguments: Arguments) -> Floats:

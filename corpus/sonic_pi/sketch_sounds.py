@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
 from typing import Final, NamedTuple
@@ -16,7 +16,16 @@ from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.mel import FRAME_SECONDS, N_BANDS, PLAIN, Floats, band_hertz
 from corpus.sonic_pi.sketch_tables import AtlasTables
 
-__all__ = ["SoundKind", "Sounds", "Stretch", "sounds_of", "stretches_of"]
+__all__ = [
+    "Gathered",
+    "Heard",
+    "SoundKind",
+    "Sounds",
+    "Stretch",
+    "gathered",
+    "sounds_of",
+    "stretches_of",
+]
 
 _FOREVER: Final = 1e6
 _MOST_PIECES: Final = 32
@@ -24,7 +33,7 @@ _STEPS_OF_SWEEP: Final = 4
 _LEAK: Final = 1e-7
 """What the onset of a tone leaves in every band, as a share of its power."""
 _STEPS_OF_SLIDE: Final = 6
-_SOUNDS: Final = ("synth", "sample")
+_SOUNDS: Final = frozenset({"synth", "sample"})
 _ALIASES: Final = {"sine": "beep", "mod_beep": "mod_sine"}
 
 
@@ -46,6 +55,59 @@ class SoundKind(NamedTuple):
     shape: Floats | None = None
 
 
+class Heard(NamedTuple):
+    """A sound and all the times at which it is heard with the very same arguments.
+
+    Args:
+        event: the first of them.
+        onsets: seconds, one or more.
+        changes: of it while it sounds; none if it is not changed.
+    """
+
+    event: Event
+    onsets: list[float]
+    changes: Sequence[Event] | None
+
+
+class Gathered(NamedTuple):
+    """What the events of a program are made of.
+
+    Args:
+        heard: sounds.
+        effects: in order.
+        changes: of sounds and effects while they sound, by node.
+    """
+
+    heard: list[Heard]
+    effects: list[Event]
+    changes: dict[int, list[Event]]
+
+
+def gathered(events: Sequence[Event], seconds: float) -> Gathered:
+    """The sounds that begin before a time, effects and changes; equal arguments may be shared."""
+    effects: list[Event] = []
+    changes: dict[int, list[Event]] = {}
+    for event in [event for event in events if event[1] not in _SOUNDS]:
+        if event.kind == "fx":
+            effects.append(event)
+        else:
+            changes.setdefault(event.node, []).append(event)
+    found: dict[object, Heard] = {}
+    for event in events:
+        time, kind, name, given, node = event
+        if kind not in _SOUNDS or time >= seconds:
+            continue
+        if node in changes:
+            found[node] = Heard(event, [time], changes[node])
+            continue
+        key = name, id(given)
+        if key in found:
+            found[key].onsets.append(time)
+        else:
+            found[key] = Heard(event, [time], None)
+    return Gathered(list(found.values()), effects, changes)
+
+
 @dataclass(frozen=True)
 class Sounds:
     """All that sounds in a program.
@@ -65,62 +127,48 @@ class Sounds:
     unknown: tuple[str, ...]
 
 
-def sounds_of(events: Sequence[Event], seconds: float, tables: AtlasTables) -> Sounds:
-    """Every sound of a list of events; equal ones are looked at once."""
-    changes: dict[int, list[Event]] = {}
-    for event in events:
-        if event.kind == "control":
-            changes.setdefault(event.node, []).append(event)
-    sounds = Sounds([], [], [], [], ())
+def sounds_of(heard: Sequence[Heard], tables: AtlasTables) -> Sounds:
+    """What is heard as kinds of sound; those that differ in their gain alone are one kind."""
+    kinds: list[SoundKind] = []
+    which: list[int] = []
+    onsets: list[float] = []
+    gains: list[float] = []
     unknown: dict[str, None] = {}
     known: dict[object, Sequence[int]] = {}
-    shared: dict[tuple[str, int], tuple[Sequence[int], float]] = {}
-    for event in events:
-        time, kind_of_event, name, given, node = event
-        if time >= seconds or kind_of_event not in _SOUNDS:
-            continue
-        changed = changes.get(node) if changes else None
-        here = (name, id(given))  # the unroller shares equal arguments
-        found = None if changed else shared.get(here)
-        if found is None:
-            gain = 1.0
-            key: object = node
-            if not changed:
-                gain = given.get("amp", 1.0)
-                if kind_of_event == "sample":
-                    gain *= given.get("pre_amp", 1.0)
-                names = tuple(given)
-                key = (kind_of_event, name, names, _other_than_gain(names)(given))
-            places = known.get(key)
-            if places is None:
-                if not changed:
-                    event = event._replace(arguments={**given, **_UNIT_GAIN})
-                first = len(sounds.kinds)
-                for start, end, arguments in _all_stretches(event, changed):
-                    kind = _kind(event, arguments, start, end, tables)
-                    if kind is None:
-                        unknown[name] = None
-                    else:
-                        sounds.kinds.append(kind)
-                known[key] = places = range(first, len(sounds.kinds))
-            found = places, gain
-            if not changed:
-                shared[here] = found
-        places, gain = found
+    for event, times, changes in heard:
+        _, kind_of_event, name, given, node = event
+        gain = 1.0
+        key: tuple[object, ...] = (node,)
+        if changes is None:
+            gain = given.get("amp", 1.0)
+            if kind_of_event == "sample":
+                gain *= given.get("pre_amp", 1.0)
+            names = tuple(given)
+            key = (kind_of_event, name, names, _other_than_gain(names)(given))
+        places = known.get(key)
+        if places is None:
+            first = len(kinds)
+            for start, end, arguments in _all_stretches(event, changes):
+                kind = _kind(event, arguments, start, end, tables, has_gain=changes is not None)
+                if kind is None:
+                    unknown[name] = None
+                else:
+                    kinds.append(kind)
+            known[key] = places = range(first, len(kinds))
         for place in places:
-            sounds.which.append(place)
-            sounds.onsets.append(time)
-            sounds.gains.append(gain)
-    return replace(sounds, unknown=tuple(unknown))
+            which += [place] * len(times)
+            onsets += times
+            gains += [gain] * len(times)
+    return Sounds(kinds, which, onsets, gains, tuple(unknown))
 
 
-_UNIT_GAIN: Final = {"amp": 1.0, "pre_amp": 1.0}
+_GAINS: Final = ("amp", "pre_amp")
 
 
 @lru_cache(maxsize=1024)
 def _other_than_gain(names: tuple[str, ...]) -> Callable[[Mapping[str, float]], object]:
     """What takes from arguments all that is heard but the gain; where a sound comes from is not."""
-    left = [name for name in names if name not in _UNIT_GAIN and name != "pan"]
+    left = [name for name in names if name not in _GAINS and name != "pan"]
     return itemgetter(*left) if left else lambda _arguments: None
 
 
@@ -217,11 +265,21 @@ def stretches_of(event: Event, changes: Sequence[Event]) -> list[Stretch]:
 
 
 def _kind(
-    event: Event, arguments: Mapping[str, float], start: float, end: float, tables: AtlasTables
+    event: Event,
+    arguments: Mapping[str, float],
+    start: float,
+    end: float,
+    tables: AtlasTables,
+    *,
+    has_gain: bool,
 ) -> SoundKind | None:
     get = arguments.get
-    sample = event.kind == "sample"
-    numbers = _sample(event, arguments, tables) if sample else _synth(event, arguments, tables)
+    amp = get("amp", 1.0) if has_gain else 1.0
+    if event.kind == "sample":
+        amp *= get("pre_amp", 1.0) if has_gain else 1.0
+        numbers = _sample(event, arguments, amp, tables)
+    else:
+        numbers = _synth(event, arguments, amp, tables)
     if numbers is None:
         return None
     bus = int(get("out_bus", 0.0))
@@ -257,7 +315,7 @@ def _modulated_tone(note: float, divisor: float, depth: float) -> Floats:
 
 
 def _synth(
-    event: Event, arguments: Mapping[str, float], tables: AtlasTables
+    event: Event, arguments: Mapping[str, float], amp: float, tables: AtlasTables
 ) -> tuple[float, ...] | None:
     notes = tables.synths.get(_ALIASES.get(event.name, event.name))
     if notes is None:
@@ -271,7 +329,7 @@ def _synth(
     release = get("release", 1.0)
     sustain_level = get("sustain_level", 1.0)
     decay_level = get("decay_level", sustain_level)
-    amp, cutoff = get("amp", 1.0), get("cutoff", 0.0)
+    cutoff = get("cutoff", 0.0)
     if event.name == "tb303":  # its resonance gains when the filter is low, a pulse is louder
         decibels = max(0.0, 0.06 * (120.0 - cutoff)) + (2.0 if get("wave", 0.0) == 1.0 else 0.0)
         amp *= 10.0 ** (decibels / 20.0)
@@ -300,7 +358,7 @@ _DEFAULT_CUTOFFS: Final = {
 
 
 def _sample(
-    event: Event, arguments: Mapping[str, float], tables: AtlasTables
+    event: Event, arguments: Mapping[str, float], amp: float, tables: AtlasTables
 ) -> tuple[float, ...] | None:
     found = tables.samples.get(event.name)
     if found is None:
@@ -320,7 +378,6 @@ def _sample(
     length = min(length, attack + decay + sustain + release)
     low_cut, high_cut = get("lpf", get("cutoff", 0.0)), get("hpf", 0.0)
     shift = 12.0 * math.log2(speed) + get("pitch", 0.0)
-    amp = get("amp", 1.0) * get("pre_amp", 1.0)
     return (
         first, count, shift, amp,
         max(0.0, low_cut), 0.0, PLAIN, max(0.0, high_cut),

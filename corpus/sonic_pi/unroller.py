@@ -36,7 +36,8 @@ from corpus.sonic_pi.random_stream import RandomStream
 from corpus.sonic_pi.syntax import Program, parse
 from corpus.sonic_pi.unroller_blocks import Scope
 from corpus.sonic_pi.unroller_compiler import Compiler
-from corpus.sonic_pi.unroller_threads import Machine, Steps, VirtualThread
+from corpus.sonic_pi.unroller_machine import Machine
+from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
 
 __all__ = ["Coverage", "Unroller", "UnrollerConfig", "Unrolling"]
 
@@ -135,7 +136,7 @@ class Unroller:
             config.most_threads,
             listens=any(word in code for word in _LISTENING),
         )
-        compiler = Compiler(program.root)
+        compiler = Compiler(program)
         body = compiler.compile(program.root)
         scope = Scope(None, None, None)
 

@@ -195,12 +195,14 @@ class Block:
     def _enter(
         self, thread: VirtualThread, values: Sequence[Value], given: "Block | None"
     ) -> Scope:
-        thread.spend()
-        around = self.scope
+        machine = thread.machine
+        machine.budget -= 1
+        if machine.budget < 0:
+            thread.spend(0)
+        around, count = self.scope, self.n_plain
         if given is None and around is not None:
             given = around.given
         scope = Scope(around, self, given)
-        count = self.n_plain
         if count == 0:
             return scope
         if (

@@ -7,13 +7,13 @@ from corpus.sonic_pi.unroller_blocks import Code, Scope, finish, is_fixed, once
 from corpus.sonic_pi.unroller_compiler import Compiler, handles
 from corpus.sonic_pi.unroller_definitions import (
     Arguments,
-    Evaluate,
     Make,
     arguments_of,
     given_block,
 )
 from corpus.sonic_pi.unroller_dispatch import call_function, call_method
 from corpus.sonic_pi.unroller_language import look, tick
+from corpus.sonic_pi.unroller_played import UNCHANGING, Played, sounded
 from corpus.sonic_pi.unroller_registry import (
     FUNCTIONS,
     METHODS,
@@ -23,6 +23,7 @@ from corpus.sonic_pi.unroller_registry import (
     Function,
     kind_of,
 )
+from corpus.sonic_pi.unroller_sound import SOUNDING, worked_out
 from corpus.sonic_pi.unroller_threads import MISUSED, Steps, VirtualThread
 from corpus.sonic_pi.unroller_time import beats_of
 from corpus.sonic_pi.unroller_values import (
@@ -31,7 +32,9 @@ from corpus.sonic_pi.unroller_values import (
     Ring,
     Symbol,
     Value,
+    is_number,
 )
+from corpus.sonic_pi.unroller_variants import are_numbers, can_be_varied, places_of, variant
 
 __all__: list[str] = []
 
@@ -57,7 +60,7 @@ def _identifier(compiler: Compiler, node: Node) -> Code:
     return Code(run)
 
 
-_NOTHING: Final = Arguments(lambda _scope, _thread: [], None, are_pure=True, n_given=0)
+_NOTHING: Final = Arguments([], [])
 
 
 @handles("call")
@@ -84,7 +87,7 @@ def _call(compiler: Compiler, node: Node) -> Code:
     owner = compiler.compile(owner_node)
     if name in ("call", "yield") or name_node is None:
         block_waits = True
-    if given.n_given == 0 and make is None and name in _COUNTERS and owner.steps is None:
+    if not given.codes and make is None and name in _COUNTERS and owner.steps is None:
         return _counted(owner, name)
     called = _method_call(owner, name, node, given, make, block_waits)
     is_pure = owner.is_pure and given.are_pure and make is None and name in PURE_METHODS
@@ -117,7 +120,7 @@ def _method_call(
     make: "tuple[Make, bool] | None",
     block_waits: bool,
 ) -> Code:
-    values, values_steps = given.values, given.steps
+    values, values_steps = given.values(), given.steps()
     owner_run, owner_steps = owner.run, owner.steps
     operator = node.fields.get("operator")
     is_safe = operator is not None and operator.text == "&."
@@ -166,32 +169,23 @@ def _function_call(
     given: Arguments,
     make: "tuple[Make, bool] | None",
 ) -> Code:
-    values, values_steps = given.values, given.steps
+    values_steps = given.steps()
     make_block = None if make is None else make[0]
     block_waits = make is not None and make[1] and name not in FUNCTIONS
     plain = None if name in compiler.functions else FUNCTIONS.get(name)
     if plain is not None and values_steps is None:
-        function = plain
-        if make_block is None:
-            if name not in PURE_FUNCTIONS:
-                return _plain_call(name, function, given)
-            if given.are_pure:
-                return once(_plain_call(name, function, given).run)
-            return _plain_call(name, function, given, answers={})
-
-        def run(scope: Scope, thread: VirtualThread) -> Value:
-            block = make_block(scope, thread)
-            try:
-                return function(thread, values(scope, thread), block)
-            except BlockBreak as signal:
-                if block is None or signal.block is not block:
-                    raise
-                return signal.value
-            except MISUSED:
-                thread.machine.miss(name, "arguments")
-                return UNKNOWN
-
-        return Code(run)
+        if make_block is not None:
+            return _call_with_block(name, plain, given, make_block)
+        if name in SOUNDING:
+            return _sounding_call(name, given)
+        if name not in PURE_FUNCTIONS:
+            return _plain_call(name, plain, given)
+        if given.are_pure:
+            return once(_plain_call(name, plain, given).run)
+        return _plain_call(name, plain, given, answers={})
+    if name == "sleep" and values_steps is None and name not in compiler.functions:
+        return _sleep(given)
+    values = given.values()
 
     def steps(scope: Scope, thread: VirtualThread) -> Steps:
         if values_steps is None:
@@ -201,11 +195,69 @@ def _function_call(
         block = None if make_block is None else make_block(scope, thread)
         return (yield from call_function(thread, name, arguments, block))
 
-    if name == "sleep" and values_steps is None and name not in compiler.functions:
-        return _sleep(values)
     if compiler.waits(name) or block_waits or values_steps is not None:
         return Code(None, steps)
     return Code(Code(None, steps).run)
+
+
+def _call_with_block(name: str, function: Function, given: Arguments, make: Make) -> Code:
+    values = given.values()
+
+    def run(scope: Scope, thread: VirtualThread) -> Value:
+        block = make(scope, thread)
+        try:
+            return function(thread, values(scope, thread), block)
+        except BlockBreak as signal:
+            if block is None or signal.block is not block:
+                raise
+            return signal.value
+        except MISUSED:
+            thread.machine.miss(name, "arguments")
+            return UNKNOWN
+
+    return Code(run)
+
+
+def _sounding_call(name: str, given: Arguments) -> Code:
+    """A call that plays: with equal arguments in an equal state it comes to the same again."""
+    each, collect, constants = given.each(), given.collect, given.constants
+    is_fixed = constants is not None and UNCHANGING.issuperset(map(type, constants))
+    places = places_of(name, given)
+
+    def run(scope: Scope, thread: VirtualThread) -> Value:
+        try:
+            voice = thread.voice
+            if voice is None:
+                voice = thread.find_voice()
+            asked: list[Value] = []
+            key: object | None = given
+            if not is_fixed:
+                asked = each(scope, thread)
+                is_known = UNCHANGING.issuperset(map(type, asked))
+                key = (given, *asked) if is_known else None
+            made = voice.get(key)
+            if made is None:
+                stem = None
+                if places and key is not None and are_numbers(places, asked):
+                    stem = given, None if name == "play" else asked[0]
+                    made = voice.get(stem)
+                if made is not None and places is not None:
+                    voice[key] = made = variant(thread, made, places, asked)
+                else:
+                    passed = collect(asked if constants is None else constants)
+                    fresh = worked_out(thread, name, passed, voice, key)
+                    if type(fresh) is not Played:
+                        thread.spend()
+                        return fresh
+                    made = fresh
+                    if stem is not None and key in voice and can_be_varied(thread, made):
+                        voice[stem] = made
+            return sounded(thread, made)
+        except MISUSED:
+            thread.machine.miss(name, "arguments")
+            return UNKNOWN
+
+    return Code(run)
 
 
 def _plain_call(
@@ -215,7 +267,7 @@ def _plain_call(
     answers: "dict[tuple[Value, ...], Value] | None" = None,
 ) -> Code:
     """A call without a block; `answers` keeps what it gives if that depends on `given` alone."""
-    values = given.values
+    values = given.values()
 
     def run(scope: Scope, thread: VirtualThread) -> Value:
         try:
@@ -236,11 +288,19 @@ def _plain_call(
     return Code(run)
 
 
-def _sleep(values: Evaluate) -> Code:
+def _sleep(given: Arguments) -> Code:
     """`sleep`, which is most of what programs wait for: a plain function says whether to."""
+    values, constants = given.values(), given.constants
+    if constants is not None and is_number(constants[0] if constants else None):
+        beats = constants[0]
 
-    def sleeps(scope: Scope, thread: VirtualThread) -> bool:
-        return thread.passes(beats_of(thread, values(scope, thread)))
+        def sleeps(_scope: Scope, thread: VirtualThread) -> bool:
+            return thread.passes(beats)
+
+    else:
+
+        def sleeps(_scope: Scope, thread: VirtualThread) -> bool:
+            return thread.passes(beats_of(thread, values(_scope, thread)))
 
     def steps(scope: Scope, thread: VirtualThread) -> Steps:
         if sleeps(scope, thread):

@@ -36,7 +36,8 @@ def _drawn(thread: VirtualThread, below: float) -> float:
 
 
 def _bound(value: Value) -> float:
-    if is_number(value):
+    kind = type(value)
+    if kind is int or kind is float:
         return value  # type: ignore[no-any-return]
     number = theory.note_number(value)
     if not is_number(number):

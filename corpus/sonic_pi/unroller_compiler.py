@@ -5,10 +5,10 @@ what they can compile when they are imported.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from corpus.sonic_pi.syntax import Node
+from corpus.sonic_pi.syntax import Node, Program
 from corpus.sonic_pi.unroller_blocks import Code, Scope
 from corpus.sonic_pi.unroller_threads import Steps, VirtualThread
 from corpus.sonic_pi.unroller_values import (
@@ -24,6 +24,13 @@ _WAITING: Final = frozenset(
     {"sleep", "wait", "sync", "sync_bpm", "sync_event", "yield", "call"}
     | {"play_pattern", "play_pattern_timed", "play_nested_pattern"}
 )
+_NAMING: Final = {"assignment": "left", "operator_assignment": "left", "for": "pattern"}
+"""What gives values to variables, and in which role these stand."""
+_PARAMETERS: Final = frozenset(
+    {"block_parameters", "lambda_parameters", "method_parameters"}
+    | {"destructured_parameter", "exception_variable"}
+)
+_SURVEYED: Final = _PARAMETERS | _NAMING.keys() | {"call", "method"}
 _DEFINERS: Final = frozenset({"define", "ndefine", "defonce"})
 
 
@@ -46,17 +53,17 @@ class Compiler:
     """Compiles one program.
 
     Args:
-        root: of its syntax tree.
+        program: without faults.
     """
 
-    def __init__(self, root: Node) -> None:
+    def __init__(self, program: Program) -> None:
         self.n_nodes = 0
         self.missed: Counter[tuple[str, str]] = Counter()
         self.variables: set[str] = set()
         self.functions: dict[str, set[str]] = {}
         self.loop_depth = 0
         self.n_leaving = 0
-        self._survey(root)
+        self._survey(program.nodes)
         self.waiting = self._find_waiting()
 
     def compile(self, node: Node | None) -> Code:
@@ -111,25 +118,23 @@ class Compiler:
 
         return Code(None, steps)
 
-    def _survey(self, root: Node) -> None:
-        for node in root.walk():
-            if node.kind == "call":
+    def _survey(self, nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            kind = node.kind
+            if kind not in _SURVEYED:
+                continue
+            if kind == "call":
                 name = node.fields.get("method")
                 if name is not None and name.text in _DEFINERS:
                     given = node.fields.get("arguments")
                     block = node.fields.get("block")
                     if given is not None and given.children and block is not None:
                         self._note_function(given.children[0].text.lstrip(":"), block)
-            elif node.kind == "method" and "name" in node.fields:
+            elif kind in _NAMING:
+                self._note_variables(node.fields.get(_NAMING[kind]))
+            elif kind == "method" and "name" in node.fields:
                 self._note_function(node.fields["name"].text, node)
-            elif node.kind in ("assignment", "operator_assignment"):
-                self._note_variables(node.fields.get("left"))
-            elif node.kind == "for":
-                self._note_variables(node.fields.get("pattern"))
-            elif node.kind.endswith("_parameters") or node.kind in (
-                "destructured_parameter",
-                "exception_variable",
-            ):
+            elif kind in _PARAMETERS:
                 self._note_variables(node)
 
     def _note_function(self, name: str, body: Node) -> None:

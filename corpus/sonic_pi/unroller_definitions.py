@@ -1,10 +1,10 @@
 """Blocks, lambdas, methods and their parameters as code."""
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from corpus.sonic_pi.syntax import Node
-from corpus.sonic_pi.unroller_blocks import Block, Code, Parameter, Run, Scope, SymbolBlock, finish
+from corpus.sonic_pi.unroller_blocks import Block, Code, Parameter, Scope, SymbolBlock, finish
 from corpus.sonic_pi.unroller_compiler import Compiler, constant, handles
 from corpus.sonic_pi.unroller_dispatch import call_method
 from corpus.sonic_pi.unroller_expressions import holder
@@ -25,20 +25,91 @@ Make: TypeAlias = Callable[[Scope, VirtualThread], Block | None]
 Evaluate: TypeAlias = Callable[[Scope, VirtualThread], list[Value]]
 
 
-class Arguments(NamedTuple):
+class Arguments:
     """How arguments are evaluated.
 
     Args:
-        values: plainly.
-        steps: the same, giving way while one of them waits; none if none does.
-        are_pure: they are equal every time.
-        n_given: how many there are, options by name counted each.
+        plain: those without a name: how each counts ("one", "splat" or "hash") and its code.
+        pairs: those with a name; none as a name: evaluated and forgotten.
     """
 
-    values: Evaluate
-    steps: "Callable[[Scope, VirtualThread], Steps] | None"
-    are_pure: bool
-    n_given: int
+    __slots__ = ("_kinds", "are_pure", "codes", "constants", "is_simple", "keys", "n_plain")
+
+    def __init__(self, plain: list[tuple[str, Code]], pairs: list[tuple[Value, Code]]) -> None:
+        self.codes = [code for _, code in plain] + [code for _, code in pairs]
+        """In the order in which they are evaluated."""
+        self._kinds = [kind for kind, _ in plain]
+        self.keys = [key for key, _ in pairs]
+        self.n_plain = len(plain)
+        self.is_simple = self._kinds.count("one") == len(plain) and None not in self.keys
+        """Whether a function is given a value for each of `codes`, those with a name as a hash."""
+        self.are_pure = all([code.is_pure for code in self.codes])
+        """Whether they are equal every time."""
+        always = [code.constant[0] for code in self.codes if code.constant is not None]
+        self.constants = always if self.is_simple and len(always) == len(self.codes) else None
+        """What `codes` always give, if all do and nothing is to be spread; else none."""
+
+    def collect(self, values: list[Value]) -> list[Value]:
+        """What a function is given, from what `codes` gave."""
+        count = self.n_plain
+        if self.is_simple:
+            if not self.keys:
+                return values
+            return [*values[:count], dict(zip(self.keys, values[count:], strict=True))]
+        made: list[Value] = []
+        options: dict[Value, Value] = {}
+        for kind, value in zip(self._kinds, values, strict=False):
+            if kind == "one":
+                made.append(value)
+            elif kind == "splat":
+                made.extend(as_list(value) if isinstance(value, list | Ring | Span) else [value])
+            elif isinstance(value, dict):
+                options.update(value)
+        options.update(zip(self.keys, values[count:], strict=True))
+        options.pop(None, None)
+        if options:
+            made.append(options)
+        return made
+
+    def each(self) -> Evaluate:
+        """Evaluates `codes` plainly, in a new list."""
+        runs = [code.run for code in self.codes]
+        if len(runs) == 1:
+            only = runs[0]
+            return lambda scope, thread: [only(scope, thread)]
+        return lambda scope, thread: [run(scope, thread) for run in runs]
+
+    def values(self) -> Evaluate:
+        """Evaluates what a function is given, in a new list."""
+        if self.constants is not None:
+            return self._always(self.constants)
+        each, collect = self.each(), self.collect
+        if self.is_simple and not self.keys:
+            return each
+        return lambda scope, thread: collect(each(scope, thread))
+
+    def _always(self, constants: list[Value]) -> Evaluate:
+        if not self.keys:
+            return lambda _scope, _thread: constants.copy()
+        *values, options = self.collect(constants)
+        return lambda _scope, _thread: [*values, options.copy()]
+
+    def steps(self) -> "Callable[[Scope, VirtualThread], Steps] | None":
+        """The same, giving way while one of them waits; none if none does."""
+        if all([code.steps is None for code in self.codes]):
+            return None
+        codes, collect = self.codes, self.collect
+
+        def steps(scope: Scope, thread: VirtualThread) -> Steps:
+            values = []
+            for code in codes:
+                if code.steps is None:
+                    values.append(code.run(scope, thread))
+                else:
+                    values.append((yield from code.steps(scope, thread)))
+            return collect(values)
+
+        return steps
 
 
 def arguments_of(compiler: Compiler, nodes: list[Node]) -> Arguments:
@@ -64,89 +135,7 @@ def arguments_of(compiler: Compiler, nodes: list[Node]) -> Arguments:
             plain.append(("splat", compiler.compile(node.children[0])))
         elif node.kind != "block_argument":
             plain.append(("one", compiler.compile(node)))
-    pairs = _without_doubles(pairs)
-    codes = [code for _, code in plain] + [code for _, code in pairs]
-    kinds = [kind for kind, _ in plain]
-    keys = [key for key, _ in pairs]
-
-    def collect(values: list[Value]) -> list[Value]:
-        made: list[Value] = []
-        options: dict[Value, Value] = {}
-        for kind, value in zip(kinds, values, strict=False):
-            if kind == "one":
-                made.append(value)
-            elif kind == "splat":
-                made.extend(as_list(value) if isinstance(value, list | Ring | Span) else [value])
-            elif isinstance(value, dict):
-                options.update(value)
-        options.update(zip(keys, values[len(kinds) :], strict=True))
-        options.pop(None, None)
-        if options:
-            made.append(options)
-        return made
-
-    def steps(scope: Scope, thread: VirtualThread) -> Steps:
-        values = []
-        for code in codes:
-            if code.steps is None:
-                values.append(code.run(scope, thread))
-            else:
-                values.append((yield from code.steps(scope, thread)))
-        return collect(values)
-
-    waiting = steps if any(code.steps is not None for code in codes) else None
-    runs = [code.run for code in codes]
-    are_pure = all(code.is_pure for code in codes)
-    if all(kind == "one" for kind in kinds):
-        n_plain, last = len(kinds), [code.run for _, code in pairs]
-        first = runs[:n_plain]
-        named = list(zip(keys, last, strict=True))
-        always = [code.constant[0] for code in codes if code.constant is not None]
-        if len(always) == len(codes) and None not in keys:
-            options = dict(zip(keys, always[n_plain:], strict=True))
-            return Arguments(_always(always[:n_plain], options), None, True, len(codes))
-        if not named:
-            return Arguments(_listed(first), waiting, are_pure, len(codes))
-
-        if all(code.constant is not None for _, code in pairs) and None not in keys:
-            fixed = {key: code.constant[0] for key, code in pairs if code.constant is not None}
-            return Arguments(_with_fixed(first, fixed), waiting, are_pure, len(codes))
-
-        def simple(scope: Scope, thread: VirtualThread) -> list[Value]:
-            values = [run(scope, thread) for run in first]
-            options = {key: run(scope, thread) for key, run in named}
-            options.pop(None, None)
-            values.append(options)
-            return values
-
-        return Arguments(simple, waiting, are_pure, len(codes))
-    given = _listed(runs)
-    return Arguments(
-        lambda scope, thread: collect(given(scope, thread)), waiting, are_pure, len(codes)
-    )
-
-
-def _listed(runs: list[Run]) -> Evaluate:
-    """The values of some codes, one after the other."""
-    if len(runs) == 1:
-        only = runs[0]
-        return lambda scope, thread: [only(scope, thread)]
-    return lambda scope, thread: [run(scope, thread) for run in runs]
-
-
-def _with_fixed(first: list[Run], options: dict[Value, Value]) -> Evaluate:
-    """Values before options that are always the same."""
-    if len(first) == 1:
-        only = first[0]
-        return lambda scope, thread: [only(scope, thread), options.copy()]
-    return lambda scope, thread: [*[run(scope, thread) for run in first], options.copy()]
-
-
-def _always(values: list[Value], options: dict[Value, Value]) -> Evaluate:
-    """Arguments that are always the same: new lists and hashes of them for every call."""
-    if not options:
-        return lambda _scope, _thread: values.copy()
-    return lambda _scope, _thread: [*values, options.copy()]
+    return Arguments(plain, _without_doubles(pairs) if len(pairs) > 1 else pairs)
 
 
 def _without_doubles(pairs: list[tuple[Value, Code]]) -> list[tuple[Value, Code]]:
@@ -281,7 +270,8 @@ def _method(compiler: Compiler, node: Node) -> Code:
 
 @handles("yield")
 def _yield(compiler: Compiler, node: Node) -> Code:
-    values = arguments_of(compiler, node.children[0].children if node.children else []).values
+    given = node.children[0].children if node.children else []
+    values = arguments_of(compiler, given).values()
 
     def steps(scope: Scope, thread: VirtualThread) -> Steps:
         place: Scope | None = scope

@@ -19,7 +19,14 @@ from corpus.sonic_pi.unroller_values import (
     whole,
 )
 
-__all__ = ["SAMPLER_ARGUMENTS", "find_sample", "sample_arguments", "sample_seconds", "split_sample"]
+__all__ = [
+    "REWORKED",
+    "SAMPLER_ARGUMENTS",
+    "find_sample",
+    "sample_arguments",
+    "sample_seconds",
+    "split_sample",
+]
 
 _SLIDING: Final = ("amp", "pan", "cutoff", "lpf", "hpf")
 _ENDS: Final = ("", "_slide", "_slide_shape", "_slide_curve")
@@ -30,7 +37,7 @@ SAMPLER_ARGUMENTS: Final = frozenset(
     | {"attack_level", "decay_level", "sustain_level"}
 )
 """What the simple sample players take; any other argument needs the full ones."""
-_REWORKED: Final = frozenset(
+REWORKED: Final = frozenset(
     {"cutoff", "cutoff_slide", "beat_stretch", "pitch_stretch", "rpitch", "onset", "slice"}
 )
 """Arguments that stand for others."""
@@ -105,7 +112,7 @@ def sample_arguments(
 ) -> dict[str, Value]:
     """Options with what they mean for rate, start and finish worked out."""
     made = {key: value for key, value in options.items() if value is not None}
-    if _REWORKED.isdisjoint(made):
+    if REWORKED.isdisjoint(made):
         return made
     seconds = thread.machine.instruments.samples[name].seconds
     for key in ("", "_slide"):

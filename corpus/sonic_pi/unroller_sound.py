@@ -1,12 +1,12 @@
 """Functions that make sound: synths, samples, effects, changes of what runs, and their settings."""
 
-from functools import lru_cache
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 from corpus.sonic_pi.events import Event
 from corpus.sonic_pi.unroller_blocks import Block
 from corpus.sonic_pi.unroller_limits import check_arguments
-from corpus.sonic_pi.unroller_played import Played, key_of_call, start
+from corpus.sonic_pi.unroller_played import Played, key_of_call, sounded, start
 from corpus.sonic_pi.unroller_registry import function, method, waiting_function
 from corpus.sonic_pi.unroller_samples import (
     SAMPLER_ARGUMENTS,
@@ -32,15 +32,16 @@ from corpus.sonic_pi.unroller_values import (
     options_of,
     to_float,
 )
+from corpus.sonic_pi.unroller_variants import SCALED
 
-__all__: list[str] = []
+__all__ = ["SOUNDING", "worked_out"]
+
+WorkOut: TypeAlias = "Callable[[VirtualThread, list[Value]], Played | Value]"
+SOUNDING: Final[dict[str, WorkOut]] = {}
+"""What works out what a call plays, by the name of the function; the value it has if it is none."""
 
 CONTROL_DELTA: Final = 0.005
 """Sonic Pi sends changes of one sound at one moment this many seconds apart."""
-_SCALED: Final = frozenset(
-    {"attack", "decay", "sustain", "release", "phase", "max_phase", "mod_phase"}
-    | {"cutoff_attack", "cutoff_decay", "cutoff_sustain", "cutoff_release"}
-)
 _UNSCALED: Final = {"fx_gverb": ("release",), "fx_flanger": ("decay",)}
 _PITCHES: Final = frozenset(
     {"note", "cutoff", "cutoff_min", "cutoff_max", "lpf", "hpf", "centre", "freq", "lpf_min"}
@@ -88,8 +89,11 @@ def _complete(thread: VirtualThread, name: str, made: dict[str, float]) -> dict[
                 complete[key] = complete[source]
     scale = thread.beat_seconds
     if thread.scales_times and scale != 1.0:
-        for key in _scaled_keys(name, tuple(defaults), tuple(made)):
+        for key in SCALED.intersection(complete).difference(_UNSCALED.get(name, ())):
             complete[key] *= scale
+        for key in made:
+            if key.endswith("_slide"):
+                complete[key] *= scale
     if thread.checks_arguments:
         check_arguments(name, made, defaults)
     if "slide" in made:
@@ -98,13 +102,6 @@ def _complete(thread: VirtualThread, name: str, made: dict[str, float]) -> dict[
             if key in defaults:
                 complete.setdefault(f"{key}_slide", slide)
     return complete
-
-
-@lru_cache(maxsize=4096)
-def _scaled_keys(name: str, defaults: tuple[str, ...], made: tuple[str, ...]) -> tuple[str, ...]:
-    """Which arguments of a synth or effect are times."""
-    known = _SCALED.intersection((*defaults, *made)).difference(_UNSCALED.get(name, ()))
-    return (*known, *(key for key in made if key.endswith("_slide")))
 
 
 def _completed(thread: VirtualThread, name: str, options: dict[str, Value]) -> dict[str, float]:
@@ -131,56 +128,70 @@ def _placed(thread: VirtualThread, made: dict[str, float]) -> dict[str, float]:
     return made
 
 
-@function("synth")
-def _synth(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
-    return _played(thread, "synth", given, given, block)
+def _sounding(name: str, *, takes_block: bool = True) -> Callable[[WorkOut], WorkOut]:
+    """Registers a function that makes sound, by what works out what it plays."""
+
+    def register(work_out: WorkOut) -> WorkOut:
+        @function(name)
+        def _made(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
+            return _played(thread, name, given, block if takes_block else None)
+
+        SOUNDING[name] = work_out
+        return work_out
+
+    return register
 
 
 def _played(
-    thread: VirtualThread, what: str, asked: list[Value], given: list[Value], block: Block | None
-) -> NodeHandle | None:
-    """Plays what `synth` is given, or what was played before by the same call.
-
-    Args:
-        thread: which plays.
-        what: the function called.
-        asked: its arguments.
-        given: those of `synth` that mean the same.
-        block: to run while it sounds.
-    """
-    machine = thread.machine
-    key = key_of_call(thread, what, thread.synth_defaults, asked)
-    known = machine.played.get(key)
-    if known is not None:
-        return _sounded(thread, known, block)
-    n_missed = machine.n_missed
-    made = _synthesised(thread, given)
-    if not isinstance(made, Played):
+    thread: VirtualThread, name: str, given: list[Value], block: Block | None = None
+) -> Value:
+    """Plays what a call comes to, or what it came to before."""
+    voice = thread.voice or thread.find_voice()
+    key = key_of_call(name, given)
+    known = None if key is None else voice.get(key)
+    made = worked_out(thread, name, given, voice, key) if known is None else known
+    if type(made) is not Played:
         thread.spend()
         return made
-    if key is not None and machine.n_missed == n_missed:
-        machine.played[key] = made
-    return _sounded(thread, made, block)
-
-
-def _sounded(thread: VirtualThread, made: Played, block: Block | None) -> NodeHandle:
-    thread.spend()
-    thread.last_node = handle = start(thread, made)
+    handle = sounded(thread, made)
     if block is not None:
         following = block
         thread.machine.spawn(thread, lambda child: following.steps(child, [handle]))
     return handle
 
 
-def _synthesised(thread: VirtualThread, given: list[Value]) -> Played | NodeHandle | None:
+def worked_out(
+    thread: VirtualThread,
+    name: str,
+    given: list[Value],
+    voice: dict[object, Played],
+    key: object | None,
+) -> Played | Value:
+    """What a call comes to, kept in a voice under a key, if any; else the value it has."""
+    machine = thread.machine
+    n_missed = machine.n_missed
+    made = SOUNDING[name](thread, given)
+    if key is not None and type(made) is Played and machine.n_missed == n_missed:
+        voice[key] = made
+    return made
+
+
+@_sounding("synth")
+def _synth(thread: VirtualThread, given: list[Value]) -> Played | Value:
     """What `synth` plays; a handle of nothing for a rest, none if its name is not known."""
     name = thread.synth if not given or given[0] is None else str(given[0])
-    if thread.synth_defaults is None:
-        raise RubyError("synth defaults were set for a block before there were any")
-    options = {**thread.synth_defaults, **options_of(given[1:])}
     if given and given[0] is UNKNOWN:
         thread.machine.miss("synth", "unknown name")
         return None
+    return _synthesised(thread, name, options_of(given[1:]))
+
+
+def _synthesised(
+    thread: VirtualThread, name: str, given: dict[str, Value]
+) -> Played | NodeHandle | None:
+    if thread.synth_defaults is None:
+        raise RubyError("synth defaults were set for a block before there were any")
+    options = {**thread.synth_defaults, **given}
     if ("note" in options and is_rest(options["note"])) or not _is_on(options):
         return NodeHandle((), name, {})
     name = _ALIASES.get(name, name)
@@ -221,31 +232,23 @@ def _chord(
     return sounds
 
 
-@function("play")
-def _play(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
+@_sounding("play")
+def _play(thread: VirtualThread, given: list[Value]) -> Played | Value:
     if not given:
         raise RubyError("play needs a note")
     if len(given) == 1 and isinstance(given[0], dict):
-        return _played(thread, "play", given, [None, given[0]], block)
-    return _played(thread, "play", given, [None, {"note": given[0]}, *given[1:]], block)
+        return _synthesised(thread, thread.synth, given[0])
+    return _synthesised(thread, thread.synth, options_of([{"note": given[0]}, *given[1:]]))
 
 
-@function("play_chord")
-def _play_chord(thread: VirtualThread, given: list[Value], _block: Block | None) -> Value:
-    machine = thread.machine
-    key = key_of_call(thread, "play_chord", thread.synth_defaults, given)
-    made = machine.played.get(key)
-    if made is None:
-        options = {**(thread.synth_defaults or {}), **options_of(given[1:])}
-        if not _is_on(options):
-            return None
-        name, n_missed = thread.synth, machine.n_missed
-        sounds = _chord(thread, name, as_list(given[0]), options)
-        made = Played("synth", name, name, sounds, thread.synth_defaults)
-        if key is not None and machine.n_missed == n_missed:
-            machine.played[key] = made
-    thread.last_node = start(thread, made)
-    return thread.last_node
+@_sounding("play_chord", takes_block=False)
+def _play_chord(thread: VirtualThread, given: list[Value]) -> Played | Value:
+    options = {**(thread.synth_defaults or {}), **options_of(given[1:])}
+    if not _is_on(options):
+        return None
+    name = thread.synth
+    sounds = _chord(thread, name, as_list(given[0]), options)
+    return Played("synth", name, name, sounds, thread.synth_defaults)
 
 
 @waiting_function("play_pattern_timed")
@@ -256,7 +259,7 @@ def _play_pattern_timed(thread: VirtualThread, given: list[Value], _block: Block
         beats = times.at(index)
         if not is_number(beats):
             raise RubyError(f"a time must be a number, got {inspect(beats)}")
-        _play(thread, [note, {**last, "duration": beats}], None)
+        _played(thread, "play", [note, {**last, "duration": beats}])
         yield from thread.sleep(beats)
     return None
 
@@ -266,14 +269,9 @@ def _play_pattern(thread: VirtualThread, given: list[Value], block: Block | None
     return (yield from _play_pattern_timed(thread, [given[0], 1, *given[1:]], block))
 
 
-@function("sample")
-def _sample(thread: VirtualThread, given: list[Value], block: Block | None) -> Value:
+@_sounding("sample")
+def _sample(thread: VirtualThread, given: list[Value]) -> Played | Value:
     machine = thread.machine
-    key = key_of_call(thread, "sample", thread.sample_defaults, given)
-    known = machine.played.get(key)
-    if known is not None:
-        return _sounded(thread, known, block)
-    n_missed = machine.n_missed
     filters, options = split_sample(given)
     options = {**(thread.sample_defaults or {}), **options}
     name = find_sample(thread, filters)
@@ -286,15 +284,12 @@ def _sample(thread: VirtualThread, given: list[Value], block: Block | None) -> V
     if not _is_on(options):
         return NodeHandle((), name, {})
     try:
-        made = _found_sample(thread, name, options)
+        return _found_sample(thread, name, options)
     except RubyError as error:
         if not is_new:
             raise
         machine.errors.append(str(error))
         return NodeHandle((), name, {})
-    if key is not None and machine.n_missed == n_missed:
-        machine.played[key] = made
-    return _sounded(thread, made, block)
 
 
 def _found_sample(thread: VirtualThread, name: str, options: dict[str, Value]) -> Played:
@@ -362,7 +357,7 @@ def _control(thread: VirtualThread, given: list[Value], _block: Block | None) ->
     made = _numbers(thread, handle.name, options)
     if thread.scales_times:
         for key in made:
-            if key in _SCALED or key.endswith("_slide"):
+            if key in SCALED or key.endswith("_slide"):
                 made[key] *= thread.beat_seconds
     if thread.checks_arguments:
         check_arguments(handle.name, made, handle.arguments)

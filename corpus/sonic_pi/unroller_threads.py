@@ -5,32 +5,24 @@ Reading shared state lets all others of the moment run first, so that it finds w
 deterministic time state would show. A thread waits by yielding from its generator.
 """
 
-import copy
-import heapq
-from collections import Counter
-from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
-from corpus.sonic_pi.events import Event
-from corpus.sonic_pi.random_stream import STREAM_LENGTH, Chance, RandomStream
+from corpus.sonic_pi.random_stream import STREAM_LENGTH, Chance
 from corpus.sonic_pi.unroller_values import (
-    BlockBreak,
     BudgetError,
-    LoopBreak,
     NodeHandle,
-    Return,
-    RubyError,
     StopThread,
     Value,
 )
 
 if TYPE_CHECKING:
-    from corpus.sonic_pi.instruments import Instruments
-    from corpus.sonic_pi.unroller_blocks import Block
+    from corpus.sonic_pi.unroller_machine import Machine
     from corpus.sonic_pi.unroller_played import Played
 
-__all__ = ["MISUSED", "NOTHING_SET", "Machine", "Moment", "Steps", "VirtualThread"]
+__all__ = ["MISUSED", "NOTHING_SET", "Cue", "Moment", "Steps", "VirtualThread", "nanoseconds"]
 
+_T = TypeVar("_T")
 Steps: TypeAlias = Generator[None, None, Value]
 """A computation that may wait: it yields whenever others may run, and returns a value."""
 
@@ -42,8 +34,11 @@ _DIGITS = 9
 """Times closer than a nanosecond are the same moment."""
 _DEEPEST_DESCENT = 50
 """A thread may have this many forebears."""
-_DEEPEST = 8
-"""Threads run inside of one another at most this deep; beyond, a new thread waits for its turn."""
+
+
+def nanoseconds(time: float) -> int:
+    """A time in seconds, ≥ 0, to the nearest whole nanosecond; equal ones are the same moment."""
+    return int(time * 1e9 + 0.5)
 
 
 class Moment(NamedTuple):
@@ -64,8 +59,36 @@ class Cue(NamedTuple):
     beat_seconds: float
 
 
+class _Setting(Generic[_T]):
+    """An attribute of a thread on which it depends what a call of `play` comes to."""
+
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = f"_{name}"
+
+    def __get__(self, thread: "VirtualThread", _owner: type) -> _T:
+        return thread.__dict__[self._name]  # type: ignore[no-any-return]
+
+    def __set__(self, thread: "VirtualThread", value: _T) -> None:
+        if thread.__dict__.get(self._name, thread) != value:
+            thread.voice = None
+        thread.__dict__[self._name] = value
+
+
 class VirtualThread:
     """One thread of a program and all that Sonic Pi keeps for it."""
+
+    synth = _Setting[str]()
+    synth_defaults = _Setting["dict[str, Value] | None"]()
+    sample_defaults = _Setting["dict[str, Value] | None"]()
+    transpose = _Setting[float]()
+    octave = _Setting[float]()
+    cents = _Setting[float]()
+    tuning = _Setting["tuple[str, Value] | None"]()
+    scales_times = _Setting[bool]()
+    checks_arguments = _Setting[bool]()
+    beat_seconds = _Setting[float]()
+    bus = _Setting[int]()
+    _beat_seconds: float
 
     def __init__(self, machine: "Machine", chance: Chance) -> None:
         self.machine = machine
@@ -79,16 +102,15 @@ class VirtualThread:
         self.beat_seconds = 1.0
         self.spawn_index = 0
         self.synth = "beep"
-        self.synth_defaults: dict[str, Value] | None = NOTHING_SET
-        self.sample_defaults: dict[str, Value] | None = NOTHING_SET
-        self.transpose: float = 0
-        self.octave: float = 0
-        self.cents: float = 0
-        self.tuning: tuple[str, Value] | None = None
+        self.synth_defaults = self.sample_defaults = NOTHING_SET
+        self.transpose = self.octave = self.cents = 0
+        self.tuning = None
         self.scales_times = True
         self.checks_arguments = False
         self.bus = 0
         self.last_node: NodeHandle | None = None
+        self.voice: dict[object, Played] | None = None
+        """What calls came to with the present settings; none if these have just changed."""
         # What they do not.
         self.density = 1.0
         self.ticks: dict[str, tuple[int, int]] = {}
@@ -106,7 +128,8 @@ class VirtualThread:
         if seed is None:
             seed = self.chance.peek(self.spawn_index) * STREAM_LENGTH
             self.spawn_index += 1
-        child = copy.copy(self)
+        child = object.__new__(VirtualThread)
+        child.__dict__.update(self.__dict__)
         child.chance = Chance(self.chance.stream, seed + self.chance.seed)
         if len(self.path) > _DEEPEST_DESCENT:
             raise BudgetError("threads start threads without end")
@@ -117,6 +140,17 @@ class VirtualThread:
         child.synced, child.auto_cue, child.warp_depth = False, True, 0
         child.last_sync, child.awaited, child.name = None, None, None
         return child
+
+    def find_voice(self) -> "dict[object, Played]":
+        """What calls came to, by call, in threads with settings like the present ones."""
+        if self.tuning is not None:
+            return {}
+        defaults = id(self.synth_defaults), id(self.sample_defaults)
+        pitch = self.transpose, self.octave, self.cents
+        times = self.beat_seconds, self.scales_times, self.checks_arguments
+        settings = self.synth, self.bus, defaults, pitch, times
+        self.voice = self.machine.voices.setdefault(settings, {})
+        return self.voice
 
     def moment(self) -> Moment:
         """Where this thread is in the order of shared state."""
@@ -157,13 +191,13 @@ class VirtualThread:
             self.changes = {}
         if not beats:
             return False
-        self.time += beats * self.beat_seconds
-        if not self.warp_depth:
-            if self.time >= machine.horizon:
-                raise StopThread
-            ready = machine.ready
-            return bool(machine.depth or (ready and ready[0][0] <= round(self.time, _DIGITS)))
-        return False
+        self.time = time = self.time + beats * self._beat_seconds
+        if self.warp_depth:
+            return False
+        if time >= machine.horizon:
+            raise StopThread
+        ready = machine.ready
+        return bool(machine.depth or (ready and ready[0][0] <= nanoseconds(time)))
 
     def sync(self, key: str) -> Steps:
         """Waits for the next cue or value under a name, and moves to its moment."""
@@ -184,205 +218,8 @@ class VirtualThread:
     def cue(self, key: str, value: Value, priority: int = 0) -> None:
         """Makes a value known now; wakes who waits for it."""
         self.spend()
-        moment_count, self.n_cues = self.n_cues, self.n_cues + 1
         if not self.machine.listens:
             return
-        moment = Moment(round(self.time, _DIGITS), priority, self.path, moment_count)
+        moment = Moment(round(self.time, _DIGITS), priority, self.path, self.n_cues)
+        self.n_cues += 1
         self.machine.announce(key, Cue(moment, value, self.beat, self.beat_seconds))
-
-
-class Machine:
-    """All threads of a program, its functions and globals, and what it has played.
-
-    Args:
-        stream: chance.
-        instruments: what is known of synths, effects and samples.
-        horizon: seconds to unroll.
-        budget: steps that the whole program may take.
-        event_limit, thread_limit: most events, most threads at once.
-        listens: whether any thread may look at cues or shared state.
-    """
-
-    def __init__(
-        self,
-        stream: RandomStream,
-        instruments: "Instruments",
-        horizon: float,
-        budget: int,
-        event_limit: int,
-        thread_limit: int,
-        *,
-        listens: bool = True,
-    ) -> None:
-        self.stream = stream
-        self.instruments = instruments
-        self.horizon = horizon
-        self.budget = budget
-        self.event_limit = event_limit
-        self.thread_limit = thread_limit
-        self.listens = listens
-        self.ready: list[tuple[float, int, VirtualThread]] = []
-        self.n_pushed = 0
-        self.depth = 0
-        self.n_alive = 0
-        self.names: set[str] = set()
-        self.waiting: dict[str, list[VirtualThread]] = {}
-        self.cues: dict[str, list[Cue]] = {}
-        self.functions: dict[str, Block] = {}
-        self.globals: dict[str, Value] = {}
-        self.events: list[Event] = []
-        self.played: dict[tuple[object, ...] | None, Played] = {}
-        self.n_nodes = 0
-        self.n_buses = 0
-        self.loaded: set[str] = set()
-        self.errors: list[str] = []
-        self.missed: Counter[tuple[str, str]] = Counter()
-        self.n_missed = 0
-        self.n_random = 0
-        self.is_cut = False
-
-    def miss(self, what: str, why: str = "unknown") -> None:
-        """Notes something that could not be foreseen."""
-        self.missed[what, why] += 1
-        self.n_missed += 1
-
-    def add(self, event: Event) -> None:
-        """Notes an event.
-
-        Raises:
-            BudgetError: there are too many.
-        """
-        if len(self.events) >= self.event_limit:
-            raise BudgetError(f"the program plays more than {self.event_limit} events")
-        self.events.append(event)
-
-    def new_node(self) -> int:
-        """A number for the next sound or effect."""
-        self.n_nodes += 1
-        return self.n_nodes
-
-    def new_bus(self) -> int:
-        """A bus for the next effect; 0 is the way out."""
-        self.n_buses += 1
-        return self.n_buses
-
-    def start(self, thread: VirtualThread, body: Callable[[VirtualThread], Steps]) -> None:
-        """Lets a thread run from its present time.
-
-        Raises:
-            BudgetError: there are too many threads.
-        """
-        if self.n_alive >= self.thread_limit:
-            raise BudgetError(f"the program has more than {self.thread_limit} threads at once")
-        self.n_alive += 1
-        thread.generator = body(thread)
-        if self.depth < _DEEPEST:
-            self._nested(thread)
-        else:
-            self._push(thread)
-
-    def settle(self, now: float) -> None:
-        """Lets every thread run that can run at a moment."""
-        moment = round(now, _DIGITS)
-        while self.ready and self.ready[0][0] <= moment and self.depth < _DEEPEST:
-            self._nested(heapq.heappop(self.ready)[2])
-
-    def _nested(self, thread: VirtualThread) -> None:
-        self.depth += 1
-        try:
-            self._turn(thread)
-        finally:
-            self.depth -= 1
-
-    def spawn(
-        self,
-        parent: VirtualThread,
-        body: Callable[[VirtualThread], Steps],
-        name: str | None = None,
-        seed: float | None = None,
-    ) -> VirtualThread:
-        """A child of a thread; one whose name is taken is made but never runs."""
-        child = parent.child(seed)
-        if name is not None:
-            if name in self.names:
-                return child
-            self.names.add(name)
-            child.name = name
-        self.start(child, body)
-        return child
-
-    def run(self, body: Callable[[VirtualThread], Steps]) -> None:
-        """Runs a program and all its threads until the horizon, or until a limit is reached."""
-        try:
-            self.spawn(VirtualThread(self, Chance(self.stream, 0)), body, seed=0)
-            while self.ready:
-                self._turn(heapq.heappop(self.ready)[2])
-        except BudgetError as limit:
-            self.errors.append(str(limit))
-            self.is_cut = True
-
-    def _turn(self, thread: VirtualThread) -> None:
-        try:
-            if thread.time < self.horizon and thread.generator is not None:
-                next(thread.generator)
-                if thread.awaited is None:
-                    self._push(thread)
-                else:
-                    self.waiting.setdefault(thread.awaited[0], []).append(thread)
-                return
-        except (StopIteration, StopThread):
-            pass
-        except RubyError as failure:
-            self.errors.append(str(failure))
-        except (BlockBreak, LoopBreak, Return):
-            self.errors.append("break or return outside of what it could leave")
-        except MISUSED as misuse:
-            self.errors.append(f"this cannot be computed: {misuse}")
-            self.miss("operator", "values")
-        except RecursionError:
-            self.errors.append("functions call each other too deeply")
-            self.miss("recursion", "too deep")
-        self.n_alive -= 1
-        if thread.name is not None:
-            self.names.discard(thread.name)
-
-    def _push(self, thread: VirtualThread) -> None:
-        self.n_pushed += 1
-        key = round(thread.time, _DIGITS)
-        heapq.heappush(self.ready, (key, self.n_pushed, thread))
-
-    def announce(self, key: str, cue: Cue) -> None:
-        """Keeps a cue in order and wakes the threads it answers."""
-        history = self.cues.setdefault(key, [])
-        place = len(history)
-        while place and history[place - 1].moment > cue.moment:
-            place -= 1
-        history.insert(place, cue)
-        waiting = self.waiting.get(key)
-        if not waiting:
-            return
-        still: list[VirtualThread] = []
-        for thread in waiting:
-            if thread.awaited is not None and cue.moment > thread.awaited[1]:
-                thread.time = cue.moment.time
-                thread.awaited = None
-                self._push(thread)
-            else:
-                still.append(thread)
-        self.waiting[key] = still
-
-    def next_cue(self, key: str, point: Moment) -> Cue | None:
-        """The first cue after a moment."""
-        found = None
-        for cue in reversed(self.cues.get(key, ())):
-            if cue.moment <= point:
-                break
-            found = cue
-        return found
-
-    def last_cue(self, key: str, point: Moment) -> Cue | None:
-        """The last cue at or before a moment."""
-        for cue in reversed(self.cues.get(key, ())):
-            if cue.moment <= point:
-                return cue
-        return None

@@ -160,14 +160,15 @@ def _live_loop(thread: VirtualThread, given: list[Value], block: Block | None) -
             child.spawn_index = 0
             child.chance.seed, child.chance.index = options["seed"], 0
         value = options.get("init", 0)
-
+        functions, cues = machine.functions, auto_cue and machine.listens
         while True:
             before, child.synced = child.time, False
-            if auto_cue:
+            if cues:
                 child.cue(name, [], priority=-100)
-            current = machine.functions[key]
+            current = functions[key]
             value = yield from current.steps(child, (value,) if current.parameters else ())
-            _check_round(child, before)
+            if child.time <= before:
+                _check_round(child, before)
 
     machine.spawn(thread, body, key)
     return None

@@ -4,8 +4,8 @@ nil, true, false, numbers, strings and hashes are Python's own; arrays are lists
 has a class here. `UNKNOWN` stands for what could not be foreseen; whatever touches it is unknown.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
 
 __all__ = [
     "LARGEST_LIST",
@@ -158,7 +158,7 @@ _KINDS: Final[dict[str, tuple[type, ...]]] = {
 }
 
 
-class NodeHandle:
+class NodeHandle(NamedTuple):
     """A running sound or effect, as `play` and `with_fx` give it; several for a chord.
 
     Args:
@@ -167,12 +167,9 @@ class NodeHandle:
         arguments: as it was started.
     """
 
-    __slots__ = ("arguments", "name", "nodes")
-
-    def __init__(self, nodes: Sequence[int], name: str, arguments: dict[str, float]) -> None:
-        self.nodes = tuple(nodes)
-        self.name = name
-        self.arguments = arguments
+    nodes: tuple[int, ...]
+    name: str
+    arguments: Mapping[str, float]
 
 
 class RubyError(Exception):

@@ -14,6 +14,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import pearsonr, spearmanr
 
 __all__ = [
+    "alignment",
     "canonical_correlations",
     "capture",
     "distance_correlations",
@@ -191,10 +192,6 @@ def evaluate(
         ValueError: as in `validate`.
     """
     spearman, pearson = distance_correlations(pdist(predicted), pdist(real))
-
-    def cca10(x: FloatArray, y: FloatArray) -> float:
-        return normalised_cca(x, y, 10)
-
     counts = np.unique(np.asarray(programs), return_counts=True)[1]
     within = (
         {"spearman_within": within_program_correlation(predicted, real, programs)}
@@ -205,10 +202,25 @@ def evaluate(
         "spearman": spearman,
         "pearson": pearson,
         **within,
-        "cka": linear_cka(predicted, real),
-        "cka_floor": shuffled_floor(linear_cka, predicted, real, seed),
-        "cca": normalised_cca(predicted, real),
-        "cca_floor": shuffled_floor(normalised_cca, predicted, real, seed, 3),
-        "cca10": cca10(predicted, real),
-        "cca10_floor": shuffled_floor(cca10, predicted, real, seed),
+        **alignment(predicted, real, seed),
+    }
+
+
+def alignment(first: FloatArray, second: FloatArray, seed: int = 0) -> dict[str, float]:
+    """How well two spaces fit: cka, cca (all dimensions), cca10, each with its floor.
+
+    Raises:
+        ValueError: as in `validate`.
+    """
+
+    def cca10(x: FloatArray, y: FloatArray) -> float:
+        return normalised_cca(x, y, 10)
+
+    return {
+        "cka": linear_cka(first, second),
+        "cka_floor": shuffled_floor(linear_cka, first, second, seed),
+        "cca": normalised_cca(first, second),
+        "cca_floor": shuffled_floor(normalised_cca, first, second, seed, 3),
+        "cca10": cca10(first, second),
+        "cca10_floor": shuffled_floor(cca10, first, second, seed),
     }

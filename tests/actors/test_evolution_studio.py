@@ -164,7 +164,7 @@ def test_children_in_flight_are_all_that_a_crash_loses(bench):
     ("data", "said"),
     [
         ({"format": "antiphon-evolution", "version": 99, "state": {}}, "got version 99; resume"),
-        ({"format": "antiphon-evolution", "version": 1, "state": {}}, "it lacks 'evolution'"),
+        ({"format": "antiphon-evolution", "version": 1, "state": {}}, "it lacks 'taste'"),
         ([1], "must be a checkpoint of an evolution, got something else"),
     ],
 )
@@ -173,6 +173,24 @@ def test_a_checkpoint_that_cannot_be_used_is_one_sentence_and_stays(bench, data,
     with pytest.raises(ValueError, match=said):
         bench.start()
     assert bench.studio.checkpoint.read_bytes() == pack(data)
+
+
+def test_a_taste_model_trained_anew_is_not_gone_on_with(world, tmp_path):
+    """Where the clips lie in the old one says nothing about where they lie in the new."""
+    world.train(tmp_path / "taste.safetensors", seed=1)
+    bench = Bench(world, tmp_path, taste=tmp_path / "taste.safetensors")
+    bench.generation()
+    bench.studio.save()
+    bench.start()
+    world.train(tmp_path / "taste.safetensors", seed=2)
+    with pytest.raises(ValueError, match="must be of the taste model that evolution"):
+        bench.start()
+
+
+def test_a_taste_model_of_another_encoder_is_refused(world, tmp_path):
+    world.train(tmp_path / "taste.safetensors", seed=1, encoder="hidden-layers")
+    with pytest.raises(ValueError, match=r"must know songs by descriptors-2.*by hidden-layers"):
+        Bench(world, tmp_path, taste=tmp_path / "taste.safetensors")
 
 
 def test_a_place_that_cannot_be_written_loses_nothing(bench):

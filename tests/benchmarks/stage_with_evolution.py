@@ -64,7 +64,7 @@ def make_world(folder: Path) -> tuple[Path, Path]:
     aligner = AlignerV2(TasteConfig(), 50, *layers.shape[1:])
     deviation = torch.from_numpy(layers.std(axis=0)).clamp(min=1e-3)
     aligner.set_standard(torch.from_numpy(layers.mean(axis=0)), deviation)
-    save_aligner(folder / "taste.safetensors", aligner, {"encoder": "descriptors"})
+    save_aligner(folder / "taste.safetensors", aligner, {"encoder": SongDescriptors.name})
     return songs, folder / "taste.safetensors"
 
 

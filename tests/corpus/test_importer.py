@@ -2,9 +2,15 @@ import numpy as np
 import pytest
 import soundfile
 
-from corpus.importer import SongImporter, finished_record, import_one_by_one, settings_hash
+from corpus.importer import (
+    SongImporter,
+    check_apart,
+    finished_record,
+    import_one_by_one,
+    settings_hash,
+)
 from corpus.manifest import ImportSettings, ManifestError, load_annotations, load_features
-from corpus.song_sources import find_sources
+from corpus.song_sources import SourceError, find_sources
 from corpus.voices import VoiceConfig
 
 RATE = 8000
@@ -57,6 +63,13 @@ def test_stems_are_kept_with_features_and_drums_and_mixes_are_dropped_with_a_rea
         load_features(tmp_path / "out", record, 0.25)
 
 
+def test_drums_in_a_folder_of_their_own_are_dropped(tmp_path, write_stem):
+    for name, pitches in (("bass/0b", LOW), ("flute/0c", HIGH), ("drums/0a-1", LOW)):
+        write_stem(tmp_path / f"in/song/{name}.wav", pitches)
+    (record,) = run(tmp_path / "in", tmp_path / "out")
+    assert reasons(record) == {"drums/0a-1": "its name says drums"}
+
+
 def test_unequal_rates_and_lengths_are_brought_together_with_a_notice(tmp_path, write_stem):
     write_stem(tmp_path / "in/song/a.wav", LOW, rate=16_000)
     write_stem(tmp_path / "in/song/b.wav", HIGH[:20])
@@ -103,6 +116,16 @@ def test_a_copied_stem_is_doubled_and_alone_makes_no_song(tmp_path, write_stem):
     assert one.doubled == (("a", "copy"),)
     assert one.pairs == [("a", "b"), ("b", "copy")]
     assert "all double each other" in two.refused
+
+
+def test_a_record_without_fingerprints_is_made_again(tmp_path, write_stem):
+    for name, pitches in (("a", LOW), ("b", HIGH)):
+        write_stem(tmp_path / f"in/song/{name}.wav", pitches)
+    (first,) = run(tmp_path / "in", tmp_path / "out")
+    assert all(len(part.fingerprint) == 72 for part in first.parts)
+    place = tmp_path / "out/songs/song.json"
+    place.write_text(place.read_text().replace(f'"{first.parts[0].fingerprint}"', "null"))
+    assert run(tmp_path / "in", tmp_path / "out") == [first]
 
 
 def test_features_need_an_ear():
@@ -191,3 +214,36 @@ def test_a_finished_song_is_not_heard_again_until_its_file_or_the_settings_chang
 def test_settings_are_named_by_their_content():
     assert settings_hash(settings()) == settings_hash(settings())
     assert settings_hash(settings()) != settings_hash(settings(ear="other"))
+
+
+def test_a_refused_song_takes_nothing_with_it_that_the_import_did_not_write(tmp_path, write_stem):
+    for name in ("piano", "mix"):
+        write_stem(tmp_path / f"songs/s/{name}.wav", LOW)
+    (record,) = run(tmp_path / "songs", tmp_path)
+    assert record.refused
+    assert sorted(path.name for path in (tmp_path / "songs/s").iterdir()) == [
+        "mix.wav",
+        "piano.wav",
+    ]
+
+
+def test_a_song_refused_after_a_change_leaves_nothing_of_its_earlier_import(tmp_path, write_stem):
+    for name, pitches in (("a", LOW), ("b", HIGH)):
+        write_stem(tmp_path / f"in/song/{name}.wav", pitches)
+    (record,) = run(tmp_path / "in", tmp_path / "out", keep="both")
+    assert len(tree(tmp_path / "out")) == 4
+    (tmp_path / "in/song/b.wav").unlink()
+    (record,) = run(tmp_path / "in", tmp_path / "out", keep="both")
+    assert record.refused
+    assert list(tree(tmp_path / "out")) == ["songs/song.json"]
+    assert not (tmp_path / "out/songs/song").exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "out"),
+    [("mine", "mine"), ("mine/songs", "mine"), ("mine/songs/s", "mine"), ("mine", "mine/corpus")],
+)
+def test_a_corpus_among_its_sources_is_refused(tmp_path, place, out):
+    with pytest.raises(SourceError, match="must lie apart from what is imported"):
+        check_apart([tmp_path / place], tmp_path / out)
+    check_apart([tmp_path / "mine/raw", tmp_path / "songs"], tmp_path / "mine")

@@ -125,3 +125,21 @@ def test_roles_select_usable_songs():
     assert isinstance(made, CorpusManifest)
     sides = [made.with_role(role) for role in ("train", "validation", "test")]
     assert [len(side) for side in sides] == [3, 1, 1]
+
+
+def test_recordings_with_fingerprints_alike_are_the_same_music():
+    def recorded(name, *prints):
+        one = song(name, *(f"{name} {one}" for one in prints))
+        parts = [
+            part.model_copy(update={"fingerprint": print * 60})
+            for part, print in zip(one.parts, prints, strict=True)
+        ]
+        return one.model_copy(update={"parts": tuple(parts)})
+
+    songs = [recorded("a", "f", "8"), recorded("b", "e", "7"), recorded("c", "f", "2")]
+    songs += [recorded(f"d{i}", f"{i}", "") for i in (4,)]
+    made = manifest(songs)
+    assert "the same music as a" in made.songs[1].refused
+    roles = {one.name: one.role for one in made.used}
+    assert roles["a"] == roles["c"]
+    assert set(roles) == {"a", "c", "d4"}

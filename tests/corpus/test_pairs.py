@@ -57,6 +57,44 @@ def test_drums_effects_and_mixes_are_left_out_with_a_notice(tmp_path, caplog, na
     assert f"{name}.wav is left out" in caplog.text
 
 
+@pytest.mark.parametrize("folder", ["drums", "percussion", "06 FX/more"])
+def test_stems_in_a_folder_of_drums_or_effects_are_left_out(tmp_path, folder):
+    for one in ("bass/0b", "guitar/0c", f"{folder}/0a-1"):
+        stem(tmp_path / f"Drums and wires/{one}.wav")
+    assert list(find_songs(tmp_path)[0].stems) == ["bass/0b", "guitar/0c"]
+
+
+def test_stems_in_a_folder_called_mix_are_kept(tmp_path):
+    for one in ("a", "b", "mixdown"):
+        stem(tmp_path / f"song/mix/{one}.wav")
+    assert list(find_songs(tmp_path)[0].stems) == ["mix/a", "mix/b"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["stems/one/bass", "stems/one/harp", "stems/two/bass", "stems/two/harp"],
+        ["mixes/one", "mixes/two", "stems/one/bass", "stems/one/harp", "stems/two/oboe"],
+    ],
+)
+def test_songs_that_lie_a_folder_deeper_are_refused(tmp_path, names):
+    for name in names:
+        stem(tmp_path / f"{name}.wav")
+    with pytest.raises(AudioFileError, match="its folders look like songs of their own"):
+        find_songs(tmp_path)
+
+
+def test_one_song_named_like_several_is_told_of(tmp_path, caplog):
+    for name in ("song0_guitar", "song0_piano", "song1_guitar", "song1_piano"):
+        stem(tmp_path / f"in/{name}.wav")
+    assert len(find_songs(tmp_path / "in")) == 1
+    assert "names begin alike (song0, song1)" in caplog.text
+    caplog.clear()
+    stem(tmp_path / "in/bass.wav")
+    find_songs(tmp_path / "in")
+    assert not caplog.text
+
+
 @pytest.mark.parametrize("name", ["drummond", "Mixolydian solo", "effectively", "hatch"])
 def test_words_that_only_begin_like_drums_are_stems(tmp_path, name):
     for one in ("bass", name):

@@ -58,6 +58,8 @@ def test_what_cannot_be_songs_is_refused_in_one_sentence(tmp_path, write_stem):
         ([one, one], None, "two different files"),
         ([tmp_path / "empty", tmp_path], "paired", "none in common"),
         ([one], "pair", "two places"),
+        ([one], None, "put the stems of a song into a folder"),
+        ([one, one, one], None, "got 3"),
         ([], None, "got none"),
     ):
         with pytest.raises(SourceError, match=message):
@@ -68,4 +70,22 @@ def test_two_files_of_one_name_and_other_suffixes_are_refused(tmp_path, write_mi
     for name in ("a.mid", "a.midi"):
         write_midi(tmp_path / name, ("A", 0, 0, line(TUNE)))
     with pytest.raises(SourceError, match="name of its own, got a twice"):
+        find_sources([tmp_path])
+
+
+def test_midi_beside_audio_must_be_told_apart(tmp_path, write_midi, write_stem, line):
+    write_midi(tmp_path / "t/all.mid", ("A", 0, 0, line(TUNE)))
+    for name in ("S00", "S01"):
+        write_stem(tmp_path / f"t/stems/{name}.wav", TUNE)
+    with pytest.raises(SourceError, match="MIDI files beside audio files; say which"):
+        find_sources([tmp_path])
+    assert [one.layout for one in find_sources([tmp_path], "midi")] == ["midi"]
+    (song,) = find_sources([tmp_path], "stems")
+    assert list(song.files) == ["stems/S00", "stems/S01"]
+
+
+def test_songs_that_lie_a_folder_deeper_are_refused(tmp_path, write_stem):
+    for name in ("mixes/one", "mixes/two", "stems/one/bass", "stems/one/harp", "stems/two/oboe"):
+        write_stem(tmp_path / f"{name}.wav", TUNE)
+    with pytest.raises(SourceError, match="give the folder that the songs lie in"):
         find_sources([tmp_path])

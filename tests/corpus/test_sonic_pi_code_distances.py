@@ -8,6 +8,7 @@ from corpus.sonic_pi.code_distances import (
     event_distances,
     parameter_distances,
     sleep_distances,
+    tree_distances,
 )
 from corpus.sonic_pi.unroller import Unroller
 
@@ -47,6 +48,30 @@ def _textbook(first: str, second: str) -> int:
     )
 
 
+def test_trees_are_compared_by_the_small_subtrees_they_share():
+    found = tree_distances(["a b", "a c", "a b"])
+    # each of the trees program(call(a, list(b))) has 2·2 + 3·3 - 1 = 12 pq-grams (two leaves, three
+    # nodes above them), of which the 3 with the list as anchor and the 1 of its leaf tell b from c
+    assert found[0, 1] == pytest.approx(4 / 12)
+    assert found[0, 2] == 0.0
+
+
+def test_trees_see_what_is_written_not_how_it_is_laid_out():
+    found = tree_distances(
+        ["2.times do\n  play 60\nend", "2.times do play 60 end # again", "play 1 + 2", "play 1 - 2"]
+    )
+    assert found[0, 1] == 0.0
+    assert 0 < found[2, 3] < found[0, 2] <= 1
+
+
+def test_a_tree_in_another_place_is_another_tree():
+    inside, beside = tree_distances(
+        ["loop do\n  play 60\n  sleep 1\nend", "loop do\n  play 60\nend\nsleep 1"]
+    )[0]
+    assert inside == 0.0
+    assert beside > 0.2
+
+
 def test_waiting_times_are_compared_in_octaves():
     found = sleep_distances(PROGRAMS)
     assert found[0, 1] == pytest.approx(1.0)
@@ -72,7 +97,9 @@ def test_events_differ_by_what_is_played_not_by_how_it_is_written():
     assert found[0, 2] > 0.5
 
 
-@pytest.mark.parametrize("distances", [edit_distances, parameter_distances, sleep_distances])
+@pytest.mark.parametrize(
+    "distances", [edit_distances, parameter_distances, sleep_distances, tree_distances]
+)
 def test_distances_are_symmetric_zero_on_the_diagonal_and_finite(distances):
     found = distances([*PROGRAMS, "", "end end ((", "# nothing"])
     assert np.isfinite(found).all()

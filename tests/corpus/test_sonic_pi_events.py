@@ -1,6 +1,6 @@
 """Events out of recorded messages, by hand-made recordings."""
 
-from corpus.sonic_pi.events import ProgramError, events_of
+from corpus.sonic_pi.events import ProgramError, events_of, printable
 
 DEFAULTS = {
     "sonic-pi-beep": {"note": 52.0, "amp": 1.0},
@@ -59,3 +59,14 @@ def test_an_error_reads_as_one_line():
     error = ProgramError("runtime", "Unknown synth :x", line=3, thread="drums")
 
     assert str(error) == "line 3: runtime error (in drums): Unknown synth :x"
+
+
+def test_an_error_has_no_power_over_the_terminal_and_keeps_its_lines():
+    error = ProgramError("runtime", "\x1b[2Jboo\x9b\n\tplay", 1, "live_loop_\x07")
+    assert str(error) == (
+        "line 1: runtime error (in live_loop_\\x07): \\x1b[2Jboo\\x9b\n        play"
+    )
+
+
+def test_words_of_any_language_are_printed_as_they_are():
+    assert printable("größer ♯ 音 \udcff\n") == "größer ♯ 音 \\udcff\\n"

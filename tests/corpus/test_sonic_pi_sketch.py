@@ -11,7 +11,7 @@ from corpus.sonic_pi.renderer import Renderer
 from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.sketch import sketch
 from corpus.sonic_pi.sketch_effects import EFFECTS, apply_effect
-from corpus.sonic_pi.sketch_sounds import sounds_of
+from corpus.sonic_pi.sketch_sounds import gathered, sounds_of
 from corpus.sonic_pi.sketch_tables import tables_of
 from corpus.sonic_pi.unroller import Unroller
 
@@ -101,7 +101,7 @@ def test_how_loud_each_stroke_is_does_not_make_it_another_sound(atlas):
         Event(time, "sample", "bd_haus", {"amp": amp, "pan": pan}, node)
         for node, (time, amp, pan) in enumerate([(0.0, 1.0, 0.0), (1.0, 0.5, -1.0), (2.0, 2.0, 1)])
     ]
-    sounds = sounds_of(strokes, 3.0, tables_of(atlas))
+    sounds = sounds_of(gathered(strokes, 3.0).heard, tables_of(atlas))
     assert (len(sounds.kinds), sounds.which, sounds.gains) == (1, [0, 0, 0], [1.0, 0.5, 2.0])
     together = sketch(strokes, 3.0, atlas).power
     alone = [sketch([stroke], 3.0, atlas).power for stroke in strokes[:2]]

@@ -1,13 +1,16 @@
 import csv
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 import soundfile
 
 from agents.evolution.checkpoint import RunLock, load_checkpoint, save_checkpoint
+from launch import evolve_run
 from launch.evolve import main
+from launch.evolve_page import said_of_texts
 from launch.evolve_run import Run
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +126,62 @@ def test_another_config_is_not_resumed_into(finished, command, capsys):
     assert "seed differ" in refused(command(finished, "surrogate=false", "seed=5"), capsys)
 
 
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda state: state.pop("config"), "it lacks config"),
+        (lambda state: state["config"].update(tempo=90), "but tempo differ"),
+        (lambda state: state.update(taste="another"), "this taste model, but it was trained anew"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused(
+    finished, command, tmp_path, capsys, spoil, said
+):
+    state = load_checkpoint(finished / "evolution.checkpoint")
+    spoil(state)
+    (tmp_path / "run").mkdir()
+    save_checkpoint(tmp_path / "run/evolution.checkpoint", state)
+    assert said in refused(command(tmp_path / "run", "surrogate=false"), capsys)
+
+
+def test_what_can_be_refused_is_refused_before_the_catalogue_is_made(
+    command, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(evolve_run, "MadeUpWorld", lambda *_: pytest.fail("it was made"))
+    out = tmp_path / "run"
+    surrogate = ("surrogate=true", "foresight.alignment=/nowhere")
+    assert "/nowhere" in refused(command(out, *surrogate), capsys)
+    search = ("search.kind=cma-es", "search.program=/nowhere.rb")
+    assert "/nowhere.rb" in refused(command(out, *search), capsys)
+
+
+def test_a_program_to_search_that_does_not_parse_is_refused(command, tmp_path, capsys):
+    (tmp_path / "bad.rb").write_text("play 60\nsleep 1\n)) end")
+    search = ("search.kind=cma-es", f"search.program={tmp_path / 'bad.rb'}")
+    assert "line 3 of" in refused(command(tmp_path / "run", *search), capsys)
+
+
+def test_a_run_says_that_no_language_model_was_asked(command, tmp_path, capsys):
+    out, search = tmp_path / "run", ("search.kind=llm-evolve", "generations=1")
+    assert main(command(out, "surrogate=false", "mode=user", *search)) == 0
+    assert "no language model was asked" in capsys.readouterr().err
+    assert "no language model was asked" in (out / "index.html").read_text()
+
+
+def test_who_wrote_the_texts_is_counted():
+    counts = {"answered": 2, "unanswered": 1, "by the model": 5, "malformed": 3}
+    [said] = said_of_texts({"counts": counts})
+    assert "2 questions answered, 1 not; 5 texts by the model, 3 malformed, 0 by operators" in said
+    assert said_of_texts({"rng": "…"}) == []
+
+
+def test_the_config_that_comes_with_the_project_is_found_from_anywhere(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert "mode must be" in refused(["--set", "mode=everyone"], capsys)
+
+
 def test_a_checkpoint_of_another_version_is_refused(finished, command, tmp_path, capsys):
     state = load_checkpoint(finished / "evolution.checkpoint")
     state["evolution"]["version"] = 99
@@ -141,8 +200,18 @@ def test_two_evolutions_in_one_folder_are_refused(finished, command, capsys):
     ("settings", "said"),
     [
         (["mode=everyone"], "mode"),
-        (["generator.kind=musicgen"], "a folder of weights, or a hub id"),
-        (["generator.kind=audiocraft"], "must be an interpreter that has audiocraft"),
+        (["generator.kind=musicgen", "mode=user"], "a folder of weights, or a hub id"),
+        (["generator.kind=audiocraft", "mode=user"], "must be an interpreter that has audiocraft"),
+        (
+            ["generator.kind=audiocraft", "mode=user", f"generator.python={sys.executable}"],
+            "audiocraft-debug",
+        ),
+        (["generator.kind=musicgen"], "rates the notes of Sonic Pi programs, and musicgen plays"),
+        (["mode=music", "taste.piece=/nowhere.wav"], "taste.piece must come with taste.model"),
+        (["taste.songs=/nowhere"], "taste.songs must come with taste.model"),
+        (["taste.feedback=/nowhere"], "taste.feedback must come with taste.model"),
+        (["taste.model=/nowhere", "taste.feedback=/nowhere"], "antiphon feedback --store` makes"),
+        (["taste.user=4"], "one of 4 listeners, 0..3, got 4"),
         (["taste.model=/nowhere.safetensors"], "needs taste.songs"),
         (["taste.dataset=/nowhere"], "holds no data set"),
         (["evolution.population=1"], "population"),

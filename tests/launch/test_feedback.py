@@ -65,6 +65,24 @@ def test_where_no_stage_plays_it_is_said(capsys):
     assert "none answered in 0.2 s; name another --port, or a --store" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port", "99999"], "must be from 1 to 65535, got 99999"),
+        (["--port", "0"], "must be from 1 to 65535, got 0"),
+        (["--wait", "inf"], "must be from 0.01 to 3600, got inf"),
+        (["--wait", "nan"], "must be from 0.01 to 3600, got nan"),
+        (["--wait", "-1"], "must be from 0.01 to 3600, got -1"),
+        (["--wait", "long"], "invalid float value: 'long'"),
+        (["--clip", "\udcff"], "must be plain UTF-8 text"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_before_anybody_waits(arguments, said, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        feedback.main(["like", *arguments])
+    assert said in capsys.readouterr().err
+
+
 def test_it_can_be_put_into_a_store(tmp_path, capsys):
     path = str(tmp_path / "f.sqlite")
     assert feedback.main(["dislike", "--store", path, "--clip", "c1"]) == 0

@@ -1,6 +1,7 @@
 """The paired-tracks table from a command line to a page, and what stops it."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -48,6 +49,10 @@ def test_a_table_of_two_configurations_and_seeds_beside_the_papers_model(
     assert set(table["by_collection"]) == {"pop-corpus", "folk-corpus"}
     assert table["paper"][0]["steps"] > 0
     assert set(table["paper"][0]["throughput"]) == {"ours", "paper"}
+    assert table["notices"] == []
+    assert all(
+        "lcp" not in one for found in table["by_collection"].values() for one in found.values()
+    )
     page = (out / "table.html").read_text()
     assert page.count("data:image/png;base64,") == 6
     assert "repeat the last" in page
@@ -76,6 +81,39 @@ def test_results_of_another_command_are_not_mixed_in(asked, tmp_path, capsys):
     assert "holds results of other corpora or settings" in " ".join(capsys.readouterr().err.split())
 
 
+def test_a_corpus_imported_again_makes_another_table(asked, corpora, tmp_path, monkeypatch, capsys):
+    def interrupted(*arguments):
+        arguments[4]()  # labels are made
+        raise KeyboardInterrupt
+
+    shutil.copytree(corpora[0], tmp_path / "pop-corpus")
+    given = [str(tmp_path / "pop-corpus") if one == str(corpora[0]) else one for one in asked]
+    monkeypatch.setattr("launch.paired_tracks_table.run_cell", interrupted)
+    assert main(given) == main(given) == 130
+    manifest = tmp_path / "pop-corpus" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"content": "', '"content": "0', 1))
+    assert main(given) == 2
+    assert "holds results of other corpora" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_mistyped_corpus_leaves_the_folder_as_it_was(asked, tmp_path, capsys):
+    wrong = [one.replace("pop-corpus", "pup-corpus") for one in asked]
+    assert main(wrong) == 2
+    assert "import it first" in " ".join(capsys.readouterr().err.split())
+    assert main(["0.4" if one == "0.25" else one for one in asked]) == 2  # no such features
+    assert not (tmp_path / "table" / "asked.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "lowest"),
+    [("--seeds", 1), ("--alphabet", 2), ("--judged-windows", 1), ("--paper-windows", 1)],
+)
+def test_numbers_that_are_too_small_are_refused(asked, option, lowest, capsys):
+    with pytest.raises(SystemExit):
+        main([*asked, option, "0"])
+    assert f"must be at least {lowest}, got 0" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -95,6 +133,14 @@ def test_what_cannot_be_asked_is_one_sentence(asked, more, message, capsys):
     assert "Traceback" not in told
 
 
+def test_a_folder_that_is_no_bundle_is_refused_before_anything_is_trained(asked, tmp_path, capsys):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "work.txt").write_text("mine")
+    assert main([*asked, "--bundle", "0.25s_A8", str(tmp_path / "precious")]) == 2
+    assert "is neither" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "table" / "cells").exists()
+
+
 def test_a_bundle_is_written_and_an_interrupted_table_keeps_what_is_done(
     asked, tmp_path, monkeypatch, capsys
 ):
@@ -103,7 +149,8 @@ def test_a_bundle_is_written_and_an_interrupted_table_keeps_what_is_done(
 
     monkeypatch.setattr("launch.paired_tracks_table.write_page", lambda *_: None)
     bundle = ["--bundle", "0.25s_A8", str(tmp_path / "bundle")]
-    assert main([*asked, "--seeds", "1", *bundle]) == 0
+    assert main([*asked, "--alphabet", "2000", "--seeds", "1", *bundle]) == 0
+    assert "0.25s_A2000 has an alphabet of" in " ".join(capsys.readouterr().err.split())
     card = Bundle.load(tmp_path / "bundle").card
     assert card.key_normalised
     assert card.n_labels == 8

@@ -45,3 +45,15 @@ def test_terms_are_said_before_the_show(settings, said):
 def test_what_terms_forbid_is_refused_in_a_sentence(settings, said):
     with pytest.raises(ConfigError, match=said):
         check_terms(StageEvolutionConfig(**settings), Listener())
+
+
+def test_a_stage_refuses_a_taste_model_of_another_encoder(world, demo_stage, tmp_path):
+    world.train(tmp_path / "taste.safetensors", seed=1, encoder="hidden-layers")
+    evolution = {
+        "evolution.enabled": True,
+        "evolution.taste": str(tmp_path / "taste.safetensors"),
+        "evolution.songs": str(world.songs),
+    }
+    with pytest.raises(ValueError, match="must know songs by descriptors-2"):
+        demo_stage(tmp_path / "run", **evolution)
+    assert not (tmp_path / "run").exists()

@@ -89,6 +89,57 @@ def test_the_table_shows_every_candidate_and_why(files, tmp_path, capsys):
         assert words in shown
 
 
+def test_a_twin_is_named_by_its_file(files, tmp_path, capsys):
+    (tmp_path / "unreadable.rb").write_bytes(b"\xff")
+    (tmp_path / "same.rb").write_text(f"# the same\n{PROGRAMS['pad']}")
+    (tmp_path / "louder.rb").write_text(PROGRAMS["pad"].replace("note:", "amp: 2, note:"))
+    given = [*(str(tmp_path / f"{name}.rb") for name in ("unreadable", "same", "louder")), *files]
+    rows = {Path(row["file"]).stem: row for row in ranked(capsys, *given)["candidates"]}
+    assert rows["louder"]["set_aside"] == f"sounds like {tmp_path / 'same.rb'}"
+    assert rows["pad"]["set_aside"] == f"equal to {tmp_path / 'same.rb'}"
+    assert rank.main([*given, "--static-only"]) == 0
+    assert "equal to same.rb" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize("code", ["play 60,,", "synth :nosuch"])
+def test_a_context_that_cannot_play_is_not_passed_over(files, tmp_path, capsys, code):
+    context = tmp_path / "context.rb"
+    context.write_text(code)
+    found = ranked(capsys, "--context", str(context), *files)
+    assert found["context"]["tier"] is None
+    (notice,) = found["notices"]
+    assert "nothing is compared with the context: " in notice
+    assert rank.main(["--context", str(context), *files, "--static-only"]) == 0
+    assert notice in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_byte_order_mark_is_no_part_of_a_program(files, tmp_path, capsys):
+    marked = tmp_path / "marked.rb"
+    marked.write_bytes(b"\xef\xbb\xbf" + PROGRAMS["pad"].encode())
+    found = ranked(capsys, *files, str(marked))
+    assert f"equal to {files[2]}" in [row["set_aside"] for row in found["candidates"]]
+
+
+def test_a_program_has_no_power_over_the_terminal(tmp_path, capsys):
+    (tmp_path / "\x1b[2Jname.rb").write_text('raise "\\e[2Jboo"')
+    assert rank.main([str(tmp_path), "--static-only"]) == 1
+    shown = "".join(capsys.readouterr().out.split())
+    assert "\x1b" not in shown
+    assert "\\x1b[2Jboo" in shown
+    assert "\\x1b[2Jname.rb" in shown
+
+
+def test_without_any_time_the_code_alone_decides(files, capsys):
+    found = ranked(capsys, *files, "--seconds-budget", "0")
+    assert len(found["chosen"]) == 3
+    assert {row["tier"] for row in found["candidates"]} == {"static"}
+
+
+def test_nothing_readable_is_said_so(tmp_path, capsys):
+    assert rank.main([str(tmp_path / "none.rb"), "--static-only"]) == 1
+    assert "No program could be read." in capsys.readouterr().out
+
+
 def test_fewer_than_asked_for_is_told(files, capsys):
     assert rank.main([files[0], files[0], "--keep", "3", "--static-only"]) == 0
     assert "3 were asked for, 1 can be chosen" in capsys.readouterr().out
@@ -127,11 +178,14 @@ def test_what_was_found_out_is_kept_in_a_file(files, tmp_path, capsys):
         (["--near", "FOLDER/binary.rb"], "binary.rb"),
         (["--near", "FOLDER/silence.wav"], "must hold sound"),
         (["--keep", "0"], "--keep must be at least 1, got 0"),
-        (["--trade", "3"], "trade must be in"),
+        (["--trade", "0.5"], "--trade must come with --near"),
+        (["--near", "FOLDER/tone.wav", "--trade", "3"], "trade must be in"),
+        (["--timbre", "0", "--rhythm", "0", "--harmony", "0"], "must be above 0, got 0 for each"),
         (["--timbre", "-1"], "--timbre must be in [0, 10], got -1.0"),
         (["--timbre", "nan"], "timbre"),
         (["--seconds-budget", "-1"], "--seconds-budget must be at least 0, got -1.0"),
-        (["--workers", "0"], "--workers must be at least 1"),
+        (["--workers", "0"], "--workers must be in [1, 64], got 0"),
+        (["--workers", "1000"], "--workers must be in [1, 64], got 1000"),
         (["--cache", "FOLDER"], "must be a cache"),
         (["FOLDER/empty"], "must hold Sonic Pi programs"),
     ],
@@ -141,6 +195,7 @@ def test_what_cannot_be_done_is_refused_in_one_line(files, tmp_path, capsys, opt
     (tmp_path / "binary.rb").write_bytes(b"play 60 \xff")
     (tmp_path / "nul.rb").write_bytes(b"play 60\0")
     soundfile.write(tmp_path / "silence.wav", np.zeros(22_050), 22_050)
+    soundfile.write(tmp_path / "tone.wav", np.sin(np.arange(22_050) / 10), 22_050)
     filled = [option.replace("FOLDER", str(tmp_path)) for option in options]
     assert rank.main(["--static-only", "--json", *filled, *files]) == 2
     said = capsys.readouterr()

@@ -1,5 +1,6 @@
 """The table of ranking on a small scenario, really rendered, and its parts on made-up figures."""
 
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -9,14 +10,16 @@ from rich.console import Console
 
 from agents.code_ranking.diversity import most_distinct
 from agents.code_ranking.judgement import Judgement
+from agents.code_ranking.prediction import stored_predictor
 from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.renderer import Renderer
 from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.scenarios import Scenario
-from launch import rank_measure, rank_pictures, rank_scenarios, rank_table, rank_unseen
+from launch import rank_asked, rank_measure, rank_pictures, rank_scenarios, rank_table, rank_unseen
 from launch.alignment_material import Material
 from launch.rank_page import print_tables, write_page
 from launch.rank_truths import true_distances
+from models.audio_embedding import distances_between
 from models.metrics.intervals import Estimate
 from models.modulation_embedding import MODULATION_DIM
 from models.sound_descriptors import DESCRIPTION_DIM
@@ -100,6 +103,36 @@ def test_every_method_is_judged_and_what_was_heard_ranks_best(sounds, monkeypatc
     assert sorted(run.chosen[4]) == list(best)
 
 
+def test_distances_to_the_context_bound_those_between_candidates():
+    real = np.array([[0, 5, 2, 1], [5, 0, 4, 3], [2, 4, 0, 9], [1, 3, 9, 0]], dtype=float)
+    apart = rank_asked.apart_from_context(real)
+    assert apart.tolist() == [[0, 1, 1], [1, 0, 3], [1, 3, 0]]
+
+
+def test_the_question_of_the_product_is_judged_on_the_sounds_that_it_is_about(
+    rendered, monkeypatch
+):
+    monkeypatch.setattr(rank_scenarios, "SECONDS", 4.0)
+    monkeypatch.setattr(rank_scenarios, "TextEmbedding", LetterCounts)
+    monkeypatch.setattr("launch.alignment_material.TextEmbedding", LetterCounts)
+    scenario = replace(SCENARIO, context="use_synth :fm\nsample :bd_haus\n")
+    (asked,) = rank_asked.as_asked([scenario])
+    assert asked.candidates[0] == "use_synth :fm\n\nplay 60, release: 2\n"
+    assert asked.candidates[-1] == scenario.context
+    rank_scenarios.render_scenarios([asked], rendered)
+    sounds = rank_scenarios.load_scenarios([asked], rendered, TextEmbeddingConfig())
+    choice = rank_asked.ask_cascade(scenario, sounds[0], (0, 4))
+    space = stored_predictor().space
+    heard = distances_between(space.embed(sounds[0].heard))
+    best = most_distinct(heard[:-1, :-1], 3, np.random.default_rng(0), to_context=heard[:-1, -1])
+    assert sorted(choice[4]) == list(best)
+    judged = rank_asked.judge_asked(sounds, [choice], [heard])
+    assert judged["cascade, 4 heard"][0].capture == 1.0
+    assert judged["cascade, 4 heard"][0].overlap == 1.0
+    assert judged["static"][0].spearman > 0.5
+    assert judged["chance"][0].overlap == 0.75
+
+
 def test_no_renders_are_refused_with_the_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match="no data set"):
         rank_scenarios.load_scenarios([SCENARIO], tmp_path, TextEmbeddingConfig())
@@ -120,6 +153,9 @@ def test_programs_left_out_are_foreseen_by_a_view_that_knows_them(monkeypatch):
     assert abs(figures["text embedding"].spearman.value) < 0.4
     assert figures["static"].chance_r10 == pytest.approx(10 / 20)
     assert figures["events"].code_to_audio is None
+    assert figures["sketch, not trained"].spaces["audio_to_code_median_rank"] == 1.0
+    assert figures["sketch, not trained"].spaces["cka"] > 0.9
+    assert figures["syntax trees"].spaces == {}
 
 
 def test_values_become_tables_a_page_and_pictures():
@@ -139,7 +175,11 @@ def test_values_become_tables_a_page_and_pictures():
         np.mean([each.capture for each in judged["static"]])
     )
     budget = {"5": groups["all"]["static"]}
-    unseen = {"static": rank_unseen.UnseenFigures(Estimate(0.8, 0.7, 0.9), Estimate(0.7, 0.6, 0.8))}
+    unseen = {
+        "static": rank_unseen.UnseenFigures(
+            Estimate(0.8, 0.7, 0.9), Estimate(0.7, 0.6, 0.8), spaces={"code_to_audio_r5": 0.625}
+        )
+    }
     values = {
         "scenarios": {
             "count": 2,
@@ -150,6 +190,7 @@ def test_values_become_tables_a_page_and_pictures():
             ),
             "three or ten": {"s1-mel": {"three asked for": 1.0}},
         },
+        "as asked": {"count": 2, "truths": {"own": groups["all"]}},
         "programs left out": rank_measure.unseen_values(unseen),
         "paper's setting": rank_measure.grid_values(
             {"21": [{"configuration": 21, "run": 0, "cka": 0.5, "cka_floor": 0.1}]}
@@ -160,6 +201,8 @@ def test_values_become_tables_a_page_and_pictures():
     printed = console.file.getvalue()
     assert "0.80 (0.70..0.90)" in printed
     assert "0.500 ± 0.000" in printed
+    assert "As asked: 2 scenarios" in printed
+    assert "0.625" in printed
     page = write_page(values, rank_pictures.of_scenarios(values["scenarios"]))
     assert page.count("data:image/png;base64,") == 2
     assert "paper&#x27;s model, candidate" in page
@@ -178,3 +221,20 @@ def test_without_sonic_pi_the_command_says_what_to_install(tmp_path, monkeypatch
 def test_what_is_not_a_number_is_null_in_the_file():
     values = {"a": [1.0, float("nan")], "b": {5: (float("inf"), "text", None)}}
     assert rank_table._finite(values) == {"a": [1.0, None], "b": {"5": [None, "text", None]}}
+
+
+@pytest.mark.parametrize("option", ["--renders", "--runs", "--workers"])
+def test_numbers_that_measure_nothing_are_refused_before_anything_is_done(tmp_path, capsys, option):
+    with pytest.raises(SystemExit, match="2"):
+        rank_table.main(["--data", str(tmp_path / "data"), option, "0"])
+    assert f"{option}: must be at least 1, got 0" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_file_in_place_of_the_data_folder_is_refused_in_one_line(tmp_path, capsys):
+    (tmp_path / "data").write_text("")
+    assert rank_table.main(["--data", str(tmp_path / "data")]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: ")
+    assert str(tmp_path / "data") in said
+    assert "Errno" not in said

@@ -98,9 +98,12 @@ def test_bytes_that_are_no_text_are_skipped_with_their_name(
     programs, tmp_path, capsys, monkeypatch
 ):
     (programs / "odd.rb").write_bytes(b"play 60 \xff")
+    (programs / "marked.rb").write_bytes(b"\xef\xbb\xbfplay 60")
     monkeypatch.setattr(render_corpus, "_pairs", lambda *_: iter(()))
     assert render_corpus.main(command(programs, tmp_path / "set")) == 0
-    assert "odd.rb" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "odd.rb" in said
+    assert "marked.rb" not in said
 
 
 def test_no_programs_or_another_data_set_are_refused(programs, tmp_path, capsys, monkeypatch):
@@ -113,3 +116,34 @@ def test_no_programs_or_another_data_set_are_refused(programs, tmp_path, capsys,
     assert render_corpus.main(command(programs, tmp_path / "set")) == 0
     assert render_corpus.main(command(programs, tmp_path / "set", "--seed", "3")) == 2
     assert "choose another folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--renders", "0"], "--renders: must be at least 1, got 0"),
+        (["--workers", "0"], "--workers: must be at least 1, got 0"),
+    ],
+)
+def test_numbers_that_make_nothing_are_refused_before_anything_is_done(
+    tmp_path, capsys, options, words
+):
+    with pytest.raises(SystemExit, match="2"):
+        render_corpus.main(["--out", str(tmp_path / "set"), *options])
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--out", "FILE"], "error: FILE: File exists\n"),
+        (["--out", "SET", "--seconds", "0"], "error: seconds: Input should be greater than 0\n"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_in_one_line(tmp_path, capsys, options, said):
+    file = tmp_path / "file"
+    file.write_text("")
+    places = {"FILE": str(file), "SET": str(tmp_path / "set")}
+    assert render_corpus.main([places.get(option, option) for option in options]) == 2
+    assert capsys.readouterr().err == said.replace("FILE", str(file))

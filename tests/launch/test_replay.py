@@ -9,7 +9,7 @@ import soundfile
 
 from launch import reconstruction, replay_pairs
 from launch.config import PROJECT_ROOT
-from launch.replay import main
+from launch.replay import DEFAULT_CONFIG, main
 from launch.replay_material import find_duos
 from models.bundle import Bundle
 from models.metrics.accompaniment import MEASURES
@@ -98,6 +98,26 @@ def test_what_was_played_is_not_played_again(replayed, songs, command, monkeypat
     assert (replayed / "replay.json").read_bytes() == before
     with pytest.raises(AssertionError, match="played again"):
         command(songs, replayed, "--limit", "1", "--seed", "1")
+
+
+def test_a_file_that_has_changed_under_its_name_is_played_again(tmp_path, monkeypatch):
+    (duo, *_), _ = find_duos(make_songs(tmp_path / "mine"), 1, 0)
+    replay = replay_pairs.Replay(PROJECT_ROOT / BUNDLE, DEFAULT_CONFIG, (), tmp_path / "out", 0)
+    played = []
+    monkeypatch.setattr(replay_pairs, "_measure", lambda *_: played.append(1) or {"figures": {}})
+    for _ in range(2):
+        replay_pairs.replay_duo(duo, replay)
+    assert len(played) == 1
+    for n, file in enumerate((duo.guide_file, duo.partner_file, duo.memory[0], duo.stranger)):
+        soundfile.write(file, play([61, 65, 68 + n]), RATE)
+        replay_pairs.replay_duo(duo, replay)
+        assert len(played) == n + 2
+
+
+def test_no_songs_at_most_is_refused(songs, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["--pairs", str(songs), "--out", str(tmp_path), "--bundle", BUNDLE, "--limit", "0"])
+    assert "must be at least 1, got 0" in capsys.readouterr().err
 
 
 def test_a_duo_has_strangers_of_the_partners_kind(songs):

@@ -62,6 +62,21 @@ def test_a_missing_argument_is_one_sentence_and_no_traceback(tmp_path, capsys):
     assert "--events and --audio must both be given" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "least"),
+    [
+        ("songs", "0", 10), ("songs", "-3", 10), ("listeners", "0", 5), ("epochs", "0", 1),
+        ("seed", "-1", 0), ("minutes-limit", "nan", 0),
+    ],
+)  # fmt: skip
+def test_too_little_to_learn_from_is_refused_up_front(option, value, least, tmp_path, capsys):
+    out = tmp_path / "out"
+    with pytest.raises(SystemExit, match="2"):
+        main(["--simulate", f"--{option}", value, "--out", str(out)])
+    assert f"--{option}: must be {least}" in capsys.readouterr().err
+    assert not out.exists()
+
+
 def test_attributes_must_name_every_song(folder, tmp_path):
     with pytest.raises(ValueError, match="none for 'another'"):
         read_attributes(folder / "attributes.csv", ["tone 00", "another"])

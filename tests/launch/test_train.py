@@ -11,7 +11,7 @@ import soundfile
 import yaml
 
 from launch.train import main
-from launch.train_material import alphabet_size
+from launch.train_material import alphabet_size, label_songs, songs_of
 from launch.train_settings import SettingsError, TrainSettings, read_settings
 from models.bundle import Bundle
 
@@ -36,9 +36,9 @@ def melody(path, degrees):
     return path
 
 
-def pair(folder, related, n_windows=500):
+def pair(folder, related, n_windows=500, seed=0):
     """Two tracks: b plays the step 3·a + 1 of what a played one window before, or anything."""
-    rng = np.random.default_rng(0)
+    rng = np.random.default_rng(seed)
     heard, answer = rng.integers(0, 8, n_windows), rng.integers(0, 8, n_windows)
     if related:
         answer = (3 * np.roll(heard, 1) + 1) % 8
@@ -89,11 +89,57 @@ def test_the_same_training_gives_the_same_weights(tmp_path, config):
 def test_folder_of_songs_is_split_by_song(tmp_path, config):
     for i in range(5):
         (tmp_path / "songs" / f"song {i}").mkdir(parents=True)
-        pair(tmp_path / "songs" / f"song {i}", related=True, n_windows=60)
+        pair(tmp_path / "songs" / f"song {i}", related=True, n_windows=60, seed=i)
     assert run(config, tmp_path / "out", tmp_path / "songs", more=("--steps", "5")) == 0
     report = json.loads((tmp_path / "out" / "training.json").read_text())
     assert report["split"].startswith("by song")
     assert len(report["sources"]) == 5
+
+
+def test_a_song_that_is_there_twice_is_learned_from_once(tmp_path, config):
+    for i in range(6):
+        folder = tmp_path / "songs" / f"song {i}"
+        folder.mkdir(parents=True)
+        pair(folder, related=True, n_windows=60, seed=min(i, 4))
+    quieter, rate = soundfile.read(folder / "b.wav")
+    soundfile.write(folder / "b.wav", 0.9 * quieter, rate)
+    (folder / "a.wav").unlink()
+    melody(folder / "a.wav", np.random.default_rng(9).integers(0, 8, 60))
+    assert run(config, tmp_path / "out", tmp_path / "songs", more=("--steps", "5")) == 0
+    report = json.loads((tmp_path / "out" / "training.json").read_text())
+    assert sorted(report["sources"]) == [f"song {i}" for i in range(5)]
+    assert report["notices"] == ["song 5 is left out: it has a track of song 4."]
+
+
+def test_tracks_that_double_each_other_are_not_paired(tmp_path):
+    (tmp_path / "song").mkdir()
+    first, _ = pair(tmp_path / "song", related=True, n_windows=60)
+    (tmp_path / "song" / "copy.wav").write_bytes(first.read_bytes())
+    settings = TrainSettings(**SMALL | {"both_directions": True})
+    material = label_songs(songs_of([tmp_path / "song"]), settings, lambda _: None)
+    assert len(material.split.train) == 4
+    assert not any(np.array_equal(one.heard, one.answer) for one in material.split.train)
+    assert "a and copy are one and the same music" in material.notices[0]
+
+
+def test_a_file_and_its_copy_teach_nothing(tmp_path, config, capsys):
+    first, second = pair(tmp_path, related=True, n_windows=60)
+    second.write_bytes(first.read_bytes())
+    assert run(config, tmp_path / "out", first, second) == 2
+    assert "a song with two tracks that differ" in " ".join(capsys.readouterr().err.split())
+
+
+def test_fewer_than_no_workers_are_refused_before_anything_is_heard(tmp_path, config, capsys):
+    with pytest.raises(SystemExit):
+        run(config, tmp_path / "out", "a.wav", "b.wav", more=("--workers", "-1"))
+    assert "must be at least 0, got -1" in capsys.readouterr().err
+
+
+def test_two_folders_are_sent_to_the_importer(tmp_path, config, capsys):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    assert run(config, tmp_path / "out", tmp_path / "a", tmp_path / "b") == 2
+    assert "antiphon import-corpus" in " ".join(capsys.readouterr().err.split())
 
 
 def test_existing_bundle_is_replaced_only_by_force(tmp_path, config, capsys):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from corpus.sonic_pi.dataset import CheckConfig, Dataset, DatasetConfig, Job, checked_pair
 from corpus.sonic_pi.renderer import Rendering
@@ -69,6 +71,24 @@ def test_the_grid_is_run_once_and_printed_with_floors(dataset, capsys, monkeypat
     assert LetterCounts.n_read == 30
 
 
+def test_the_grid_is_aligned_with_what_a_pretrained_model_hears(dataset, tmp_path_factory, capsys):
+    path = tmp_path_factory.mktemp("wav2vec2")
+    torch.manual_seed(0)
+    config = Wav2Vec2Config(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
+        conv_dim=(8, 8), conv_kernel=(10, 8), conv_stride=(20, 16), num_feat_extract_layers=2,
+        num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2,
+    )  # fmt: skip
+    Wav2Vec2Model(config).save_pretrained(path)
+    Wav2Vec2FeatureExtractor(sampling_rate=16_000).save_pretrained(path)
+    assert train_alignment.main([str(dataset), "--runs", "1", "--audio", str(path)]) == 0
+    (results,) = dataset.glob("alignment-text-*.jsonl")
+    assert len(results.read_text().splitlines()) == len(PAPER_GRID) + 1
+    with np.load(next(dataset.glob("*wav2vec2*.npz"))) as kept:
+        assert kept["described"].shape == (30, 16)
+    capsys.readouterr()
+
+
 @pytest.mark.slow
 def test_programs_are_left_out_and_every_loss_compared(dataset, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "300")
@@ -98,9 +118,29 @@ def test_views_are_computed_again_when_the_pairs_change(dataset):
     with Dataset(dataset, DatasetConfig(renders=7, seconds=1), TEMPLATES) as grown:
         for job in grown.missing():
             grown.add(checked_pair(job, _sound(job, np.random.default_rng(1)), CheckConfig()))
-    assert len(alignment_material.load_material(dataset, config, lambda _: None).text) == 35
+    described = []
+    assert len(alignment_material.load_material(dataset, config, described.append).text) == 35
+    assert sum(described) == 35  # five parts have grown
+    described.clear()
+    again = alignment_material.load_material(dataset, config, described.append)
+    assert described == []
+    assert again.programs.tolist() == [n for n in sorted(set(again.programs)) for _ in range(7)]
 
 
 def test_no_data_set_is_refused_with_what_to_do(tmp_path, capsys):
     assert train_alignment.main([str(tmp_path)]) == 2
     assert "launch/render_corpus.py" in capsys.readouterr().err
+
+
+def test_no_runs_are_refused_before_anything_is_read(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        train_alignment.main([str(tmp_path), "--runs", "0"])
+    assert "--runs: must be at least 1, got 0" in capsys.readouterr().err
+
+
+def test_a_file_in_place_of_the_data_set_is_refused_in_one_line(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert train_alignment.main([str(tmp_path / "file"), "--save", str(tmp_path / "file")]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith("error: ")
+    assert "Errno" not in said

@@ -102,8 +102,19 @@ def test_failed_save_leaves_the_old_bundle_whole(folder, monkeypatch):
 
 def test_folder_that_cannot_be_made_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(BundleError, match="must be a folder that can be written"):
+    with pytest.raises(BundleError, match="must lie in a folder that can be written"):
         make_bundle().save(tmp_path / "file" / "bundle")
+
+
+def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "work.txt").write_text("mine")
+    with pytest.raises(BundleError, match="is neither; choose another place"):
+        make_bundle().save(tmp_path / "precious")
+    assert [path.name for path in tmp_path.rglob("*")] == ["precious", "work.txt"]
+    (tmp_path / "precious" / "work.txt").unlink()
+    make_bundle().save(tmp_path / "precious")
+    assert Bundle.load(tmp_path / "precious").card.n_labels == K
 
 
 @pytest.mark.parametrize("place", ["nowhere", "empty"])

@@ -6,7 +6,13 @@ import torch
 
 from models.alphabet import SILENCE
 from models.paired_labels import Block
-from models.paper_training import PaperTraining, load_paper, read_sequences, save_paper
+from models.paper_training import (
+    PaperTraining,
+    load_paper,
+    read_sequences,
+    save_paper,
+    with_silence,
+)
 from models.paper_transformer import PaperConfig, PaperTransformer
 
 K = 5
@@ -51,6 +57,43 @@ def test_the_relation_is_learned_when_the_rate_allows_it():
     losses = [training.take_step([song(seed=s, name=str(s)) for s in range(4)]) for _ in range(150)]
     assert np.mean(losses[-10:]) < 0.7 * np.mean(losses[:10])
     assert training.epochs([song()]) > 1
+
+
+def test_what_pads_a_song_shorter_than_a_sequence_is_not_learned():
+    """Defect 8 of the public code: padding was learned as a label."""
+    config = TINY.model_copy(update={"dropout": 0.0})
+    training, one = PaperTraining.start(config, K, 0.25), song(5)
+    with torch.no_grad():
+        heard = torch.from_numpy(with_silence(one.heard, K))[None]
+        answer = torch.from_numpy(with_silence(one.answer, K))
+        before = torch.cat([torch.tensor([K + 1]), answer[:-1]])[None]
+        expected = torch.nn.functional.cross_entropy(training.network(heard, before)[0], answer)
+    assert training.sequence == 12
+    assert training.take_step([one]) == pytest.approx(float(expected), rel=1e-4)
+
+
+def test_a_sequence_of_short_windows_has_a_position_for_each():
+    """Defect 10 of the public code: more than 100 positions broke."""
+    config = TINY.model_copy(update={"sequence_seconds": 15, "overlap_seconds": 5})
+    training, one = PaperTraining.start(config, K, 0.1), song(170)
+    assert (training.sequence, training.hop) == (150, 100)
+    assert np.isfinite(training.take_step([one]))
+    same = torch.zeros((1, 150), dtype=torch.int64)
+    with torch.no_grad():
+        logits = training.network(same, same)[0]
+    assert len(torch.unique(logits, dim=0)) == 150
+
+
+def test_songs_are_not_padded_to_whole_sequences():
+    """Defect 13 of the public code: files were padded to multiples of 15 s."""
+    config = TINY.model_copy(update={"sequence_seconds": 15, "overlap_seconds": 5})
+    training, one = PaperTraining.start(config, K, 0.5), song(36)  # 18 s: a sequence and a rest
+    training.take_step([one])
+    assert training.epochs([one]) == config.batch_size
+    ((reading, answer),) = read_sequences(training, [one], top_p=0.8, seed=0)
+    assert answer.shape == (36,)
+    assert reading.labels.shape == (36, K)
+    np.testing.assert_allclose(np.exp(reading.labels).sum(axis=1), 1, atol=1e-4)
 
 
 def test_scheduled_sampling_decays_and_steps_follow_from_the_seed():

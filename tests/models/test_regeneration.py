@@ -221,6 +221,19 @@ def test_a_wrong_guide_is_another_songs(blocks):
         assert (wrong.heard != one.heard).any()
 
 
+def test_each_answer_is_constrained_to_the_labels_of_its_own_track(network):
+    """Not to those of all tracks: six labels by turns of two."""
+    apart = []
+    for number in range(3):
+        one = block(60, number, f"song {number}")
+        one.answer[:] = 2 * number + np.random.default_rng(number).integers(0, 2, 60)
+        apart.append(one)
+    counts = CountModel.fit([(b.heard, b.answer) for b in apart], [], K, 1)
+    found = measure_systems(network, counts, apart, told_of(network, apart), 0.5, seed=0)
+    constrained = found["constrained uniform"]
+    assert 0.4 < sum(constrained.hits.values()) / sum(constrained.n.values()) < 0.6
+
+
 def test_all_systems_are_measured_on_the_same_windows(network, blocks):
     counts = CountModel.fit([(b.heard, b.answer) for b in blocks], [], K, 1)
     found = measure_systems(network, counts, blocks, told_of(network, blocks), 0.5, seed=0)

@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from models.taste import TasteConfig
-from models.taste_checkpoint import load_aligner, load_training, save_aligner, save_training
+from models.taste_checkpoint import (
+    TasteFileError,
+    fingerprint,
+    load_aligner,
+    load_training,
+    save_aligner,
+    save_training,
+)
 from models.taste_training import TasteData, TasteTrainingConfig, fit, start, take_step
 
 TINY = TasteConfig(user_dim=8, hidden_dim=32, shared_dim=16, n_blocks=1, dropout=0.1)
@@ -109,6 +116,24 @@ def test_a_saved_aligner_scores_the_same_when_loaded(data, tmp_path):
     layers = torch.from_numpy(data.layers)
     assert torch.equal(network.scores(layers), again.scores(layers))
     assert card == {"songs": "45"}
+
+
+def test_an_aligner_that_cannot_be_written_is_one_sentence(data, tmp_path):
+    path = tmp_path / "taste.safetensors"
+    (tmp_path / ".taste.safetensors.partial").mkdir()
+    with pytest.raises(
+        TasteFileError, match=r"taste\.safetensors must be written, but that failed"
+    ):
+        save_aligner(path, start(TINY, SHORT, data).network, {})
+
+
+def test_a_fingerprint_tells_aligners_apart(data, tmp_path):
+    one = start(TINY, SHORT, data).network
+    save_aligner(tmp_path / "taste.safetensors", one, {})
+    assert fingerprint(load_aligner(tmp_path / "taste.safetensors")[0]) == fingerprint(one)
+    with torch.no_grad():
+        one.users.weight[0, 0] += 1e-3
+    assert fingerprint(load_aligner(tmp_path / "taste.safetensors")[0]) != fingerprint(one)
 
 
 def test_training_stops_when_validation_stops_gaining(data):

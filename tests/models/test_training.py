@@ -146,6 +146,38 @@ def test_training_stops_when_validation_stops_gaining(make_song):
     assert state.best_index == len(state.history) - 2
 
 
+def test_the_weights_of_the_best_validation_are_kept_not_those_of_the_last(make_song, monkeypatch):
+    """Defect 6 of the public code: every epoch was saved as best."""
+    losses = iter([3.0, 1.0, 2.0, 1.5])
+    monkeypatch.setattr("models.training.validation_loss", lambda *_: next(losses))
+    split = split_songs([make_song(n_windows=100)], TINY.context, 0)
+    config = QUICK.model_copy(update={"max_steps": 3, "evaluate_every": 1})
+    state, weights = start(TINY, config, K, H, split.train), []
+    fit(
+        state,
+        config,
+        split.train,
+        split.validation,
+        on_validation=lambda state: weights.append(state.network.arrays()),
+    )
+    assert len(weights) == 4
+    for name, array in state.best.items():
+        np.testing.assert_array_equal(array, weights[1][name])
+    assert any((weights[1][name] != weights[3][name]).any() for name in state.best)
+
+
+def test_nothing_is_dropped_out_in_validation(make_song):
+    """Defect 5 of the public code: it validated as it trained."""
+    split = split_songs([make_song(n_windows=200)], TINY.context, 0)
+    losses = []
+    for dropout in (0.0, 0.9):
+        network = start(
+            TINY.model_copy(update={"dropout": dropout}), QUICK, K, H, split.train
+        ).network
+        losses.append(validation_loss(network, split.validation))
+    assert losses[0] == losses[1]
+
+
 def test_without_validation_the_last_weights_are_kept(make_song):
     split = split_songs([make_song(n_windows=100)], TINY.context, 0)
     config = QUICK.model_copy(update={"max_steps": 2})

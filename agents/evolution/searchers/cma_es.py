@@ -61,6 +61,7 @@ class CmaEs:
             "seed": np.nan,  # pycma would seed numpy's global generator
             "randn": normal,
             "verbose": -9,
+            "CMA_mirrors": 0,  # a mirrored pair must be one question's, and ours come one by one
             "CMA_diagonal": self._space.dim > 500,
         }
         self._search: Any = cma.CMAEvolutionStrategy(

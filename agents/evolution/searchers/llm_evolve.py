@@ -117,9 +117,10 @@ class LlmEvolve:
                 system_prompt(kind), form.format(what=WHAT[kind], parents=shown)
             )
             read = tagged(answer) if answer is not None else []
-            children = [text for text in read if self._operators.is_valid(text)][:n]
+            valid = [text for text in read if self._operators.is_valid(text)]
+            children = valid[:n]
             self.counts["unanswered" if answer is None else "answered"] += 1
-            self.counts["malformed"] += len(read) - len(children) if read else answer is not None
+            self.counts["malformed"] += len(read) - len(valid) if read else answer is not None
         self.counts["by the model"] += len(children)
         while len(children) < n:
             self.counts["without a model"] += 1

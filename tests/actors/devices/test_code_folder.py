@@ -30,6 +30,13 @@ def test_what_lies_there_is_given_once_when_two_looks_agree(folder):
     assert looks == [None, DroppedCode("play 60", ("play 1", "play 2")), None, None]
 
 
+def test_a_byte_order_mark_is_no_part_of_a_program(folder):
+    drop(folder, context="\ufeffplay 60", a="\ufeffplay 1")
+    watcher = watch(folder)
+    watcher.look()
+    assert watcher.look() == DroppedCode("play 60", ("play 1",))
+
+
 def test_a_file_that_is_still_being_written_waits_until_it_is_whole(folder):
     drop(folder, a="pl")
     watcher = watch(folder)

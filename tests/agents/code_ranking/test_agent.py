@@ -189,6 +189,11 @@ def test_nearest_to_nothing_is_answered_by_diversity_and_said(stage, windows):
     assert len(answer.chosen) == 2
 
 
+def test_a_context_that_cannot_be_read_is_told(stage):
+    [answer] = stage().say(request(context="use_bpm 100\nplay ("))
+    assert any("context" in error and "line 2" in error for error in answer.errors)
+
+
 def test_a_candidate_is_ranked_with_the_settings_of_its_context(stage):
     fast, slow = "use_bpm 240\n", "use_bpm 40\n"
     answers = [

@@ -131,6 +131,37 @@ def test_when_time_is_over_the_best_so_far_is_the_answer(predictor):
     assert not ranking.is_final
 
 
+def test_every_program_is_looked_at_by_its_code_however_little_time_there_is(predictor):
+    heard = Oracle(predictor, points=places(1.0, 2.0, 3.0, 4.0))
+    with Cascade(predictor, heard=heard) as cascade:
+        ranking = cascade.rank("play 50", CODES, keep=2, seconds=0.0)
+    assert heard.asked == []
+    assert {answer.tier for answer in ranking.answers} == {"static"}
+    assert ranking.context == "static"
+    assert len(ranking.chosen) == 2
+    assert not ranking.is_final
+
+
+@pytest.mark.parametrize(
+    ("context", "notice"),
+    [
+        ("play 50", ""),
+        ("sleep 1", ""),
+        ("play 50,,", "nothing is compared with the context: line 1: syntax error: cannot read"),
+        ("synth :nosuch", "nothing is compared with the context: runtime error: there is no synth"),
+        ("play 50\nsynth :nosuch", "in the context: runtime error: there is no synth nosuch"),
+        (f"{BELLS}\n{STRANGE}", "in the context: not understood: some_thing_unheard_of"),
+    ],
+)
+def test_what_is_wrong_with_the_context_is_told(predictor, context, notice):
+    with Cascade(predictor) as cascade:
+        cascade.notices.append("one more")
+        ranking = cascade.rank(context, CODES)
+    assert ranking.context_notice.startswith(notice)
+    assert bool(ranking.context_notice) == bool(notice)
+    assert ranking.all_notices == (*filter(None, [ranking.context_notice]), "one more")
+
+
 def test_what_was_under_way_is_kept_for_the_next_question(predictor):
     gate = threading.Event()
     heard = Oracle(predictor, points=places(1.0, 2.0, 3.0, 4.0), gate=gate)
@@ -243,3 +274,33 @@ def test_without_sonic_pi_the_code_alone_decides_and_that_is_told(tmp_path):
         ranking = cascade.rank("", CODES)
     assert len(ranking.chosen) == 3
     assert "apt-get install" in ranking.notices[0]
+
+
+def test_a_candidate_plays_with_the_functions_and_at_the_tempo_of_its_context(predictor):
+    context = "use_bpm 240\nuse_synth :prophet\ndefine :riff do\n  play 60\nend\nriff"
+    candidate = "live_loop :a do\n  riff\n  sleep 1\nend"
+    with Cascade(predictor) as cascade:
+        within = cascade.rank(context, [candidate, BELLS], keep=1)
+        whole = cascade.rank("", [context.removesuffix("\nriff") + "\n\n" + candidate], keep=1)
+    assert within.answers[0].faults == ()
+    assert within.answers[0].set_aside == ""
+    np.testing.assert_allclose(within.points[0], whole.points[0], atol=1e-5)
+
+
+def test_a_candidate_that_waits_for_a_loop_of_its_context_sounds_as_if_it_heard_it(predictor):
+    context = "live_loop :drums do\n  sample :bd_haus\n  sleep 1\nend"
+    waiting = "live_loop :bass, sync: :drums do\n  use_synth :fm\n  play 40\n  sleep 0.5\nend"
+    with Cascade(predictor) as cascade:
+        ranking = cascade.rank(context, [waiting, PAD.format(note="e3"), BELLS], keep=3)
+        next_beat = "sleep 1\n" + waiting.replace(", sync: :drums", "")
+        free = cascade.rank("", [next_beat], keep=1)
+    assert ranking.answers[0].set_aside == ""
+    others = np.linalg.norm(ranking.points[1:] - ranking.points[0], axis=1)
+    assert np.linalg.norm(free.points[0] - ranking.points[0]) < 0.25 * others.min()
+
+
+def test_faults_are_told_in_the_lines_of_the_candidate(predictor):
+    with Cascade(predictor) as cascade:
+        ranking = cascade.rank("use_bpm 90\nuse_synth :fm\nplay 50", ["play 60\nplay (", BELLS])
+    assert ranking.answers[0].set_aside == "syntax error"
+    assert ranking.answers[0].faults[0].startswith("line 2")

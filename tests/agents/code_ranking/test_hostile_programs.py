@@ -66,6 +66,7 @@ def test_what_cannot_be_chosen_says_why(cascade, code, reason, words):
     ranking = cascade.rank("play 50", ["play 62", code], keep=2)
     assert ranking.chosen == (0,)
     assert ranking.answers[1].set_aside == reason
+    assert ranking.answers[1].twin == (0 if "candidate" in reason else None)
     assert words in " ".join(ranking.answers[1].faults)
 
 

@@ -2,16 +2,18 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
+from agents.code_ranking import prediction
 from agents.code_ranking.diversity import most_distinct
-from agents.code_ranking.prediction import SoundPredictor, stored_predictor
+from agents.code_ranking.prediction import STORED, SoundPredictor, stored_predictor
 from agents.code_ranking.views import EventView
 from corpus.sonic_pi.atlas import stored_atlas
 from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.renderer import Renderer
 from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.unroller import Unroller
-from models.audio_embedding import AxisWeights, distances_between
+from models.audio_embedding import AudioSpace, AxisWeights, distances_between
 from models.ridge import Ridge
 
 BEAT = "live_loop :beat do\n  sample :bd_haus, amp: {amp}\n  sleep {sleep}\nend\n"
@@ -70,6 +72,29 @@ def test_programs_that_play_nothing_give_a_finite_point_and_say_so(predictor, co
     foreseen = predictor.foresee(code)
     assert np.isfinite(foreseen.point).all()
     assert foreseen.n_events == 0
+
+
+def test_what_was_remembered_is_not_taken_for_what_another_predictor_says(
+    predictor, tmp_path, monkeypatch
+):
+    tensors = load_file(STORED / "space.safetensors")
+    ridge = Ridge.load(STORED / "ridge.safetensors")
+
+    def key(scale=1.0):
+        save_file(tensors | {"deviation": scale * tensors["deviation"]}, tmp_path / "space")
+        space = AudioSpace.load(tmp_path / "space")
+        return SoundPredictor(space, ridge, EventView(stored_atlas()), Unroller()).key
+
+    assert key() == predictor.key
+    assert key(2.0) != predictor.key
+    monkeypatch.setattr(prediction, "find_random_stream", lambda: None)
+    prediction._makings.cache_clear()
+    assert key() != predictor.key
+    without_stream = key()
+    monkeypatch.setattr(prediction, "_MADE_OF", prediction._MADE_OF[:-1])
+    prediction._makings.cache_clear()
+    assert key() != without_stream
+    prediction._makings.cache_clear()
 
 
 def test_a_program_is_foreseen_nearer_to_its_own_sound_than_to_another(predictor):

@@ -87,6 +87,26 @@ def test_a_sample_sounds_from_its_time_until_its_end(view):
     assert chroma[25:].sum() < 0.01 * chroma.sum()
 
 
+def test_unknown_synths_are_pure_tones_and_a_sample_held_still_has_no_pitch(view):
+    pure = view.chroma([note(0.0, 62, "no_such_synth")], 1.0).sum(axis=1)
+    assert (pure > 0).tolist() == [pitch == 2 for pitch in range(12)]
+    assert np.ptp(view.chroma([sample(0.0, rate=0.0)], 1.0).sum(axis=1)) < 1e-9
+
+
+def test_playing_backwards_does_not_change_pitch(view):
+    there, back = (view.chroma([sample(0.0, "bass_hard_c", rate=r)], 1.0) for r in (1.0, -1.0))
+    np.testing.assert_array_equal(there, back)
+
+
+def test_equal_notes_with_shared_arguments_are_heard_each(view):
+    one = note(0.0, 60)
+    again = one._replace(time=0.5)
+    apart = again._replace(arguments=dict(one.arguments), node=3)
+    np.testing.assert_allclose(
+        view.chroma([one, again], 1.0), view.chroma([one, apart], 1.0), rtol=1e-6
+    )
+
+
 def test_twice_the_amplitude_is_four_times_the_power(view):
     soft, loud = (view.chroma([note(0.0, 60, amp=a)], 1.0).sum() for a in (0.5, 1.0))
     assert loud == pytest.approx(4 * soft, rel=1e-4)

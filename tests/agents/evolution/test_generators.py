@@ -6,6 +6,12 @@ import pytest
 from agents.evolution.fitness import WORST
 from agents.evolution.generators.sonic_pi import SonicPiGenerator
 from agents.evolution.generators.watched import WatchedGenerator
+from agents.evolution.population import Evolution, EvolutionConfig
+from agents.evolution.searchers.cma_es import CmaEs
+from agents.evolution.searchers.snes import Snes
+from agents.evolution.searchers.vector_genetic import VectorGenetic
+from agents.evolution.searchers.vectors import embedding_space
+from models.musicgen import MusicGenGenerator
 
 RATE = 8000
 
@@ -86,6 +92,46 @@ def test_the_cache_lets_go_of_the_oldest():
         small.generate(["good"], 1.0, [seed])
     assert small.n_generated == 4
     small.close()
+
+
+def test_all_conditions_reach_the_generator_in_one_call(watched):
+    """Checklist A3, defect 7: a batch was generated one by one."""
+    clips = watched.generate(["one", "other", "third"], 0.5, [0, 1, 2])
+    assert [len(clip) for clip in clips] == [RATE // 2] * 3
+    assert watched._inner.calls == 1
+
+
+@pytest.fixture(scope="module")
+def musicgen(tiny_musicgen):
+    made = WatchedGenerator(lambda: MusicGenGenerator(tiny_musicgen))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "searcher",
+    [lambda s: CmaEs(s, seed=1, batch=4), lambda s: Snes(s, seed=1), lambda s: VectorGenetic(s)],
+    ids=["cma-es", "snes", "genetic"],
+)
+def test_embeddings_are_searched_through_musicgen(musicgen, searcher, answers_of):
+    """Checklist A3, section V-B: token embeddings in, clips out, what they are worth back in."""
+    table = musicgen.embeddings()
+    space = embedding_space(table, 2)
+    evolution, loudness = Evolution(searcher(space), EvolutionConfig(population=8)), {}
+    for _ in range(3):
+        children = evolution.ask()
+        clips = musicgen.generate(
+            [one.genome.condition for one in children], 0.1, [one.seed for one in children]
+        )
+        for one, clip in zip(children, clips, strict=True):
+            loudness[one.genome.key] = float(np.abs(clip).mean())
+        evolution.tell(answers_of(children, lambda genome: loudness[genome.key]))
+        evolution.close_generation()
+    assert not musicgen.failures
+    assert len({one.genome.key for one in evolution.population}) == 8
+    assert {one.genome.vector.shape for one in evolution.population} == {(2, table.shape[1])}
+    assert len({one.fitness for one in evolution.population}) > 1
+    assert evolution.n_evaluated == 8 + 7 + 7
 
 
 def test_an_empty_clip_is_the_worst_there_is():

@@ -170,3 +170,11 @@ def test_prompts_without_a_model_stay_phrases_and_change_little():
         assert child != one
         assert mutant != one
         assert len(set(mutant.split()) ^ set(one.split())) <= 6
+
+
+def test_children_beyond_those_asked_for_are_not_malformed(server, model, population):
+    server.says = lambda _: "".join(f"<prompt>calm piece number {k}</prompt>" for k in range(5))
+    searcher = LlmEvolve(TextPrompts(), model(), LlmEvolveConfig(novel=0, mutated=0))
+    searcher.ask(1, population)
+    assert searcher.counts["by the model"] == 1
+    assert searcher.counts["malformed"] == 0

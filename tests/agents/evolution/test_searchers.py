@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from agents.evolution.checkpoint import pack, unpack
+from agents.evolution.fitness import WORST
 from agents.evolution.population import Evolution, EvolutionConfig
 from agents.evolution.searchers.cma_es import CmaEs
 from agents.evolution.searchers.program_genetic import GeneticConfig, ProgramGenetic
@@ -68,6 +69,37 @@ def test_answers_that_come_a_generation_late_still_teach(kind, space, answers_of
         late = answers[half:]
     assert evolution.n_unwanted == 0
     assert evolution.best.fitness > -1.0
+
+
+@pytest.mark.parametrize("population", [4, 8, 10])
+def test_cma_es_takes_answers_as_they_come_in_a_small_population(
+    population, space, answers_of, near_goal
+):
+    searcher = CmaEs(space, seed=1, batch=population // 2)
+    evolution = Evolution(searcher, EvolutionConfig(population=population))
+    for _ in range(12):
+        first, *others = evolution.ask()
+        evolution.tell(answers_of([first], lambda _: WORST))  # it is replaced, by a question of one
+        evolution.tell(answers_of([*others, *evolution.ask()], near_goal))
+    evolution.close_generation()
+    assert evolution.best.fitness > evolution.history[0]["best"]
+
+
+@pytest.mark.parametrize("changed", [0.1, 0.5])
+def test_mutation_moves_the_share_of_numbers_that_is_asked_for(changed, answers_of):
+    table = np.random.default_rng(0).normal(size=(9, 50)).astype(np.float32)
+    space = embedding_space(table, 4)
+    searcher = VectorGenetic(space, VectorConfig(changed=changed, crossed=0), seed=1)
+    evolution = Evolution(searcher, EvolutionConfig(population=40))
+    evolution.tell(answers_of(evolution.ask(), lambda _: 0.5))
+    evolution.close_generation()
+    parents = [space.place(one.genome) for one in evolution.population]
+    moved = [
+        min(np.mean(np.abs(space.place(child.genome) - parent) > 1e-4) for parent in parents)
+        for child in searcher.ask(100, evolution.population)
+    ]
+    assert np.mean(moved) == pytest.approx(changed, abs=0.02)
+    assert min(moved) > 0
 
 
 @pytest.mark.parametrize("kind", NUMERICAL)
