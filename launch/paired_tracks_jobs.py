@@ -28,6 +28,8 @@ from models.vector_quantizer import Codebook
 
 Cell = dict[str, Any]
 ROLES: Final = ("train", "validation", "test", "astray")
+MOST_VALIDATED: Final = 2400
+"""Windows of validation songs by which a training is watched."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def prepare(
         with_history(blocks, codes, size)
         for blocks in (
             (*split.train, *split.astray),
-            drawn(split.validation, effort.judged_windows // 5, 0),
+            drawn(split.validation, MOST_VALIDATED, 0),
             drawn(getattr(split, effort.measure), effort.judged_windows, 0),
         )
     ]

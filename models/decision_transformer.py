@@ -8,7 +8,7 @@ level and onset of the answer. What counting expects after the label heard and a
 enters the logits as two tables that are not trained: the network learns what counting cannot know.
 How far it trusts itself it says by a gate between its own expectation and that of the tables alone,
 a mixture of two experts (Jacobs et al. 1991): where the music is unlike what it learned from,
-counting errs less.
+counting errs less, and it loses little.
 Positions enter only as differences and attention reaches `context` windows back, so a performance
 may be of any length. This is the network as trained; `models.live_transformer` reads it on stage.
 
