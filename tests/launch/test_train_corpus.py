@@ -10,7 +10,7 @@ import yaml
 
 import models.training
 from corpus.manifest import MANIFEST_FILE, ManifestError, load_manifest
-from launch.corpus_material import drawn, fit_codebook, hear_corpora, label_pairs
+from launch.corpus_material import fit_codebook, hear_corpora, label_pairs
 from launch.train import main
 from models.alphabet import SILENCE
 from models.bundle import Bundle
@@ -21,6 +21,7 @@ from models.heard_history import codes_of
 from models.key import KeyConfig
 from models.key_normalisation import write_labels
 from models.learned_ear import EarShape, EarWeights
+from models.paired_labels import drawn
 
 RATE, WINDOW = 8000, 0.25
 MAJOR = np.array([0, 4, 7, 5, 9, 0, 7, 2])
