@@ -73,7 +73,7 @@ def test_too_little_to_learn_from_is_refused_up_front(option, value, least, tmp_
     out = tmp_path / "out"
     with pytest.raises(SystemExit, match="2"):
         main(["--simulate", f"--{option}", value, "--out", str(out)])
-    assert f"--{option}: must be {least}" in capsys.readouterr().err
+    assert f"--{option}: must be at least {least}" in capsys.readouterr().err
     assert not out.exists()
 
 
