@@ -13,8 +13,11 @@ _F = TypeVar("_F", bound=Callable[..., object])
 def compiled(function: _F) -> _F:
     """Compiles a function of numbers and arrays when it is first called, by numba.
 
-    The machine code is kept on disk: making it takes seconds once, loading it milliseconds. A
-    division by zero gives infinity or NaN, as numpy's does.
+    The machine code is kept on disk, where that can be written: making it takes seconds once,
+    loading it milliseconds. A division by zero gives infinity or NaN, as numpy's does.
     """
-    compile_ = numba.njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
-    return cast(_F, compile_(function))
+    options = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+    try:
+        return cast(_F, numba.njit(cache=True, **options)(function))
+    except RuntimeError:  # there is no place to keep it
+        return cast(_F, numba.njit(**options)(function))
