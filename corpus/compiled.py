@@ -16,8 +16,11 @@ def compiled(function: _F) -> _F:
     The machine code is kept on disk, where that can be written: making it takes seconds once,
     loading it milliseconds. A division by zero gives infinity or NaN, as numpy's does.
     """
-    options = {"error_model": "numpy", "fastmath": {"contract", "reassoc"}}
+    kept, unkept = (
+        numba.njit(cache=cache, error_model="numpy", fastmath={"contract", "reassoc"})
+        for cache in (True, False)
+    )
     try:
-        return cast(_F, numba.njit(cache=True, **options)(function))
+        return cast(_F, kept(function))
     except RuntimeError:  # there is no place to keep it
-        return cast(_F, numba.njit(**options)(function))
+        return cast(_F, unkept(function))
