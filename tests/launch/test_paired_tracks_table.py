@@ -34,6 +34,9 @@ def test_a_table_of_two_configurations_and_seeds_beside_the_papers_model(
     monkeypatch.setattr(
         "launch.paired_tracks_paper.PaperConfig", lambda **told: tiny.model_copy(update=told)
     )
+    # two test songs are too few to follow their keys and still compare counting with counting
+    as_heard = yaml.safe_dump({**SMALL, "key_normalised": False})
+    (tmp_path / "small.yaml").write_text(as_heard)
     more = ["--paper", "0.25s_A8", "--paper-seconds", "0.2", "--paper-windows", "150"]
     assert main([*asked, "--seeds", "2", *more]) == 0
     out = tmp_path / "table"
@@ -44,7 +47,7 @@ def test_a_table_of_two_configurations_and_seeds_beside_the_papers_model(
         assert row["songs"] == 2
         assert row["bits"]["sampled uniform"] > row["bits"]["sampled p(y|x)"]
         assert row["gains"]["bits"]["low"] <= row["gains"]["bits"]["mean"]
-        assert row["tpp"]["greedy majority"] > 100 / row["alphabet"]
+        assert row["tpp"]["greedy p(y|x)"] >= row["tpp"]["greedy majority"]
         assert row["run"]["truth"] >= 1
     assert set(table["by_collection"]) == {"pop-corpus", "folk-corpus"}
     assert table["paper"][0]["steps"] > 0
