@@ -18,6 +18,7 @@ if __package__ in (None, ""):  # run as a file: the repository is not on the pat
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rich.console import Console
+from threadpoolctl import threadpool_limits
 
 from agents.code_ranking.cascade import Cascade, CascadeConfig, open_cascade
 from agents.code_ranking.estimate import FloatArray
@@ -49,7 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(given)
     context = "" if arguments.context is None else read_program(arguments.context)
     listed = [_listed(path) for path in _files(arguments.candidates)]
-    with open_cascade(_config(arguments)) as cascade:
+    # threads would wait for each other in matrices as small as these longer than they compute
+    with threadpool_limits(1), open_cascade(_config(arguments)) as cascade:
         ranking = _rank(cascade, context, listed, arguments)
         _show(ranking, listed, arguments)
     return 0 if ranking.chosen else 1
