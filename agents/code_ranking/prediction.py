@@ -121,8 +121,11 @@ class SoundPredictor:
         Each kind of work is done for all before the next begins: what it needs stays at hand.
         """
         with _uncollected():
-            unrollings = [self._unroller.unroll(code, self._seconds) for code in codes]
-            return [self._foreseen(unrolling) for unrolling in unrollings]
+            return self._foresee_all(codes)  # whose own leavings are gone when it ends
+
+    def _foresee_all(self, codes: Sequence[str]) -> list[Foreseen]:
+        unrollings = self._unroller.unroll_all(codes, self._seconds)
+        return [self._foreseen(unrolling) for unrolling in unrollings]
 
     def _foreseen(self, unrolling: Unrolling) -> Foreseen:
         point = self.point_of_events(unrolling.events)
