@@ -116,7 +116,7 @@ class SoundPredictor:
         return self.foresee_all([code])[0]
 
     def foresee_all(self, codes: Sequence[str]) -> list[Foreseen]:
-        """The same for several programs, a sixth quicker than one by one.
+        """The same for several programs, quicker than one by one.
 
         Each kind of work is done for all before the next begins: what it needs stays at hand.
         """
