@@ -225,7 +225,7 @@ class Inquiry:
     def step(self, seconds: float = 0.0) -> bool:
         """Finds out one thing more, or waits for it for so long; False when nothing is left.
 
-        With 0 seconds it never waits: at most one program is looked at by its code.
+        With 0 seconds it never waits: at most one program is looked at by its code; else sixteen.
         """
         if self._unseen:
             count = min(len(self._unseen), _READ_AT_ONCE if seconds > 0 else 1)
