@@ -18,6 +18,7 @@ if __package__ in (None, ""):  # run as a file: the repository is not on the pat
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from rich.console import Console
+from threadpoolctl import threadpool_limits
 
 from agents.code_ranking.cascade import Cascade, CascadeConfig, open_cascade
 from agents.code_ranking.estimate import FloatArray
@@ -42,17 +43,19 @@ _MOST_WORKERS = 64
 def main(argv: Sequence[str] | None = None) -> int:
     """Ranks; returns the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
-    if given[:1] == ["--table"]:
-        from launch import rank_table  # brings networks and pictures, which ranking does without
+    # on matrices as small as these, threads wait for each other longer than they compute
+    with threadpool_limits(1, user_api="blas"):
+        if given[:1] == ["--table"]:
+            from launch import rank_table  # networks and pictures, which ranking does without
 
-        return rank_table.main(given[1:])
-    arguments = _parser().parse_args(given)
-    context = "" if arguments.context is None else read_program(arguments.context)
-    listed = [_listed(path) for path in _files(arguments.candidates)]
-    with open_cascade(_config(arguments)) as cascade:
-        ranking = _rank(cascade, context, listed, arguments)
-        _show(ranking, listed, arguments)
-    return 0 if ranking.chosen else 1
+            return rank_table.main(given[1:])
+        arguments = _parser().parse_args(given)
+        context = "" if arguments.context is None else read_program(arguments.context)
+        listed = [_listed(path) for path in _files(arguments.candidates)]
+        with open_cascade(_config(arguments)) as cascade:
+            ranking = _rank(cascade, context, listed, arguments)
+            _show(ranking, listed, arguments)
+        return 0 if ranking.chosen else 1
 
 
 def _parser() -> argparse.ArgumentParser:

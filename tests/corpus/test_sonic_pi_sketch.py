@@ -1,3 +1,4 @@
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,20 @@ def test_silence_is_a_sketch_too(atlas):
     empty = sketch((), 2.0, atlas)
     assert empty.power.shape == (N_BANDS, int(2.0 / FRAME_SECONDS))
     assert not empty.power.any()
+
+
+def test_a_sketch_leaves_nothing_to_the_garbage_collector(atlas):
+    code = "with_fx :reverb do\n  with_fx :echo do\n    play 60\n  end\nend"
+    sketched(code, atlas)  # tables are made on first use
+    events = Unroller().unroll(code, 4.0).events
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        gc.collect()
+        sketch(events, 4.0, atlas)
+        assert gc.collect() == 0
+    finally:
+        (gc.enable if was_on else gc.disable)()
 
 
 def test_too_short_a_sketch_is_refused(atlas):

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from threadpoolctl import threadpool_info
 
 from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.renderer import Renderer
@@ -47,6 +48,21 @@ def test_the_most_distinct_are_chosen(files, capsys):
     assert [row["rank"] for row in found["candidates"]] == [1, 2, 3, 4]
     assert {row["tier"] for row in found["candidates"]} == {"static"}
     assert found["is_final"]
+
+
+def test_matrices_are_multiplied_by_one_thread(files, capsys, monkeypatch):
+    threads = []
+
+    def noting(*arguments):
+        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        threads.extend(pool["num_threads"] for pool in pools)
+        return open_cascade(*arguments)
+
+    open_cascade = rank.open_cascade
+    monkeypatch.setattr(rank, "open_cascade", noting)
+    ranked(capsys, *files)
+    assert threads
+    assert set(threads) == {1}
 
 
 def test_a_folder_stands_for_its_programs_and_the_context_is_avoided(files, tmp_path, capsys):
