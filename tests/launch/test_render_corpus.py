@@ -3,9 +3,6 @@
 import pytest
 
 from corpus.sonic_pi.dataset import Dataset
-from corpus.sonic_pi.install import SonicPiMissingError
-from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissingError
 from launch import render_corpus
 
 PROGRAMS = {
@@ -23,14 +20,6 @@ def programs(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(code)
     return tmp_path / "programs"
-
-
-@pytest.fixture
-def needs_sonic_pi():
-    try:
-        Renderer().close()
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
 
 
 def command(programs, out, *more):
