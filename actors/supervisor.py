@@ -20,6 +20,7 @@ from actors.ray_session import StartError, start_ray
 from actors.roster import roster_of
 from actors.stage_config import BandConfig
 from agents.messages import Heartbeat
+from corpus.whole_file import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -169,10 +170,8 @@ class Supervisor:
 
     def _write_processes(self) -> None:
         """Tell people and tools which process is whose; whole or not at all."""
-        part = self._processes_path.with_suffix(".part")
         with contextlib.suppress(OSError):  # a full disk does not end the music
-            part.write_text(json.dumps(self._process_ids, indent=1), encoding="utf-8")
-            part.replace(self._processes_path)
+            write_atomically(self._processes_path, json.dumps(self._process_ids, indent=1))
 
     def _start_roles(self, names: Sequence[str]) -> None:
         import ray

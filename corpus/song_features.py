@@ -7,6 +7,7 @@ tell the difference.
 """
 
 import hashlib
+import io
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Protocol
@@ -17,6 +18,7 @@ from scipy.fft import dct
 
 from corpus.audio_file import read_audio
 from corpus.song_character import song_character
+from corpus.whole_file import write_atomically
 
 FloatArray = NDArray[np.float32]
 Frames = NDArray[np.float64]
@@ -170,17 +172,15 @@ def cached_layers(cache: Path | None, key: str, make: Callable[[], FloatArray]) 
     """
     if cache is None:
         return make()
-    cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}.npy"
     try:
         kept: FloatArray = np.load(path, allow_pickle=False)
         return kept
     except (OSError, ValueError):
         layers = make()
-    unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
-        np.save(file, layers, allow_pickle=False)
-    unfinished.replace(path)
+    content = io.BytesIO()
+    np.save(content, layers, allow_pickle=False)
+    write_atomically(path, content.getbuffer())
     return layers
 
 

@@ -30,9 +30,10 @@ from rich.console import Console
 from rich.table import Table
 
 from corpus.audio_file import AudioFileError, read_audio
-from corpus.manifest import ManifestError, load_features, load_manifest, write_atomically
+from corpus.manifest import ManifestError, load_features, load_manifest
 from corpus.segmentation import WindowGrid, exact_seconds
 from corpus.transposition import transpose
+from corpus.whole_file import write_atomically
 from launch.hear_corpus import ear_of
 from models.bundle import Bundle, BundleError
 from models.descriptors import FEATURE_DIM, N_CHROMA, rotate_features

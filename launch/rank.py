@@ -61,7 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="rank", description="Sonic Pi programs, ranked by how they will sound."
+        prog="antiphon rank",
+        description="Sonic Pi programs, ranked by how they will sound.",
+        epilog="antiphon rank --table measures every figure of ranking anew; see its own --help.",
     )
     add = parser.add_argument
     add("candidates", type=Path, nargs="+", help="programs, or folders of programs (*.rb)")

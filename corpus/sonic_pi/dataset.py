@@ -29,6 +29,7 @@ from pydantic import BaseModel, Field
 from corpus.sonic_pi.events import REAL_TIME, Event
 from corpus.sonic_pi.renderer import Rendering
 from corpus.sonic_pi.templating import Template
+from corpus.whole_file import write_atomically
 
 __all__ = ["CheckConfig", "Dataset", "DatasetConfig", "Job", "Outcome", "Pair", "checked_pair"]
 
@@ -217,9 +218,7 @@ class Dataset:
         events = zlib.compress(json.dumps([event._asdict() for event in pair.events]).encode())
         with _said_of(self._folder):
             if pair.sound:
-                path = self._sound_path(pair.template, pair.index)
-                path.parent.mkdir(exist_ok=True)
-                _write_whole(path, pair.sound)
+                write_atomically(self._sound_path(pair.template, pair.index), pair.sound)
             with self._rows:
                 self._rows.execute(
                     "INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -272,7 +271,6 @@ def _opened(
     texts = {template.name: zlib.crc32(template.text.encode()) for template in templates}
     if config is not None and not path.is_file():
         with _said_of(folder):
-            folder.mkdir(parents=True, exist_ok=True)
             _write_config(path, config, texts)
         return config
     found, templates_found = _read_config(path)
@@ -307,16 +305,7 @@ def _read_config(path: Path) -> tuple[DatasetConfig, Any]:
 
 def _write_config(path: Path, config: DatasetConfig, templates: Mapping[str, int]) -> None:
     content = {"config": config.model_dump(), "templates": dict(templates)}
-    _write_whole(path, yaml.safe_dump(content).encode())
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    partial = path.with_suffix(".part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    write_atomically(path, yaml.safe_dump(content))
 
 
 @contextmanager
