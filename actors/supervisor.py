@@ -65,6 +65,7 @@ class Supervisor:
         self._entering: dict[str, Any] = {}
         self._look_due = 0.0
         self._done: Any = None
+        self._has_ray = False
         self.restarts: dict[str, int] = {}
         self.faults: list[tuple[str, str, str]] = []
 
@@ -76,6 +77,7 @@ class Supervisor:
         """
         import ray
 
+        self._has_ray = True
         self._tell("starting Ray")
         start_ray(address=self._config.evolution.address, niceness=0)
         ready = self._call_an_understudy()
@@ -145,6 +147,8 @@ class Supervisor:
         Args:
             patience_seconds: how long all of them together may take to end by themselves.
         """
+        if not self._has_ray:  # Ctrl-C while it was loaded: half of it is no module
+            return
         import ray
 
         until = self._clock.now() + patience_seconds

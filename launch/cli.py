@@ -40,8 +40,12 @@ def main() -> int:
         where = sys.stdout if is_asked else sys.stderr
         print("usage: antiphon COMMAND [options]", *lines, sep="\n", file=where)
         return 0 if is_asked else 2
-    module = importlib.import_module(f"launch.{sys.argv[1].replace('-', '_')}")
-    return int(module.main(sys.argv[2:]))
+    try:
+        module = importlib.import_module(f"launch.{sys.argv[1].replace('-', '_')}")
+        return int(module.main(sys.argv[2:]))
+    except KeyboardInterrupt:  # while it was loaded: once it runs, it says more
+        print("stopped; nothing was begun", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -28,6 +28,16 @@ def test_the_help_of_a_command_calls_it_as_it_was_called(monkeypatch, capsys, na
     assert capsys.readouterr().out.startswith(f"usage: antiphon {name} ")
 
 
+def test_ctrl_c_while_a_command_is_loaded_is_no_traceback(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.importlib, "import_module", interrupted)
+    monkeypatch.setattr(cli.sys, "argv", ["antiphon", "stage"])
+    assert cli.main() == 130
+    assert capsys.readouterr().err == "stopped; nothing was begun\n"
+
+
 def test_a_command_gets_what_follows_it(monkeypatch):
     monkeypatch.setattr(stage, "main", lambda arguments: 7 if arguments == ["--seed", "1"] else 0)
     monkeypatch.setattr(cli.sys, "argv", ["antiphon", "stage", "--seed", "1"])

@@ -68,3 +68,10 @@ def test_too_little_sound_and_a_foreign_corpus_are_one_sentence(recordings, tmp_
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
     assert main([str(tmp_path / "none.wav")]) == 2
     assert "none.wav" in capsys.readouterr().err
+
+
+def test_where_the_figures_cannot_be_written_is_one_sentence(recordings, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    place = str(tmp_path / "file" / "figures.json")
+    assert main([*recordings, "--classes", "4", "--json", place]) == 2
+    assert f"{place}: File exists; choose another place" in capsys.readouterr().err
