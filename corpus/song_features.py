@@ -8,7 +8,7 @@ tell the difference.
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -336,16 +336,3 @@ def _register(semitones: Frames) -> Frames:
     line = np.percentile(top, [5, 25, 50, 75, 95]) / 12
     centre = float(share @ np.arange(72)) / 12
     return np.concatenate([bands, places, line, [moves, centre]])
-
-
-def standardise(
-    layers: FloatArray, rows: Iterable[int] | None = None
-) -> tuple[FloatArray, FloatArray]:
-    """Mean and deviation of each number of each layer over songs, each (L, D).
-
-    Args:
-        layers: (songs, L, D).
-        rows: the songs to learn from (those of the train partition); all if None.
-    """
-    chosen = layers if rows is None else layers[list(rows)]
-    return chosen.mean(axis=0), np.maximum(chosen.std(axis=0), 1e-4)

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -156,6 +157,22 @@ def test_three_spellings_are_one_command(start):
     for flag in ("--config", "--replay", "--memory", "--bundle", "--window", "--pace", "--seed",
                  "--seconds", "--out", "--set", "--input", "--output"):  # fmt: skip
         assert flag in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_log_on_a_full_disk_does_not_end_the_show(sounds, tmp_path, report):
+    words = ["--pace", "fast", "--replay", "good.wav", "--memory", "good.wav", "--seconds", "1"]
+    words += ["--out", tmp_path / "run", "--set", f"cache={tmp_path / 'cache'}"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, PROJECT_ROOT / "launch" / "stage.py", *words],
+            cwd=sounds,
+            stderr=full,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert report(tmp_path / "run")["finished"] is True
 
 
 def free_ports():
