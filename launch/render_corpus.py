@@ -82,7 +82,7 @@ def _templates(arguments: argparse.Namespace) -> list[Template]:
 
 
 def _render(dataset: Dataset, arguments: argparse.Namespace) -> int:
-    done = sum(dataset.counts().values())
+    done = dataset.n_tried
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         task = progress.add_task("rendering", total=max(dataset.n_wanted, done), completed=done)

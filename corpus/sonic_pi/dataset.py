@@ -195,19 +195,27 @@ class Dataset:
         """How many fillings the whole data set tries."""
         return self.config.renders * len(self._templates)
 
+    @property
+    def n_tried(self) -> int:
+        """How many fillings need not be tried again."""
+        return len(self._tried())
+
     def missing(self) -> Iterator[Job]:
         """The fillings not tried, or tried in vain on a busy machine; templates in turn."""
-        done = set(
-            self._rows.execute(
-                "SELECT template, number FROM pairs WHERE outcome != 'failed' OR note NOT LIKE ?",
-                (f"%{REAL_TIME}%",),
-            )
-        )
+        done = self._tried()
         for index in range(self.config.renders):
             for template in self._templates:
                 if (template.name, index) not in done:
                     code = template.fill(index, self.config.seed).code
                     yield Job(template.name, index, code, self.config.seconds)
+
+    def _tried(self) -> set[tuple[str, int]]:
+        return set(
+            self._rows.execute(
+                "SELECT template, number FROM pairs WHERE outcome != 'failed' OR note NOT LIKE ?",
+                (f"%{REAL_TIME}%",),
+            )
+        )
 
     def add(self, pair: Pair) -> None:
         """Writes one pair; sound first, so that a row never lacks its file.
