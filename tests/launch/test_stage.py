@@ -98,7 +98,30 @@ def test_ctrl_c_while_playing_keeps_what_was_played(command, tmp_path, report):
     assert report(tmp_path / "run")["finished"] is True
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_terminal_that_is_closed_ends_the_music_in_order_unless_told_otherwise(
+    command, tmp_path, report
+):
+    play = stage.FastBand.run
+
+    def hung_up(band, stop):
+        signal.raise_signal(signal.SIGHUP)
+        play(band, stop)
+
+    earlier = signal.getsignal(signal.SIGHUP)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stage.FastBand, "run", hung_up)
+            assert command()[0] == 0
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+            assert command(out=tmp_path / "on")[0] == 0
+    finally:
+        signal.signal(signal.SIGHUP, earlier)
+    ended, on = (report(tmp_path / name) for name in ("run", "on"))
+    assert ended["finished"] is True
+    assert ended["windows"] < on["windows"] == 8
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_before_the_music_leaves_nothing(command, tmp_path, monkeypatch, number):
     monkeypatch.setattr(stage, "FastBand", lambda _: signal.raise_signal(number))
     code, printed = command()
