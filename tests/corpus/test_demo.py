@@ -118,7 +118,7 @@ def test_the_script_writes_whole_files_of_one_piece(tmp_path, capsys):
 
 def test_the_script_says_in_one_sentence_what_to_install(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("corpus.sound_font.SOUND_FONTS", ())
-    assert render_demo.main(["--out", str(tmp_path)]) == 1
+    assert render_demo.main(["--out", str(tmp_path)]) == 2
     assert "apt-get install fluidsynth fluid-soundfont-gm" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
