@@ -80,7 +80,7 @@ def test_the_report_holds_what_was_promised(command, tmp_path, report):
 def test_each_step_is_said_once_begun_and_once_done(command):
     _, printed = command(memory=["good.wav", "mono.wav", "six.wav"])
     steps = [line for line in printed.splitlines() if "…" in line or " done in " in line]
-    assert len(steps) == len(set(steps)) == 7
+    assert len(steps) == len(set(steps)) == 9
     assert sum("labelling the memory" in line for line in steps) == 2
 
 
