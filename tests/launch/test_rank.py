@@ -10,9 +10,6 @@ import pytest
 import soundfile
 from threadpoolctl import threadpool_info
 
-from corpus.sonic_pi.install import SonicPiMissingError
-from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissingError
 from launch import rank
 
 PROGRAMS = {
@@ -71,6 +68,17 @@ def test_a_folder_stands_for_its_programs_and_the_context_is_avoided(files, tmp_
     found = ranked(capsys, "--context", str(context), str(Path(files[0]).parent), "--keep", "2")
     assert names(found["chosen"]) == {"pad", "bells"}
     assert found["context"] == {"file": str(context), "tier": "static"}
+
+
+def test_near_a_sound_a_context_that_cannot_be_read_is_told(files, tmp_path, capsys):
+    soundfile.write(tmp_path / "tone.wav", np.sin(np.arange(22_050) / 10), 22_050)
+    context = tmp_path / "context.rb"
+    arguments = [*files, "--near", str(tmp_path / "tone.wav"), "--context", str(context)]
+    context.write_text("use_synth :fm")
+    assert ranked(capsys, *arguments)["notices"] == []
+    context.write_text("use_synth :fm\nplay 60,,")
+    [notice] = ranked(capsys, *arguments)["notices"]
+    assert notice.startswith("nothing is taken from the context: line 2")
 
 
 def test_near_a_sound_the_nearest_come_first(files, tmp_path, capsys):
@@ -220,11 +228,8 @@ def test_what_cannot_be_done_is_refused_in_one_line(files, tmp_path, capsys, opt
     assert said.out == ""
 
 
+@pytest.mark.usefixtures("needs_sonic_pi")
 def test_where_there_is_sonic_pi_the_shown_are_heard(files, capsys):
-    try:
-        Renderer().close()
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
     assert rank.main([*files, "--keep", "2", "--seconds-budget", "60", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {row["tier"] for row in found["candidates"]} == {"heard"}

@@ -11,9 +11,7 @@ from agents.code_ranking.diversity import most_distinct
 from agents.code_ranking.prediction import STORED, SoundPredictor, stored_predictor
 from agents.code_ranking.views import EventView
 from corpus.sonic_pi.atlas import stored_atlas
-from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.unroller import Unroller
 from models.audio_embedding import AudioSpace, AxisWeights, distances_between
 from models.ridge import Ridge
@@ -120,13 +118,11 @@ def test_what_was_remembered_is_not_taken_for_what_another_predictor_says(
     prediction._makings.cache_clear()
 
 
+@pytest.mark.usefixtures("needs_sonic_pi")
 def test_a_program_is_foreseen_nearer_to_its_own_sound_than_to_another(predictor):
     codes = (BEAT.format(amp=1, sleep=0.5), PAD.format(note="e3"), BELLS)
-    try:
-        with Renderer() as renderer:
-            renderings = [renderer.render(code, 10.0) for code in codes]
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
+    with Renderer() as renderer:
+        renderings = [renderer.render(code, 10.0) for code in codes]
     heard = np.stack([predictor.point_of_sound(r.audio, r.sample_rate) for r in renderings])
     foreseen = np.stack([predictor.foresee(code).point for code in codes])
     by_events = np.stack([predictor.point_of_events(r.events) for r in renderings])
