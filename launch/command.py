@@ -1,4 +1,4 @@
-"""What all commands share: how they end that cannot go on, how they compute, which numbers they take.
+"""What all commands share: how they end, how they compute, and which numbers they take.
 
 One sentence in red and an exit code, no traceback; matrices in one thread; `within`.
 """
