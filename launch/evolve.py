@@ -11,24 +11,22 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from types import FrameType
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from actors.evolution_workers import WorkforceError
-from actors.ray_session import StartError
+from actors.ray_session import ENDING_SIGNALS, StartError
 from agents.evolution.checkpoint import CheckpointError
 from corpus.audio_file import AudioFileError
 from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.sandbox import SandboxMissingError
-from launch.command import command
+from launch.command import command, on_signals
 from launch.config import PROJECT_ROOT, ConfigError, load_config, resolve
 from launch.evolve_page import said_of_texts, write_page
 from launch.evolve_run import Run
@@ -58,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Run(config, bar, resumes=not options.fresh) as run,
     ):
         console.print(f"{run.generator.name}: {run.generator.licence}", markup=False)
-        with _stopping_on_signals(run):
+        with on_signals(partial(_stop, run), *ENDING_SIGNALS):
             run.go()
         run.save()
         write_page(run, config.out)
@@ -74,7 +72,9 @@ def read_evolve_config(path: Path, assignments: Sequence[str], out: Path | None)
     """
     options = {"out": None if out is None else str(resolve(out, typed=True))}
     config = load_config(EvolveConfig, path, options=options, assignments=assignments)
-    return config.model_copy(update={"out": resolve(config.out), "cache": resolve(config.cache)})
+    typed = any(assignment.startswith("cache=") for assignment in assignments)
+    cache = resolve(config.cache, typed=typed)
+    return config.model_copy(update={"out": resolve(config.out), "cache": cache})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,20 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@contextmanager
-def _stopping_on_signals(run: Run) -> Iterator[None]:
-    """Ctrl-C and a kind kill end the run after what is being judged; nothing told is lost."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        del number, frame
-        run.is_stopped = True
-
-    before = {one: signal.signal(one, stop) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for one, handler in before.items():
-            signal.signal(one, handler)
+def _stop(run: Run) -> None:
+    """End after what is being judged; nothing told is lost."""
+    run.is_stopped = True
 
 
 def _report(run: Run, console: Console) -> None:

@@ -16,6 +16,7 @@ import argparse
 import importlib
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,6 +67,12 @@ def _replay(arguments: argparse.Namespace, console: Console) -> dict[str, object
     bundle = resolve(arguments.bundle, typed=True)
     Bundle.load(bundle)
     memory = [resolve(path, typed=True) for path in arguments.memory]
+    songs, out = os.path.realpath(arguments.pairs), os.path.realpath(arguments.out)
+    if os.path.commonpath([songs, out]) == songs:
+        raise ConfigError(
+            f"--out must lie apart from the songs, got {arguments.out}, which lies in "
+            f"{arguments.pairs}; choose another folder"
+        )
     duos, notices = find_duos(arguments.pairs, arguments.limit, arguments.seed, memory)
     replay = Replay(
         bundle=bundle,

@@ -12,10 +12,9 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
 import argparse
 import contextlib
 import logging
-import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -30,7 +29,7 @@ from actors.stage_config import BandConfig, StageConfig
 from actors.terminal.display import Display, LogToDisplay, StageConsole
 from actors.terminal.start_up import StartUp
 from actors.terminal.status_line import StatusLine
-from launch.command import one_line
+from launch.command import on_signals, one_line
 from launch.config import PROJECT_ROOT, ConfigError, load_config, resolve
 from launch.outcome import Performed, complain, conclude, say
 from launch.preparation import prepare
@@ -57,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
         if arguments.list_devices:
             return _list_devices()
-        with _signals(_interrupt, *ENDING_SIGNALS):
+        with on_signals(_interrupt, *ENDING_SIGNALS):
             return _play(arguments, console, started)
     except REFUSALS as error:
         complain(console, one_line(error))
@@ -100,7 +99,7 @@ def _perform_fast(band: BandConfig, opening: "_Opening", started: float) -> Perf
     fast = FastBand(band)
     stop = threading.Event()
     ready = SystemClock().now()
-    with _signals(stop.set, *ENDING_SIGNALS):
+    with on_signals(stop.set, *ENDING_SIGNALS):
         fast.run(stop)
     memory_mb = psutil.Process().memory_info().rss / 2**20
     n_windows = 0 if stop.is_set() else band.n_windows or 0
@@ -227,18 +226,6 @@ def _parser() -> argparse.ArgumentParser:
 
 def _interrupt() -> NoReturn:
     raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def _signals(handle: Callable[[], None], *numbers: int) -> Iterator[None]:
-    """Within, the signals call `handle`, but for ignored ones; afterwards all is as before."""
-    heeded = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]  # nohup ignores SIGHUP
-    before = {number: signal.signal(number, lambda *_: handle()) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 if __name__ == "__main__":

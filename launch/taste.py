@@ -56,8 +56,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(stderr=True)
     torch.set_num_threads(1)  # more threads gain little here, and sums come out otherwise
     began = time.perf_counter()
-    options.out.mkdir(parents=True, exist_ok=True)
+    if not options.simulate:
+        _check_sources(options)
     encoder = _encoder(options.encoder)
+    options.out.mkdir(parents=True, exist_ok=True)
     with Progress(*_COLUMNS, TimeElapsedColumn(), console=console) as bar:
         report = (_simulate if options.simulate else _learn)(options, encoder, bar)
     report["seconds"] = round(time.perf_counter() - began, 1)
@@ -89,6 +91,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _check_sources(options: argparse.Namespace) -> None:
+    """Refuse what can only fail, before hours of hearing."""
+    if options.events is None or options.audio is None:
+        raise ValueError("--events and --audio must both be given, or --simulate; see --help")
+    if not options.events.is_file():
+        raise ValueError(
+            f"--events must be a file of listens, got {options.events}; check the path"
+        )
+
+
 def _encoder(name: str) -> SongEncoder:
     if name == "descriptors":
         return SongDescriptors()
@@ -99,8 +111,6 @@ def _encoder(name: str) -> SongEncoder:
 
 def _learn(options: argparse.Namespace, encoder: SongEncoder, bar: Progress) -> dict[str, Any]:
     """From real listens to a folder of audio."""
-    if options.events is None or options.audio is None:
-        raise ValueError("--events and --audio must both be given, or --simulate; see --help")
     names, layers = _hear_folder(options, encoder, bar)
     events = count_listens(read_listens(options.events), names)
     parts = split_listens(len(events.users), len(names), seed=options.seed)

@@ -58,7 +58,10 @@ _MOST_VALIDATED = 4800
 """Windows of a corpus that decide when to stop: read again at every validation."""
 
 
-@command(*_ERRORS, stopped="interrupted before there was anything to keep; nothing was written")
+@command(
+    *_ERRORS,
+    stopped="interrupted; no bundle was written; with a --checkpoint the same command goes on",
+)
 def main(argv: Sequence[str] | None = None) -> int:
     """Train as the command line says; 0 if a bundle was written."""
     arguments = _parser().parse_args(argv)
@@ -69,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         force=True,
         handlers=[RichHandler(console=console, show_time=False, show_path=False)],
     )
-    _check_target(arguments.out, force=arguments.force)
+    _check_target(arguments.out, arguments.checkpoint, force=arguments.force)
     settings = read_settings(arguments.config, _overrides(arguments))
     report = train(
         settings,
@@ -136,13 +139,21 @@ def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _check_target(out: Path, *, force: bool) -> None:
+def _check_target(out: Path, checkpoint: Path | None, *, force: bool) -> None:
     """Refuse to replace what must not be replaced, before any work is done.
 
     Raises:
         BundleError: `out` is no place for a bundle.
-        SettingsError: a bundle is there, and `force` is not given.
+        SettingsError: a bundle is there, and `force` is not given; `checkpoint` is no place for
+            a file.
     """
+    if checkpoint is not None and (
+        checkpoint.is_dir() or not checkpoint.absolute().parent.is_dir()
+    ):
+        raise SettingsError(
+            f"--checkpoint must name a file in a folder that is there, got {checkpoint}; name "
+            "another"
+        )
     check_target(out)
     if (out / CARD_FILE).is_file() and not force:
         raise SettingsError(

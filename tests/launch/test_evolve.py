@@ -13,7 +13,8 @@ from agents.evolution.checkpoint import RunLock, load_checkpoint, save_checkpoin
 from agents.evolution.fitness import WORST, Judgement
 from agents.evolution.genome import Genome, Individual
 from launch import evolve_run
-from launch.evolve import main
+from launch.config import PROJECT_ROOT
+from launch.evolve import DEFAULT_CONFIG, main, read_evolve_config
 from launch.evolve_crew import InProcessCrew
 from launch.evolve_page import said_of_texts
 from launch.evolve_run import Run
@@ -92,14 +93,15 @@ def test_with_a_surrogate_a_quarter_is_rendered(command, tmp_path):
     assert [row["evaluated"] for row in history(tmp_path / "run")] == [1, 2]
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_an_interrupted_run_loses_nothing_and_goes_on_to_the_same_end(
-    finished, command, tmp_path, monkeypatch, capsys
+    finished, command, tmp_path, monkeypatch, capsys, number
 ):
     out = tmp_path / "run"
     judge = Run.evaluate
 
     def interrupted(run, children):
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), number)
         return judge(run, children[:2]) if len(children) > 2 else judge(run, children)
 
     monkeypatch.setattr(Run, "evaluate", interrupted)
@@ -117,6 +119,13 @@ def test_ray_workers_come_to_the_same_end(finished, command, tmp_path):
     out = tmp_path / "run"
     assert main(command(out, "surrogate=false", "workers=2", "priority=normal")) == 0
     assert same(history(out), history(finished))
+
+
+def test_a_cache_named_on_the_command_line_lies_where_it_was_typed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    typed = read_evolve_config(DEFAULT_CONFIG, ["cache=mine"], tmp_path)
+    assert typed.cache == tmp_path / "mine"
+    assert read_evolve_config(DEFAULT_CONFIG, [], tmp_path).cache.is_relative_to(PROJECT_ROOT)
 
 
 def refused(arguments, capsys):

@@ -178,6 +178,15 @@ def test_a_bundle_that_is_none_is_refused(songs, tmp_path, capsys):
     assert "must be a bundle" in " ".join(capsys.readouterr().err.split())
 
 
+@pytest.mark.parametrize("within", [".", "replay"])
+def test_results_are_not_put_among_the_songs(songs, command, within):
+    before = sorted(songs.rglob("*"))
+    code, said = command(songs, songs / within)
+    assert code == 2
+    assert "--out must lie apart from the songs" in said
+    assert sorted(songs.rglob("*")) == before
+
+
 def test_a_table_that_is_not_there_is_refused(capsys):
     assert main(["--table", "chess"]) == 2
     assert "--table must name a table, got 'chess'" in capsys.readouterr().err

@@ -58,8 +58,15 @@ def test_a_simulated_audience_over_a_folder_gives_the_whole_table(folder, tmp_pa
 
 
 def test_a_missing_argument_is_one_sentence_and_no_traceback(tmp_path, capsys):
-    assert main(["--out", str(tmp_path)]) == 2
+    assert main(["--out", str(tmp_path / "out")]) == 2
     assert "--events and --audio must both be given" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_listens_that_are_not_there_are_told_before_anything_is_heard(tmp_path, capsys):
+    listens = ["--events", str(tmp_path / "none.tsv"), "--audio", str(tmp_path / "no songs")]
+    assert main([*listens, "--out", str(tmp_path / "out")]) == 2
+    assert "--events must be a file of listens" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.parametrize(

@@ -164,6 +164,15 @@ def test_place_that_cannot_hold_a_bundle_is_refused_before_any_work(tmp_path, co
     assert "must lie in a folder that can be written" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("where", [".", "nowhere/half"])
+def test_a_checkpoint_that_cannot_be_a_file_is_refused_before_any_work(
+    tmp_path, config, capsys, where
+):
+    more = ("--checkpoint", str(tmp_path / where))
+    assert run(config, tmp_path / "out", "a.wav", "b.wav", more=more) == 2
+    assert "--checkpoint must name a file in a folder that is there" in capsys.readouterr().err
+
+
 def test_interrupt_before_training_writes_nothing(tmp_path, config, monkeypatch):
     def interrupt(*_):
         raise KeyboardInterrupt
