@@ -4,6 +4,7 @@ The intervals leave one base program out at a time, or draw programs again, as p
 drawn by chance; the many fillings of one program are not independent.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -39,6 +40,8 @@ Distances = NDArray[np.floating]
 N_FOLDS: Final = 4
 RETRIEVAL: Final = AlignmentConfig(loss="symmetric")
 _FEWEST_ROWS: Final = 3
+MOST_ASKED: Final = 800
+"""Rows of a fold that are judged, drawn if it has more: pairs grow as its square."""
 N_SLOW: Final = 48  # rows of a fold on which distances of code are taken: they grow as its square
 
 
@@ -95,9 +98,10 @@ def on_programs_left_out(
     material = programs.material
     for fold, held in enumerate(leave_programs_out(material.programs, N_FOLDS, seed=0), start=1):
         space = AudioSpace.fit(material.sound[~held])
-        known, asked = material.rows(~held), material.rows(held)
+        judged = _some(np.flatnonzero(held), MOST_ASKED)
+        known, asked = material.rows(~held), material.rows(judged.tolist())
         sounds, real = space.embed(known.sound), space.embed(asked.sound)
-        for name, part in _code_parts(programs, np.flatnonzero(held), real).items():
+        for name, part in _code_parts(programs, judged, real).items():
             parts.setdefault(name, []).append(part)
         sketched = space.embed(asked.sketch)
         found = {
@@ -145,9 +149,14 @@ def on_examples(examples: Programs, training: Material) -> dict[str, UnseenFigur
     return {name: _figures([part]) for name, part in parts.items()}
 
 
+def _some(rows: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """At most so many of the rows, drawn, in their order."""
+    return np.sort(np.random.default_rng(0).permutation(rows)[:most])
+
+
 def _code_parts(programs: Programs, rows: NDArray[np.int64], real: FloatArray) -> dict[str, _Part]:
     """Distances of code, on a random part of the rows."""
-    chosen = np.sort(np.random.default_rng(0).permutation(len(rows))[:N_SLOW])
+    chosen = _some(np.arange(len(rows)), N_SLOW)
     codes = [programs.codes[row] for row in rows[chosen]]
     names = programs.material.programs[rows[chosen]]
     truth = distances_between(real[chosen])
@@ -185,11 +194,17 @@ def _figures(parts: list[_Part]) -> UnseenFigures:
     folds = list(zip(parts, starts, strict=True))
 
     def over_parts(figure: Callable[[_Part, NDArray[np.bool_]], float]) -> Estimate:
+        whole = [
+            figure(part, np.ones(n, dtype=np.bool_)) if n >= _FEWEST_ROWS else math.nan
+            for part in parts
+            for n in (len(part.names),)
+        ]
+
         def mean(mask: NDArray[np.bool_]) -> float:
             masks = [mask[start : start + len(part.names)] for part, start in folds]
             known = [
-                figure(part, kept)
-                for (part, _), kept in zip(folds, masks, strict=True)
+                value if kept.all() else figure(part, kept)
+                for value, (part, _), kept in zip(whole, folds, masks, strict=True)
                 if kept.sum() >= _FEWEST_ROWS
             ]
             return float(np.mean(known))
