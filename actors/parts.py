@@ -141,7 +141,8 @@ def _build_decision(config: BandConfig) -> Agent:
     from models.bundle import Bundle
 
     decision = config.decision.model_copy(update={"seed": config.seed})
-    return build(decision, Bundle.load(config.bundle), config.playable)
+    bundle = Bundle.load(config.bundle)
+    return build(decision, bundle, config.playable, config.rest_share, config.memory_windows)
 
 
 def _build_action(config: BandConfig) -> Agent:

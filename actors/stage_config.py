@@ -110,6 +110,8 @@ class BandConfig(StageConfig, frozen=True, extra="forbid"):
 
     out: Path  # the run's folder; exists
     playable: tuple[tuple[int, ...], ...]  # class ids that the memory holds, for each rotation
+    rest_share: float | None = None  # of the windows of the memory's files, those that are silent
+    memory_windows: int = 0  # of these files
     track_names: tuple[str, ...]  # of the memory: its files, and their transpositions
     first_segments: tuple[int, ...]  # of each of these
     n_windows: int | None = None  # how many there will be; none: an open end

@@ -17,6 +17,7 @@ from corpus.audio_file import AudioFileError, is_silent, read_audio
 from launch.config import PROJECT_ROOT, ConfigError, is_there, resolve
 from launch.live_hearing import Told, fit_for_live
 from launch.run_folder import run_folder
+from models.alphabet import SILENCE
 from models.bundle import Bundle
 from models.language_model import LanguageModel, LanguageModelError
 
@@ -51,11 +52,16 @@ def prepare(config: StageConfig, name: str, told: Told) -> BandConfig:
         config = fit_for_live(config, told)
         told.begin("labelling the memory")
         memory = build_stage_memory(config, build_labeller(config), told.tell)
+        n_own = (*memory.starts, len(memory))[len(config.memory)]  # transpositions come after
         return BandConfig.model_validate(
             {
                 **config.model_dump(),
                 "out": folder,
                 "playable": tuple(tuple(sorted(labels)) for labels in memory.playable),
+                "rest_share": float((memory.labels[0, :n_own] == SILENCE).mean())
+                if n_own
+                else None,
+                "memory_windows": n_own,
                 "track_names": memory.names,
                 "first_segments": memory.starts,
                 "n_windows": n_windows,

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from corpus.audio_file import AudioFileError
+from corpus.audio_file import AudioFileError, read_audio
+from corpus.doubling import are_doubled_samples
 from corpus.manifest import MANIFEST_FILE, ManifestError, load_manifest
 from corpus.pairs import Song, find_songs
 from corpus.voices import name_seed
@@ -16,6 +18,8 @@ __all__ = ["Duo", "find_duos"]
 
 MEMORY_SONGS: Final = 8
 """Songs whose stems make a memory."""
+COMPARED_RATE: Final = 8000
+"""At which stems are read to be compared, Hz: doubled ones are told below 2 kHz."""
 DUOS_PER_SONG: Final = 2
 """Duos taken from one song, drawn if it has more: no song outweighs the others."""
 
@@ -64,11 +68,8 @@ def find_duos(
     Raises:
         ManifestError, AudioFileError: no such place, too few songs, or a corpus without audio.
     """
-    if (place / MANIFEST_FILE).is_file():
-        songs, pairs = _of_corpus(place)
-    else:
-        songs = find_songs(place)
-        pairs = {song.name: _every_pair(song) for song in songs}
+    in_corpus = (place / MANIFEST_FILE).is_file()
+    songs, pairs = _of_corpus(place) if in_corpus else _of_folder(place)
     if len(songs) < 2:
         raise AudioFileError(
             f"{place} must hold at least two songs to try, as a song is compared with strangers, "
@@ -80,12 +81,18 @@ def find_duos(
     notices = [f"{len(chosen)} of {len(songs)} songs are played, {DUOS_PER_SONG} duos of each."]
     duos = []
     for song in chosen:
+        if not in_corpus:
+            notices += _keep_apart(song, pairs[song.name])
         others = [other for other in songs if other.name != song.name]
         directed = [duo for a, b in pairs[song.name] for duo in ((a, b), (b, a))]
         draw = np.random.default_rng([seed, name_seed(song.name)])
         for index in sorted(draw.permutation(len(directed))[:DUOS_PER_SONG]):
             guide, partner = directed[index]
             duos.append(_duo(song, guide, partner, others, tuple(memory), draw))
+    if not duos:
+        raise AudioFileError(
+            f"{place} must hold songs with two stems that differ, got none: {notices[-1]}"
+        )
     return duos, notices
 
 
@@ -129,6 +136,18 @@ def _of_corpus(place: Path) -> tuple[list[Song], dict[str, list[tuple[str, str]]
     return songs, pairs
 
 
-def _every_pair(song: Song) -> list[tuple[str, str]]:
-    names = list(song.stems)
-    return [(a, b) for index, a in enumerate(names) for b in names[index + 1 :]]
+def _of_folder(place: Path) -> tuple[list[Song], dict[str, list[tuple[str, str]]]]:
+    """All songs of a folder, and every pair of stems in each."""
+    songs = find_songs(place)
+    return songs, {song.name: list(combinations(song.stems, 2)) for song in songs}
+
+
+def _keep_apart(song: Song, pairs: list[tuple[str, str]]) -> list[str]:
+    """Take out pairs of stems that double each other, as training does; what to say about it."""
+    try:
+        stems = {n: read_audio(path, COMPARED_RATE, 1)[:, 0] for n, path in song.stems.items()}
+    except AudioFileError:  # refused where it is played
+        return []
+    doubled = [(a, b) for a, b in pairs if are_doubled_samples(stems[a], stems[b], COMPARED_RATE)]
+    pairs[:] = [pair for pair in pairs if pair not in doubled]
+    return [f"{song.name}: {a} and {b} are one and the same music and no duo." for a, b in doubled]

@@ -34,6 +34,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     max_steps: int = Field(default=600, ge=1, description="Steps at most.")
     batch_size: int = Field(default=16, ge=1, le=1024, description="Crops in a step.")
     learning_rate: float = Field(default=1e-3, gt=0, le=1, description="Peak.")
+    evaluate_every: int = Field(default=25, ge=1, description="Steps between validations.")
     patience: int = Field(default=6, ge=1, description="Validations without a gain.")
     bfloat16: bool | None = Field(
         default=None, description="Mixed precision; none: where there is a GPU."
@@ -80,6 +81,7 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
                 self.horizon + 1, round(self.sequence_seconds / self.window_seconds)
             ),
             learning_rate=self.learning_rate,
+            evaluate_every=self.evaluate_every,
             patience=self.patience,
             bfloat16=torch.cuda.is_available() if self.bfloat16 is None else self.bfloat16,
             keep_last=self.keep_last,

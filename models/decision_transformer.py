@@ -8,7 +8,8 @@ level and onset of the answer. What counting expects after the label heard and a
 enters the logits as two tables that are not trained: the network learns what counting cannot know.
 How far it trusts itself it says by a gate between its own expectation and that of the tables alone,
 a mixture of two experts (Jacobs et al. 1991): where the music is unlike what it learned from,
-counting errs less, and it loses little.
+counting errs less, and it loses little. In training it answers for its own expectation as well, or
+a gate that leaves all to counting before the network has learned anything would stay so.
 Positions enter only as differences and attention reaches `context` windows back, so a performance
 may be of any length. This is the network as trained; `models.live_transformer` reads it on stage.
 
@@ -16,7 +17,7 @@ Shape letters: B sequences, T windows, C width, N attention heads, D = C / N, H 
 """
 
 from collections.abc import Mapping
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -36,6 +37,23 @@ from models.transformer_config import (
     rotary_table,
     weight_shapes,
 )
+
+
+class Answer(NamedTuple):
+    """What the network expects of the next H windows.
+
+    Args:
+        labels: logits (B, T, H, K), given that one plays.
+        silence: logits (B, T, H).
+        activity: level and onset of the answer, standardised, (B, T, H, 2); None without such a
+            head.
+        alone: as `labels`, the network's own expectation before that of counting is mixed in.
+    """
+
+    labels: Tensor
+    silence: Tensor
+    activity: Tensor | None
+    alone: Tensor
 
 
 class Block(nn.Module):
@@ -192,10 +210,8 @@ class DecisionTransformer(nn.Module):
 
     def answer(
         self, stream: Tensor, heard: Tensor, own: Tensor, shift: Tensor | None = None
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Label logits (B, T, H, K), silence logits (B, T, H) and activity (B, T, H, 2).
-
-        Activity is the answer's level and onset, standardised; None without such a head.
+    ) -> "Answer":
+        """What is expected of the next H windows.
 
         Args:
             stream: (B, T, C), as the last block leaves it.
@@ -209,16 +225,18 @@ class DecisionTransformer(nn.Module):
         labels = labels.view(*ahead, self.n_labels)
         if self.config.history_windows:  # alike for labels whose centres are alike
             labels = labels + self.code_heads(stream).view(*ahead, HISTORY_DIM) @ self.codes.T
+        alone = labels
         if self.config.counted:
             expected, gate = self.counted(heard, own, shift), self.gate_heads(stream)[..., None]
+            alone = (labels + expected).log_softmax(-1)
             labels = torch.logaddexp(
-                (labels + expected).log_softmax(-1) + functional.logsigmoid(-gate),
+                alone + functional.logsigmoid(-gate),
                 expected.log_softmax(-1) + functional.logsigmoid(gate),
             )
         activity = None
         if self.config.activity:
             activity = self.activity_heads(stream).view(*ahead, 2)
-        return labels, self.silence_heads(stream), activity
+        return Answer(labels, self.silence_heads(stream), activity, alone)
 
     def forward(
         self,
@@ -227,7 +245,7 @@ class DecisionTransformer(nn.Module):
         fields: Tensor,
         generator: torch.Generator | None = None,
         shift: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
+    ) -> "Answer":
         """Read whole sequences from their first window; answers as in `answer`.
 
         Args:

@@ -134,7 +134,7 @@ def read_blocks(
             for row, block in zip(past, some, strict=True):
                 row[: len(block.answer)] = own_past(block.answer, shift)
         shifts = torch.full((len(some),), shift)
-        labels, silence, _ = network(
+        labels, silence, *_ = network(
             torch.from_numpy(heard), torch.from_numpy(past), fields, None, shifts
         )
         logs = labels[:, :, 0].log_softmax(-1).numpy()
@@ -266,6 +266,6 @@ class _Cache:
             )
             stream = block.finish(stream, answer, None)
         self._position += 1
-        labels = network.answer(stream, heard[:, None], own[:, None], self._shift)[0]
+        labels = network.answer(stream, heard[:, None], own[:, None], self._shift).labels
         logs: Figures = labels[:, 0, 0].log_softmax(-1).numpy()
         return logs

@@ -40,6 +40,9 @@ class TrainingConfig(BaseModel, frozen=True, extra="forbid"):
         default=0.8, ge=0, le=1, description="Crops of shift 1, if the shift is an input."
     )
     activity_weight: float = Field(default=0.1, ge=0, description="Of its squared error.")
+    alone_weight: float = Field(
+        default=1.0, ge=0, description="Of the network's own expectation, beside the mixture's."
+    )
     bfloat16: bool = Field(default=False, description="Mixed precision: matrices in bfloat16.")
     evaluate_every: int = Field(default=25, ge=1, description="Steps between validations.")
     patience: int = Field(
@@ -140,6 +143,7 @@ def start(
         ],
         lr=training.learning_rate,
         betas=(0.9, 0.98),
+        fused=True,
     )
     return TrainingState(network, optimizer, training.keep_last)
 
@@ -233,7 +237,7 @@ def take_step(
     for group in state.optimizer.param_groups:
         group["lr"] = config.learning_rate * _schedule(state.step, config)
     with torch.autocast(device.type, torch.bfloat16, enabled=config.bfloat16):
-        loss = _loss(state.network, crops, config.activity_weight, dropout, team)
+        loss = _loss(state.network, crops, config, dropout, team)
     state.optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     team.add_up_gradients(state.network)
@@ -271,7 +275,7 @@ def draw_crops(
     answer = np.full((n, t), IGNORED)
     fields = np.zeros((n, t, train[0].fields.shape[1]), np.float32)
     shift, answer_fields = np.ones(n, np.int64), np.full((n, t, 2), np.nan, np.float32)
-    for row, index in enumerate(rng.choice(len(train), size=n, p=chances_of(train))):
+    for row, index in enumerate(rng.choice(len(train), size=n, p=chances_of(tuple(train)))):
         block = train[index]
         first = int(rng.integers(max(1, len(block.heard) - t + 1)))
         length = min(t, len(block.heard) - first)
@@ -299,18 +303,19 @@ def draw_crops(
 def _loss(
     network: DecisionTransformer,
     crops: Crops,
-    activity_weight: float,
+    config: TrainingConfig | None = None,
     generator: torch.Generator | None = None,
     team: Team = ALONE,
 ) -> Tensor:
     """Cross-entropy of active labels plus that of silence, nats, mean over windows and heads.
 
-    Where the network foresees activity, its squared error in active windows is added by weight.
-    Of a team each gets its part: sums over its crops, divided by the windows of all.
+    In training, told its config, labels are judged as they are mixed and as the network expects
+    them alone, and the squared error of activity in active windows is added by weight. Of a team
+    each gets its part: sums over its crops, divided by the windows of all.
     """
-    labels, silence, activity = network(
+    labels, silence, activity, alone = network(
         crops.heard, crops.own, crops.fields, generator, crops.shift
-    )  # (B, T, H, K), (B, T, H), (B, T, H, 2)
+    )
     b, t, horizon = silence.shape
     device = crops.heard.device
     rows = torch.arange(b, device=device)[:, None, None]
@@ -319,25 +324,30 @@ def _loss(
     beyond = ahead >= t  # (B, T, H)
     ahead = ahead.clamp(max=t - 1)
     target = torch.where(beyond, IGNORED, crops.answer[rows, ahead])
-    label_loss = functional.cross_entropy(
-        labels.float().flatten(0, 2),
-        torch.where(target >= 0, target, IGNORED).flatten(),
-        ignore_index=IGNORED,
-        reduction="sum",
-    )
+    wanted = torch.where(target >= 0, target, IGNORED).flatten()
+    label_loss = _label_loss(labels, wanted)
+    if config is not None and alone is not labels:
+        own_loss = _label_loss(alone, wanted)
+        label_loss = (label_loss + config.alone_weight * own_loss) / (1.0 + config.alone_weight)
     known = target != IGNORED
     silence_loss = functional.binary_cross_entropy_with_logits(
         silence.float()[known], (target[known] == SILENCE).float(), reduction="sum"
     )
     n_active, n_known = team.total(int((target >= 0).sum())), team.total(int(known.sum()))
     loss = label_loss / max(1, n_active) + silence_loss / max(1, n_known)
-    if activity is not None and activity_weight > 0:
+    if config is not None and activity is not None:
         level = (crops.answer_fields[rows, ahead] - network.answer_mean) / network.answer_scale
         judged = (target >= 0)[..., None] & torch.isfinite(level)
         error = (activity.float() - level.clamp(-FIELD_LIMIT, FIELD_LIMIT))[judged]
         n_judged = team.total(int(judged.sum()))
-        loss = loss + activity_weight * error.square().sum() / max(1, n_judged)
+        loss = loss + config.activity_weight * error.square().sum() / max(1, n_judged)
     return loss
+
+
+def _label_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Cross-entropy of logits (B, T, H, K) with labels (B·T·H,), summed, nats."""
+    logits = logits.float().flatten(0, 2)
+    return functional.cross_entropy(logits, wanted, ignore_index=IGNORED, reduction="sum")
 
 
 @torch.no_grad()
@@ -357,7 +367,7 @@ def validation_loss(
         nothing = torch.full((*heard.shape, 2), torch.nan)
         for past in (own, torch.full_like(own, HIDDEN)):
             crops = Crops(heard, past, fields, shift, answer, nothing)
-            losses.append(float(_loss(network, crops.select(slice(None), network.device), 0.0)))
+            losses.append(float(_loss(network, crops.select(slice(None), network.device))))
             weights.append(float(block.scored.sum()))
     weight = team.total(sum(weights))
     return team.total(float(np.dot(losses, weights))) / weight if weight else float("nan")

@@ -1,8 +1,8 @@
 """Crops: the sequences that one step of training reads, and what is drawn for them."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -55,7 +55,8 @@ def own_past(answer: NDArray[np.int64], shift: int) -> NDArray[np.int64]:
     return moved
 
 
-def chances_of(train: Sequence[Block]) -> NDArray[np.float64]:
+@lru_cache(maxsize=1)  # asked anew in every step of a training
+def chances_of(train: tuple[Block, ...]) -> NDArray[np.float64]:
     """With which each block is drawn, (blocks,): songs by length, pairs of one song alike."""
     n_of_song = Counter(block.song for block in train)
     weights = np.array([len(block.heard) / n_of_song[block.song] for block in train])

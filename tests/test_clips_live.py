@@ -63,7 +63,6 @@ def folder(tmp_path_factory):
 def runs(demo_stage, tmp_path_factory, folder):
     memory = [DEMO / "dorian_water/piano.ogg"]
     options = {"seconds": SECONDS, "seed": 5, "memory": memory, "transpose": 0}
-    options["decision"] = {"silence_threshold": 1.0}  # it never rests
     return [Run(demo_stage(tmp_path_factory.mktemp("run"), **options), folder) for _ in range(2)]
 
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from agents.decision.attack_forecast import AttackForecast
 from agents.decision.constraints import playable_mask
+from agents.decision.rests import Rests, odds_of_resting
 from agents.messages import (
     SILENCE,
     Activity,
@@ -27,7 +28,7 @@ from agents.messages import (
 from agents.musical_time import Moment
 from models.bundle import Bundle, ModelKind
 from models.decision_model import HIDDEN, OWN_PAST_WEIGHT, DecisionModel, Prediction
-from models.sampling import NOTHING_PLAYABLE, draw_label, draw_silence, gumbel_noise
+from models.sampling import NOTHING_PLAYABLE, draw_label, gumbel_noise
 
 _LONGEST_GAP: Final = 64  # windows; after a longer pause in what was heard, start afresh
 _QUIET_DB: Final = -120.0  # level of a window that was never heard
@@ -43,11 +44,23 @@ class DecisionConfig(BaseModel, frozen=True, extra="forbid"):
     own_past_weight: float = Field(
         default=OWN_PAST_WEIGHT, ge=0, le=1, description="w: 0 flickers, 1 sticks."
     )
-    phrase_windows: int = Field(
-        default=16,
-        ge=1,
-        le=256,
-        description="Windows that share one draw of silence: rests and phrases, no flicker.",
+    phrase_seconds: float = Field(
+        default=8.0,
+        gt=0,
+        le=120,
+        description="Time that shares one draw of silence: rests and phrases, no flicker.",
+    )
+    entry_seconds: float = Field(
+        default=4.0,
+        ge=0,
+        le=120,
+        description="After the guide's first sound, in which one plays whatever was drawn.",
+    )
+    rest_sharpness: float = Field(
+        default=2.0,
+        gt=0,
+        le=100,
+        description="Exponent of the odds of resting: 1 as the model says, more is surer.",
     )
     rests_follow_own_past: bool = Field(
         default=False,
@@ -70,6 +83,8 @@ class DecisionAgent:
         config: how to choose.
         playable: class ids that the memory holds, for each rotation that labels may be in.
         fallback: predicts when the model fails; its own from now on.
+        window_seconds: Δ, > 0.
+        rest_odds: by which factor this part rests more often than those learned from, > 0.
 
     Raises:
         ValueError: models of different size, too short a horizon, no rotation, or a foreign class
@@ -82,6 +97,9 @@ class DecisionAgent:
         config: DecisionConfig,
         playable: Sequence[Collection[int]],
         fallback: DecisionModel,
+        *,
+        window_seconds: float = 0.25,
+        rest_odds: float = 1.0,
     ) -> None:
         if fallback.n_labels != model.n_labels:
             raise ValueError(
@@ -99,6 +117,13 @@ class DecisionAgent:
                 "playable must hold the memory's class ids for at least one rotation, got none"
             )
         self._attacks = AttackForecast()
+        self._rests = Rests(
+            max(1, round(config.phrase_seconds / window_seconds)),
+            round(config.entry_seconds / window_seconds),
+            config.rest_sharpness,
+            rest_odds,
+            config.seed,
+        )
         self._model, self._fallback, self._config = model, fallback, config
         self._masks = [playable_mask(labels, model.n_labels) for labels in playable]
         self._forget()
@@ -125,6 +150,8 @@ class DecisionAgent:
     def restore(self, history: Sequence[Message]) -> None:
         """Hear again what was heard, and remember what was planned; plans nothing."""
         self._forget()
+        windows = [message.window for message in history if isinstance(message, HeardLabel)]
+        self._rests.take_up(min(windows, default=0))
         for message in history:
             if isinstance(message, Plan):
                 self._remember(message)
@@ -140,6 +167,7 @@ class DecisionAgent:
         self._model.reset()
         self._fallback.reset()
         self._attacks.reset()
+        self._rests.reset()
         self._newest: int | None = None  # last window observed
         self._rotation = 0  # of the last label
         self._failed = False  # since the last plan
@@ -165,6 +193,7 @@ class DecisionAgent:
             self._model.reset()
             self._fallback.reset()
             self._attacks.reset()
+            self._rests.reset()
             missing = 0
         for gap in range(window - missing, window):
             self._observe(gap, SILENCE, _QUIET_DB, 0.0)
@@ -173,6 +202,7 @@ class DecisionAgent:
             answers.append(Metric(window, "decision.windows_never_heard", float(missing)))
         self._observe(window, label, heard.energy_db, heard.onset)
         self._attacks.hear(heard.attacks)
+        self._rests.hear(window, sounds=label != SILENCE)
         self._own = {w: own for w, own in self._own.items() if w > window}
         self._newest, self._rotation = window, rotation
         return answers
@@ -234,9 +264,9 @@ class DecisionAgent:
         config, rests = self._config, prediction.silence
         if prediction.silence_heard is not None and not config.rests_follow_own_past:
             rests = prediction.silence_heard
-        silence = float(rests[ahead])
+        silence = self._rests.probability(float(rests[ahead]))
         if config.silence_threshold is None:
-            silent = draw_silence(silence, config.seed, window // config.phrase_windows)
+            silent = self._rests.silent(window, silence)
         else:
             silent = silence >= config.silence_threshold
         if silent:
@@ -289,12 +319,30 @@ def _activity(prediction: Prediction, horizon: int) -> tuple[Activity, ...]:
 
 
 def build(
-    config: DecisionConfig, bundle: Bundle, playable: Sequence[Collection[int]]
+    config: DecisionConfig,
+    bundle: Bundle,
+    playable: Sequence[Collection[int]],
+    rest_share: float | None = None,
+    n_windows: int = 0,
 ) -> DecisionAgent:
     """The agent that plays from `bundle`; the count model is its fallback.
+
+    Args:
+        config: how to choose.
+        bundle: what was learned.
+        playable: class ids that the memory holds, for each rotation that labels may be in.
+        rest_share: of the memory's windows, those that rest, in [0, 1]; None if not known.
+        n_windows: of the memory, ≥ 0.
 
     Raises:
         ValueError: the config or the memory does not fit the bundle.
     """
     model, fallback = bundle.decision_model(config.kind), bundle.decision_model("counts")
-    return DecisionAgent(model, config, playable, fallback)
+    window_seconds, odds = bundle.card.window_seconds, 1.0
+    if rest_share is not None:
+        plays, rests = bundle.counts.silence[0].by_none
+        learned = float(rests / max(1.0, plays + rests))
+        odds = odds_of_resting(learned, rest_share, n_windows, window_seconds)
+    return DecisionAgent(
+        model, config, playable, fallback, window_seconds=window_seconds, rest_odds=odds
+    )

@@ -1,8 +1,12 @@
+import numpy as np
 import pytest
+import soundfile
 
 from actors.evolution_config import StageEvolutionConfig
-from launch.config import ConfigError
+from launch.config import PROJECT_ROOT, ConfigError
 from launch.preparation import check_terms
+
+DEMO = PROJECT_ROOT / "corpus" / "demo" / "audio"
 
 
 class Listener:
@@ -57,3 +61,13 @@ def test_a_stage_refuses_a_taste_model_of_another_encoder(world, demo_stage, tmp
     with pytest.raises(ValueError, match="must know songs by descriptors-2"):
         demo_stage(tmp_path / "run", **evolution)
     assert not (tmp_path / "run").exists()
+
+
+def test_how_often_the_memory_rests_is_told_of_its_files_alone(demo_stage, tmp_path):
+    samples, rate = soundfile.read(DEMO / "call_and_answer/piano.ogg")
+    half = np.concatenate([samples[: 8 * rate], np.zeros_like(samples[: 8 * rate])])
+    soundfile.write(tmp_path / "half.wav", half, rate)
+    band = demo_stage(tmp_path / "run", memory=[tmp_path / "half.wav"], transpose=2)
+    assert len(band.track_names) > 1  # transpositions count for nothing
+    assert band.memory_windows == 64
+    assert band.rest_share == pytest.approx(0.5, abs=0.1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from corpus.audio_file import AudioFileError
 from launch import reconstruction, replay_pairs
 from launch.config import PROJECT_ROOT
 from launch.replay import DEFAULT_CONFIG, main
@@ -143,6 +144,22 @@ def test_songs_without_a_stem_of_that_name_lend_what_they_have(tmp_path):
     assert {path.stem for path in duo.memory} <= {"flute", "harp"}
 
 
+def test_stems_that_double_each_other_are_no_duo(tmp_path):
+    place = make_songs(tmp_path / "songs", 2)
+    for index in range(2):
+        soundfile.write(
+            place / f"song{index}" / "copy.wav", -0.5 * play([60, 64, 67 - index, 72]), RATE
+        )
+    duos, notices = find_duos(place, None, 0)
+    assert not any({duo.guide, duo.partner} == {"copy", "flute"} for duo in duos)
+    assert any({duo.guide, duo.partner} == {"copy", "piano"} for duo in duos)
+    assert "song0: copy and flute are one and the same music and no duo." in notices
+    for index in range(2):
+        (place / f"song{index}" / "piano.wav").unlink()
+    with pytest.raises(AudioFileError, match="two stems that differ, got none"):
+        find_duos(place, None, 0)
+
+
 def test_a_silent_guide_is_left_out_and_said(tmp_path, command):
     place = make_songs(tmp_path / "songs", 2)
     for index in range(2):
@@ -155,9 +172,9 @@ def test_a_silent_guide_is_left_out_and_said(tmp_path, command):
 
 def test_a_guide_shorter_than_two_windows_is_left_out(tmp_path, command):
     place = make_songs(tmp_path / "songs", 2)
-    for stem in ("flute", "piano"):
-        soundfile.write(place / "song0" / f"{stem}.wav", play([60])[: RATE // 3], RATE)
-        soundfile.write(place / "song1" / f"{stem}.wav", play([60])[: RATE // 3], 22_050)
+    for stem, pitch in (("flute", 60), ("piano", 65)):
+        soundfile.write(place / "song0" / f"{stem}.wav", play([pitch])[: RATE // 3], RATE)
+        soundfile.write(place / "song1" / f"{stem}.wav", play([pitch])[: RATE // 3], 22_050)
     code, said = command(place, tmp_path / "out", "--limit", "1")
     assert code == 2
     assert "at least two windows" in said

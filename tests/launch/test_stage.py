@@ -30,8 +30,7 @@ ITEM_12 = {
     "one_second.wav", "blip.wav", "a [bold]name [red] ünd.wav",
 ])  # fmt: skip
 def test_every_usable_sound_can_be_the_memory(command, tmp_path, memory, report):
-    never_rest = ("--set", "decision.silence_threshold=1")
-    code, printed = command(*never_rest, memory=[memory])
+    code, printed = command(memory=[memory])
     assert code == 0, printed
     summary = report(tmp_path / "run")
     assert summary["windows"] == 8

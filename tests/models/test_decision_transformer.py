@@ -50,7 +50,7 @@ def test_cached_reading_equals_the_uncached_one_also_beyond_the_context(network,
     for t in range(windows):
         live.observe(int(heard[t]), int(own[t]), *fields[t].tolist())
         for weight, past in ((1.0, own), (0.0, torch.full_like(own, HIDDEN))):
-            labels, silence, activity = network(heard[None], past[None], fields[None])
+            labels, silence, activity, _ = network(heard[None], past[None], fields[None])
             prediction = live.predict(weight)
             if activity is not None:
                 expected = activity[0, t] * network.answer_scale + network.answer_mean

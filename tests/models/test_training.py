@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from models.checkpoint import CheckpointError, fingerprint, load_checkpoint, save_checkpoint
 from models.count_model import CountModel
@@ -49,6 +50,18 @@ def test_a_relation_is_learned_by_counting_and_by_the_transformer(make_song):
     assert figures.teacher_forced["repeat the true last label"] < 30
     assert figures.sampled["transformer"]["tpp"] > figures.sampled["unigram"]["tpp"] + 20
     assert figures.horizon_bits[0] < figures.horizon_bits[1] - 0.5  # the relation spans one window
+
+
+@pytest.mark.parametrize(("alone_weight", "learns"), [(1.0, True), (0.0, False)])
+def test_a_gate_that_leaves_all_to_counting_does_not_end_learning(make_song, alone_weight, learns):
+    config = QUICK.model_copy(update={"alone_weight": alone_weight})
+    split = split_songs([make_song()], TINY.context, 0)
+    counted = TINY.model_copy(update={"counted": True})
+    state = start(counted, config, K, H, split.train)
+    with torch.no_grad():
+        state.network.gate_heads.bias.fill_(20.0)
+    take_step(state, config, split.train)
+    assert (float(state.network.label_heads.weight.grad.norm()) > 1e-3) == learns
 
 
 def test_nothing_is_learned_from_noise(make_song):

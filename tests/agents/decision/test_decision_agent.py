@@ -170,12 +170,6 @@ def test_plans_do_not_depend_on_how_messages_are_grouped():
     assert late == plan
 
 
-def test_silence_is_drawn_with_its_probability():
-    agent = agent_of(Scripted(silence=0.25))
-    labels = [plans(step(agent, heard(k)))[0].labels[0] for k in range(2000)]
-    assert np.mean(np.array(labels) == SILENCE) == pytest.approx(0.25, abs=0.03)
-
-
 @pytest.mark.parametrize(("silence", "expected"), [(0.59, 0), (0.61, SILENCE)])
 def test_threshold_decides_silence_without_chance(silence, expected):
     config = CONFIG.model_copy(update={"silence_threshold": 0.6})
@@ -384,31 +378,3 @@ def test_a_plan_says_how_lively_its_windows_are_expected_to_be():
     broken.activity = np.full((H, 2), np.nan, np.float32)
     (plan,) = plans(step(agent_of(broken), heard(0)))
     assert plan.activity == ()
-
-
-def test_silence_is_drawn_once_for_a_phrase():
-    model = Scripted(silence=0.5)
-    agent = agent_of(model, DecisionConfig(horizon=H, phrase_windows=8))
-    rests = []
-    for window in range(400):
-        (plan,) = plans(step(agent, heard(window)))
-        rests.append(plan.labels[0] == SILENCE)
-    phrases = np.array(rests[7:-1]).reshape(-1, 8)  # the plan after window 7 begins at 8
-    assert all(len(set(phrase)) == 1 for phrase in phrases)
-    assert 0.3 < phrases.mean() < 0.7
-
-
-class SureOfItself(Scripted):
-    """Rests for sure after what it did; by what it hears it would rarely."""
-
-    def predict(self, own_past_weight=0.7):
-        heard = np.full(H, 0.1, dtype=np.float32)
-        return replace(super().predict(own_past_weight), silence_heard=heard)
-
-
-@pytest.mark.parametrize(("follows", "rests"), [(False, 0.1), (True, 1.0)])
-def test_rests_are_drawn_from_what_is_heard_unless_they_shall_follow_the_own_past(follows, rests):
-    config = DecisionConfig(horizon=H, phrase_windows=1, rests_follow_own_past=follows)
-    agent = agent_of(SureOfItself(silence=1.0), config)
-    labels = [plans(step(agent, heard(k)))[0].labels[0] for k in range(1000)]
-    assert np.mean(np.array(labels) == SILENCE) == pytest.approx(rests, abs=0.03)
