@@ -21,7 +21,6 @@ from corpus.annotations import Annotations
 from corpus.fingerprint import first_alike
 from corpus.song_sources import Layout
 from corpus.voices import Voice, VoiceConfig
-from corpus.whole_file import write_atomically
 
 __all__ = [
     "MANIFEST_FILE",
@@ -34,7 +33,6 @@ __all__ = [
     "assemble",
     "load_manifest",
     "music_of",
-    "write_atomically",
 ]
 
 MANIFEST_FILE: Final = "manifest.json"

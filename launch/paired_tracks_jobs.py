@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from corpus.manifest import write_atomically
+from corpus.whole_file import write_atomically
 from launch.corpus_material import HeardCorpora, fit_codebook, label_pairs
 from launch.train_settings import TrainSettings
 from models.checkpoint import fingerprint, load_checkpoint, save_checkpoint

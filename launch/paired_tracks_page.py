@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from corpus.manifest import write_atomically
+from corpus.whole_file import write_atomically
 from launch.paired_tracks_jobs import Cell
 from launch.paired_tracks_summary import BASELINES, sequences
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from corpus.manifest import write_atomically
+from corpus.whole_file import write_atomically
 from launch.paired_tracks_jobs import Configuration, Effort, settings_of
 from launch.train_settings import TrainSettings
 from models.decision_model import OWN_PAST_WEIGHT

@@ -23,7 +23,8 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from corpus.manifest import ManifestError, load_manifest, to_json, write_atomically
+from corpus.manifest import ManifestError, load_manifest, to_json
+from corpus.whole_file import write_atomically
 from launch.command import command, within
 from launch.corpus_material import HeardCorpora, hear_corpora
 from launch.paired_tracks_bundle import write_bundle

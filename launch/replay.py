@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from corpus.audio_file import AudioFileError
-from corpus.manifest import write_atomically
+from corpus.whole_file import write_atomically
 from launch.command import command, within
 from launch.config import PROJECT_ROOT, ConfigError, resolve
 from launch.reconstruction import reconstruct

@@ -24,8 +24,8 @@ from agents.agent import Agent
 from agents.messages import HeardLabel, Message, Plan
 from agents.musical_time import Moment
 from corpus.audio_file import AudioFileError, content_hash, is_silent, read_audio
-from corpus.manifest import write_atomically
 from corpus.voices import name_seed
+from corpus.whole_file import write_atomically
 from launch.config import load_config
 from launch.preparation import prepare
 from launch.replay_material import Duo
