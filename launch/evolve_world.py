@@ -32,7 +32,7 @@ from agents.evolution.program_catalogue import (
     make_catalogue,
 )
 from agents.evolution.second_scorer import SecondScorer
-from agents.evolution.song_space import NeighbourlySpace, PieceSpace, SongSpace
+from agents.evolution.song_space import PieceSpace, SongSpace
 from corpus.hidden_listener import HiddenListener
 from corpus.listening_events import split_listens
 from corpus.program_attributes import PROGRAM_ATTRIBUTES, program_attributes
@@ -174,8 +174,6 @@ class MadeUpWorld:
 
     def _space(self) -> SongSpace:
         layers = self.catalogue.layers
-        if self._config.mode == "user":
-            return NeighbourlySpace(self.aligner, layers)
         if self._config.mode == "music":
             return PieceSpace(self.aligner, layers[self._piece], layers)
         return self.aligner

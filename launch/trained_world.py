@@ -12,7 +12,7 @@ from agents.evolution.genome import Individual
 from agents.evolution.music_guard import MusicGuard
 from agents.evolution.population import Evolution
 from agents.evolution.room import Room
-from agents.evolution.song_space import NeighbourlySpace, PieceSpace, SongSpace
+from agents.evolution.song_space import PieceSpace, SongSpace
 from corpus.audio_file import read_audio
 from corpus.feedback_store import FeedbackStore
 from corpus.song_features import SongDescriptors, encode_folder
@@ -59,7 +59,7 @@ class TrainedWorld:
         """Who or what is to be pleased, and in which space."""
         taste = config.taste
         if config.mode == "user":
-            return NeighbourlySpace(self.aligner, layers), user_target(self.aligner, taste.user)
+            return self.aligner, user_target(self.aligner, taste.user)
         if config.mode == "music":
             if taste.piece is None:
                 raise ValueError("mode music needs taste.piece: an audio file to come near to")

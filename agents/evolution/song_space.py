@@ -1,8 +1,7 @@
-"""Where a clip lies for a fitness that is a dot product with a target; what no search should bend.
+"""Where a clip lies for a fitness that is a dot product with a target.
 
-A taste model is right about programs in general and wrong about one program at a time, and a search
-lives on the latter. Two spaces give it less to live on: in one the neighbours of a clip vouch for
-it, in the other nearness to a piece is heard twice, by taste and by ear.
+The taste model's own space, or one in which nearness to a piece is heard twice: by taste, and by
+ear.
 """
 
 from typing import Protocol
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from models.taste import AlignerV2
 
-__all__ = ["NeighbourlySpace", "PieceSpace", "SongSpace"]
+__all__ = ["PieceSpace", "SongSpace"]
 
 FloatArray = NDArray[np.float32]
 
@@ -25,35 +24,6 @@ class SongSpace(Protocol):
     def embed_songs(self, layers: Tensor) -> Tensor:
         """Places of songs, (songs, dim), from layers (songs, L, D)."""
         ...
-
-
-class NeighbourlySpace:
-    """Half of a song's place is its own, half the mean of the known songs that sound most like it.
-
-    So the score of a song is shrunk towards what its neighbours are worth (nearest neighbours as a
-    regression: Cover 1968), which no search can move by standing a little aside.
-
-    Args:
-        aligner: the taste model, whose own places of the known songs are averaged.
-        known: layers of songs that the tastes were learned on, (songs, L, D).
-        neighbours: how many vouch for a song, ≥ 1; all if there are fewer.
-
-    Raises:
-        ValueError: no known song.
-    """
-
-    def __init__(self, aligner: AlignerV2, known: FloatArray, neighbours: int = 20) -> None:
-        if not len(known):
-            raise ValueError("neighbours need at least one known song, got none; name more music")
-        self._aligner, self._known = aligner, torch.from_numpy(known)
-        self._places = aligner.embed_songs(self._known)
-        self._neighbours = min(neighbours, len(known))
-
-    def embed_songs(self, layers: Tensor) -> Tensor:
-        """Places (songs, shared), inside the unit sphere; see `SongSpace.embed_songs`."""
-        apart = self._aligner.distances(layers, self._known)
-        nearest = apart.topk(self._neighbours, dim=1, largest=False).indices
-        return (self._aligner.embed_songs(layers) + self._places[nearest].mean(dim=1)) / 2
 
 
 class PieceSpace:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from agents.evolution.song_space import NeighbourlySpace, PieceSpace
+from agents.evolution.song_space import PieceSpace
 from models.taste import AlignerV2, TasteConfig
 
 KNOWN = np.random.default_rng(3).normal(size=(60, 3, 5)).astype(np.float32)
@@ -26,27 +26,6 @@ def by_hand(aligner, layers, others):
     else:
         weights = aligner.songs.gates(torch.from_numpy(others)).detach().numpy().mean(axis=0)
     return (((layers[:, None] - others) ** 2).mean(axis=3) * weights).sum(axis=2)
-
-
-def test_neighbours_vouch_for_half_of_a_song(aligner):
-    nearest = np.argsort(by_hand(aligner, SONGS, KNOWN), axis=1)[:, :3]
-    known = aligner.embed_songs(torch.from_numpy(KNOWN)).numpy()
-    own = aligner.embed_songs(torch.from_numpy(SONGS)).numpy()
-    placed = NeighbourlySpace(aligner, KNOWN, neighbours=3).embed_songs(torch.from_numpy(SONGS))
-    expected = own / 2 + known[nearest].mean(axis=1) / 2
-    np.testing.assert_allclose(placed.numpy(), expected, atol=1e-5)
-
-
-def test_with_fewer_known_songs_than_neighbours_all_vouch(aligner):
-    few = NeighbourlySpace(aligner, KNOWN[:4], neighbours=20)
-    everybody = NeighbourlySpace(aligner, KNOWN[:4], neighbours=4)
-    songs = torch.from_numpy(SONGS)
-    assert torch.equal(few.embed_songs(songs), everybody.embed_songs(songs))
-
-
-def test_somebody_must_be_known(aligner):
-    with pytest.raises(ValueError, match="at least one known song, got none"):
-        NeighbourlySpace(aligner, KNOWN[:0])
 
 
 def test_nearness_to_a_piece_is_half_taste_and_half_sound(aligner):
