@@ -46,7 +46,7 @@ check: $(STAMP) ## Format, lint, types, import directions
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: setup ## Measure; prints tables
+bench: setup ## Measure; prints tables, takes hours (evolution goes on where it was stopped)
 	for file in tests/benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 clean: ## Remove the environment, caches and runs

@@ -19,6 +19,7 @@ from actors.chronicle import Chronicle
 from actors.clock import Clock
 from actors.devices.osc import URGENT, Answer, OscInput
 from actors.feedback_desk import FeedbackOffice
+from actors.ray_session import ENDING_SIGNALS
 from actors.roster import connect, roster_of
 from actors.stage_config import BandConfig
 from actors.streams.handshake import RollCall
@@ -201,7 +202,8 @@ class Performance:
         """Signals end the music in order; keys and OSC become messages."""
         before = {
             number: signal.signal(number, lambda *_: self._stop.set())
-            for number in (signal.SIGINT, signal.SIGTERM)
+            for number in ENDING_SIGNALS
+            if signal.getsignal(number) != signal.SIG_IGN  # as nohup asks for
         }
         osc = None
         if self._config.osc is not None:

@@ -13,6 +13,12 @@ LOOPBACK: Final = "127.0.0.1:0"
 """Where Ray is found by this machine alone, at any free port."""
 
 
+ENDING_SIGNALS: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Ctrl-C, a kind kill, and the terminal's end, which Windows does not know."""
+
+
 class StartError(RuntimeError):
     """The band cannot start; the message is one sentence for the user."""
 
@@ -83,9 +89,10 @@ def ray_session(n_workers: int, *, niceness: int = 15) -> Iterator[None]:
 
 @contextlib.contextmanager
 def signals_wait() -> Iterator[None]:
-    """Ctrl-C and SIGTERM come after the block; in the main thread.
+    """The signals that end a show come after the block; in the main thread.
 
-    An interrupted start of Ray hangs or crashes at exit, and it takes SIGTERM for itself.
+    An interrupted start of Ray hangs or crashes at exit. SIGTERM it takes for itself, to exit at
+    once: that ends the block, and then goes where it was meant to, too.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -93,10 +100,12 @@ def signals_wait() -> Iterator[None]:
     came: list[int] = []
     before = {
         number: signal.signal(number, lambda number, _: came.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
+        for number in ENDING_SIGNALS
     }
     try:
         yield
+    except SystemExit:
+        came.append(signal.SIGTERM)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -20,6 +20,7 @@ from actors.ray_session import StartError, start_ray
 from actors.roster import roster_of
 from actors.stage_config import BandConfig
 from agents.messages import Heartbeat
+from corpus.whole_file import write_atomically
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Supervisor:
         self._entering: dict[str, Any] = {}
         self._look_due = 0.0
         self._done: Any = None
+        self._has_ray = False
         self.restarts: dict[str, int] = {}
         self.faults: list[tuple[str, str, str]] = []
 
@@ -75,6 +77,7 @@ class Supervisor:
         """
         import ray
 
+        self._has_ray = True
         self._tell("starting Ray")
         start_ray(address=self._config.evolution.address, niceness=0)
         ready = self._call_an_understudy()
@@ -144,6 +147,8 @@ class Supervisor:
         Args:
             patience_seconds: how long all of them together may take to end by themselves.
         """
+        if not self._has_ray:  # Ctrl-C while it was loaded: half of it is no module
+            return
         import ray
 
         until = self._clock.now() + patience_seconds
@@ -169,10 +174,8 @@ class Supervisor:
 
     def _write_processes(self) -> None:
         """Tell people and tools which process is whose; whole or not at all."""
-        part = self._processes_path.with_suffix(".part")
         with contextlib.suppress(OSError):  # a full disk does not end the music
-            part.write_text(json.dumps(self._process_ids, indent=1), encoding="utf-8")
-            part.replace(self._processes_path)
+            write_atomically(self._processes_path, json.dumps(self._process_ids, indent=1))
 
     def _start_roles(self, names: Sequence[str]) -> None:
         import ray

@@ -25,7 +25,6 @@ __all__ = [
 
 NO_CLASS: Final = -1
 """No chord, or no annotation, at a moment."""
-N_CHORD_CLASSES: Final = 60
 _STEPS: Final = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NAME: Final = re.compile(r"([A-G])([#b]*)(?::(.*))?")
 _QUALITIES: Final = (("min", 1), ("dim", 2), ("hdim", 2), ("aug", 3), ("sus", 4))

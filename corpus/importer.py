@@ -6,6 +6,7 @@ was killed goes on where it was and ends with the same bytes.
 """
 
 import hashlib
+import io
 import os
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -27,12 +28,12 @@ from corpus.manifest import (
     PartRecord,
     SongRecord,
     to_json,
-    write_atomically,
 )
 from corpus.midi_song import MidiFileError
 from corpus.rendering import RENDERING, Renderer
 from corpus.song_sources import SongSource, SourceError
 from corpus.song_stems import AudioStems, MidiStems
+from corpus.whole_file import write_atomically
 
 __all__ = [
     "Hear",
@@ -232,9 +233,9 @@ def check_apart(places: Sequence[Path], out: Path) -> None:
     Raises:
         SourceError: the folder of its songs overlaps a place.
     """
-    songs = (out / SONGS).resolve()
+    songs = Path(os.path.realpath(out / SONGS))  # `resolve` raises at a link to itself
     for place in places:
-        here = place.resolve()
+        here = Path(os.path.realpath(place))
         if songs.is_relative_to(here) or here.is_relative_to(songs):
             raise SourceError(
                 f"--out must lie apart from what is imported, got {out}, whose folder {SONGS} "
@@ -271,21 +272,19 @@ def _record_path(out: Path, name: str) -> Path:
 
 
 def _write_flac(path: Path, samples: Samples, sample_rate: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    soundfile.write(part, samples, sample_rate, format="FLAC", subtype="PCM_16")
-    os.replace(part, path)
+    sound = io.BytesIO()  # libsndfile would keep the reason to itself if a disk is full
+    soundfile.write(sound, samples, sample_rate, format="FLAC", subtype="PCM_16")
+    write_atomically(path, sound.getbuffer())
 
 
 def write_features(path: Path, arrays: dict[str, NDArray[np.generic]]) -> None:
     """Write arrays as an npz file, whole or not at all; the same arrays give the same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with zipfile.ZipFile(part, "w") as archive:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
         for name, array in arrays.items():  # np.savez would write the time of day
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
-    os.replace(part, path)
+    write_atomically(path, content.getbuffer())
 
 
 def import_one_by_one(

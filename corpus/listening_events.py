@@ -95,7 +95,10 @@ def count_listens(listens: Iterable[Listen | None], songs: Sequence[str]) -> Lis
     for index, song in enumerate(songs):
         key = _plain(Path(song).name)
         if places.setdefault(key, index) != index:
-            raise ValueError(f"songs must have names of their own, got {song!r} twice; rename one")
+            raise ValueError(
+                "songs must have file names of their own, whatever their folders, got "
+                f"{songs[places[key]]!r} and {song!r}; rename one"
+            )
     counts: Counter[tuple[str, int]] = Counter()
     n_malformed = n_without_audio = 0
     for listen in listens:

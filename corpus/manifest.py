@@ -9,7 +9,6 @@ It holds no dates and no absolute paths: the same sources, settings and seed giv
 """
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
@@ -22,6 +21,7 @@ from corpus.annotations import Annotations
 from corpus.fingerprint import first_alike
 from corpus.song_sources import Layout
 from corpus.voices import Voice, VoiceConfig
+from corpus.whole_file import write_atomically
 
 __all__ = [
     "MANIFEST_FILE",
@@ -271,14 +271,6 @@ def load_features(
         f"the song {song.name} must have features of windows of {window_seconds:g} s, got none; "
         f"import it again with --window {window_seconds:g}"
     )
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a text file whole, or leave what was there; its folder is made if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
 
 
 def to_json(model: BaseModel) -> str:

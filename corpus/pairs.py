@@ -7,6 +7,7 @@ logged as a notice.
 """
 
 import logging
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -67,7 +68,7 @@ def pair_song(first: str | Path, second: str | Path) -> Song:
         AudioFileError: both are the same file.
     """
     first, second = Path(first), Path(second)
-    if first.resolve() == second.resolve():
+    if os.path.realpath(first) == os.path.realpath(second):
         raise AudioFileError(
             f"a pair must be two different files, got {first} twice; name the other track"
         )

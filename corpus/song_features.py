@@ -7,7 +7,8 @@ tell the difference.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -17,6 +18,7 @@ from scipy.fft import dct
 
 from corpus.audio_file import read_audio
 from corpus.song_character import song_character
+from corpus.whole_file import write_atomically
 
 FloatArray = NDArray[np.float32]
 Frames = NDArray[np.float64]
@@ -170,17 +172,15 @@ def cached_layers(cache: Path | None, key: str, make: Callable[[], FloatArray]) 
     """
     if cache is None:
         return make()
-    cache.mkdir(parents=True, exist_ok=True)
     path = cache / f"{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}.npy"
     try:
         kept: FloatArray = np.load(path, allow_pickle=False)
         return kept
     except (OSError, ValueError):
         layers = make()
-    unfinished = path.with_suffix(".unfinished")
-    with unfinished.open("wb") as file:
-        np.save(file, layers, allow_pickle=False)
-    unfinished.replace(path)
+    content = io.BytesIO()
+    np.save(content, layers, allow_pickle=False)
+    write_atomically(path, content.getbuffer())
     return layers
 
 
@@ -336,16 +336,3 @@ def _register(semitones: Frames) -> Frames:
     line = np.percentile(top, [5, 25, 50, 75, 95]) / 12
     centre = float(share @ np.arange(72)) / 12
     return np.concatenate([bands, places, line, [moves, centre]])
-
-
-def standardise(
-    layers: FloatArray, rows: Iterable[int] | None = None
-) -> tuple[FloatArray, FloatArray]:
-    """Mean and deviation of each number of each layer over songs, each (L, D).
-
-    Args:
-        layers: (songs, L, D).
-        rows: the songs to learn from (those of the train partition); all if None.
-    """
-    chosen = layers if rows is None else layers[list(rows)]
-    return chosen.mean(axis=0), np.maximum(chosen.std(axis=0), 1e-4)

@@ -6,6 +6,7 @@ computed when a data set has grown.
 """
 
 import hashlib
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from itertools import groupby
@@ -18,6 +19,7 @@ from agents.code_ranking.views import EventView
 from corpus.sonic_pi.atlas import stored_atlas
 from corpus.sonic_pi.dataset import SAMPLE_RATE, Dataset, Pair
 from corpus.sonic_pi.unroller import Unroller
+from corpus.whole_file import write_atomically
 from models.modulation_embedding import modulation_description
 from models.sound_descriptors import BLOCKS, describe, picture_of
 from models.text_embedding import TextEmbedding, TextEmbeddingConfig
@@ -123,9 +125,9 @@ def _part(
         with np.load(path, allow_pickle=False) as arrays:
             return Material(**{field.name: arrays[field.name] for field in fields(Material)})
     material = describer.describe(pairs)
-    partial = path.with_suffix(".part.npz")
-    np.savez(partial, **{field.name: getattr(material, field.name) for field in fields(Material)})
-    partial.replace(path)
+    content = io.BytesIO()
+    np.savez(content, **{field.name: getattr(material, field.name) for field in fields(Material)})
+    write_atomically(path, content.getbuffer())
     return material
 
 

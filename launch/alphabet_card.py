@@ -30,9 +30,9 @@ from corpus.manifest import (
     load_annotations,
     load_features,
     load_manifest,
-    write_atomically,
 )
 from corpus.segmentation import WindowGrid, exact_seconds
+from corpus.whole_file import write_atomically
 from launch.alphabet_card_page import card_table, write_cards
 from launch.command import command, within
 from models.alphabet import SILENCE
@@ -232,7 +232,9 @@ def _sounding(
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description="Measure alphabets on an imported corpus.")
+    parser = argparse.ArgumentParser(
+        prog="antiphon alphabet-card", description="Measure alphabets on an imported corpus."
+    )
     add = parser.add_argument
     add("corpus", type=Path, help="an imported corpus")
     add("--out", type=Path, required=True, help="folder for card.html, card.json and pictures")

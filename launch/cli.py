@@ -32,11 +32,20 @@ COMMANDS = {
 def main() -> int:
     """Run the command named on the command line; 2 if there is none of that name."""
     if len(sys.argv) < 2 or sys.argv[1] not in COMMANDS:
+        is_asked = sys.argv[1:] in (["-h"], ["--help"])
         lines = [f"  {name:16} {purpose}" for name, purpose in COMMANDS.items()]
-        print("usage: antiphon COMMAND [options]", *lines, sep="\n")
-        return 0 if sys.argv[1:] in (["-h"], ["--help"]) else 2
-    module = importlib.import_module(f"launch.{sys.argv[1].replace('-', '_')}")
-    return int(module.main(sys.argv[2:]))
+        if not is_asked:
+            came = f"got {sys.argv[1]!r}" if len(sys.argv) > 1 else "got none"
+            lines.append(f"error: COMMAND must be one of these, {came}")
+        where = sys.stdout if is_asked else sys.stderr
+        print("usage: antiphon COMMAND [options]", *lines, sep="\n", file=where)
+        return 0 if is_asked else 2
+    try:
+        module = importlib.import_module(f"launch.{sys.argv[1].replace('-', '_')}")
+        return int(module.main(sys.argv[2:]))
+    except KeyboardInterrupt:  # while it was loaded: once it runs, it says more
+        print("stopped; nothing was begun", file=sys.stderr)
+        return 130
 
 
 if __name__ == "__main__":

@@ -5,32 +5,19 @@ them. Relative paths in a YAML file start at the project's root, those of the co
 the command was typed.
 """
 
+import errno
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from launch.command import broken_rule, shortened
+
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 
 ConfigT = TypeVar("ConfigT", bound=BaseModel)
-
-
-_RULES: Final = {
-    "path_type": "be a path",
-    "tuple_type": "be a list",
-    "list_type": "be a list",
-    "too_short": "be a list with something in it",
-    "model_type": "be a section with settings",
-    "int_parsing": "be a whole number",
-    "int_type": "be a whole number",
-    "int_from_float": "be a whole number",
-    "float_parsing": "be a number",
-    "float_type": "be a number",
-    "string_type": "be text",
-}
-"""What must hold, by pydantic's name of the error, where its own words would puzzle a musician."""
 
 
 class ConfigError(ValueError):
@@ -97,13 +84,15 @@ def is_there(path: Path) -> bool:
     except (ValueError, OSError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not plain UTF-8 text"
         raise ConfigError(
-            f"a path must be one that every part of the band can open, got {_short(str(path))} "
+            f"a path must be one that every part of the band can open, got {shortened(str(path))} "
             f"({reason}); name or rename it otherwise"
         ) from None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise OSError(errno.EINVAL, "it is a pipe or a device, which would be waited for")
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(
@@ -115,7 +104,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f"the config must be a YAML file that can be read, got {path} ({reason}); see configs/ "
             "for examples"
         ) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none
         where = " ".join(str(error).split())
         raise ConfigError(f"the config {path} must be YAML, but {where}; correct it") from None
     if values is None:
@@ -136,7 +125,7 @@ def _parse_assignment(assignment: str) -> tuple[str, Any]:
         )
     try:
         return name.strip(), yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError):
         raise ConfigError(
             f'--set {name}: the value must be YAML, got "{text}"; quote text'
         ) from None
@@ -162,15 +151,4 @@ def _sentence(error: ValidationError, path: Path) -> str:
         return f'"{name}" is not a known setting; correct it in {path} or in --set {name}=…'
     if first["type"] == "missing":
         return f'"{name}" must be given in {path} or with --set {name}=…'
-    came = first["input"]
-    rule = _RULES.get(first["type"], first["msg"])
-    rule = rule.removeprefix("Value error, ").removeprefix("Input should ")
-    rule = rule.replace("a valid ", "a ")
-    said = f"{name} must {rule}" if rule.startswith("be ") else f"{name}: {rule}"
-    got = "" if isinstance(came, dict) or ", got " in rule else f", got {_short(came)}"
-    return f"{said}{got}; change it in {path} or with --set {name}=…"
-
-
-def _short(value: object, limit: int = 60) -> str:
-    text = repr(value)
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    return f"{broken_rule(error)}; change it in {path} or with --set {name}=…"

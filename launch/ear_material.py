@@ -6,7 +6,6 @@ is never taken for it. Twins are further instruments of the part whose notes the
 
 import hashlib
 import itertools
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from corpus.annotations import chord_classes
 from corpus.audio_file import read_audio
+from corpus.importer import write_features
 from corpus.manifest import ManifestError, Role, SongRecord, load_annotations, load_manifest
 from corpus.segmentation import WindowGrid, exact_seconds
 from corpus.voices import name_seed
@@ -84,9 +84,7 @@ def _material(corpus: Path, rate: int, song: SongRecord, cache: Path) -> EarMate
         for index, part in enumerate(song.parts):
             samples = read_audio(corpus / str(part.audio), rate, 1)[:, 0]
             stored[f"{index}/spectrum"], stored[f"{index}/silent"] = _see(samples, rate)
-        partial = path.with_name(f".{path.stem}.partial.npz")
-        np.savez(partial, **stored)  # type: ignore[arg-type]
-        os.replace(partial, path)
+        write_features(path, stored)
     views: dict[str, list[NDArray[np.float16]]] = {}
     silent: dict[str, list[NDArray[np.bool_]]] = {}
     with np.load(path, allow_pickle=False) as stored_file:

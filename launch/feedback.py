@@ -118,7 +118,7 @@ def _into_store(arguments: argparse.Namespace) -> str:
 
 def _short_text(text: str) -> str:
     if not text.isprintable():  # what a terminal gives for bytes that are no UTF-8 is not
-        raise argparse.ArgumentTypeError("must be plain UTF-8 text")
+        raise argparse.ArgumentTypeError("must be one line of plain UTF-8 text")
     if len(text) > LONGEST_TEXT:
         raise argparse.ArgumentTypeError(f"must be at most {LONGEST_TEXT} characters")
     return text

@@ -12,6 +12,7 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -32,8 +33,8 @@ from corpus.manifest import (
     SongRecord,
     load_manifest,
     to_json,
-    write_atomically,
 )
+from corpus.whole_file import write_atomically
 from launch.command import command
 from models.ear import EarConfig
 from models.encoder_config import LearnedConfig, PretrainedConfig
@@ -63,7 +64,7 @@ def hear_corpus(arguments: argparse.Namespace, console: Console) -> CorpusManife
         raise ManifestError(
             f"{arguments.corpus} must keep audio, got features alone; import it with --keep both"
         )
-    if arguments.out.resolve() == arguments.corpus.resolve():
+    if os.path.realpath(arguments.out) == os.path.realpath(arguments.corpus):
         raise ManifestError("--out must be another folder than the corpus, got the same")
     ear = ear_of(arguments.ear)
     windows = tuple(arguments.window or old.settings.window_seconds)

@@ -33,12 +33,12 @@ from corpus.manifest import (
     SongRecord,
     assemble,
     to_json,
-    write_atomically,
 )
 from corpus.song_sources import LAYOUTS, SongSource, SourceError, find_sources
 from corpus.song_split import SPLITS, divide
 from corpus.sound_font import SynthesizerMissingError
 from corpus.voices import VoiceConfig, name_seed
+from corpus.whole_file import write_atomically
 from launch.command import command, within
 from models.ear import EarConfig
 
@@ -178,7 +178,8 @@ def _settings(arguments: argparse.Namespace) -> ImportSettings:
 def _parser() -> argparse.ArgumentParser:
     voices = VoiceConfig()
     parser = argparse.ArgumentParser(
-        description="Import songs to learn from into a corpus with a manifest."
+        prog="antiphon import-corpus",
+        description="Import songs to learn from into a corpus with a manifest.",
     )
     add = parser.add_argument
     add("places", nargs="+", type=Path, help="folders, or two files played together")

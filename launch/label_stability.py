@@ -30,9 +30,11 @@ from rich.console import Console
 from rich.table import Table
 
 from corpus.audio_file import AudioFileError, read_audio
-from corpus.manifest import ManifestError, load_features, load_manifest, write_atomically
+from corpus.manifest import ManifestError, load_features, load_manifest
 from corpus.segmentation import WindowGrid, exact_seconds
 from corpus.transposition import transpose
+from corpus.whole_file import write_atomically
+from launch.command import command, within
 from launch.hear_corpus import ear_of
 from models.bundle import Bundle, BundleError
 from models.descriptors import FEATURE_DIM, N_CHROMA, rotate_features
@@ -85,21 +87,16 @@ class _Way:
     turned: int = 0
 
 
+@command(*_ERRORS, stopped="stopped; nothing was written")
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure as the command line says; 0 if there were figures."""
     arguments = _parser().parse_args(argv)
-    console = Console()
-    try:
-        rows = measure(arguments)
-    except _ERRORS as error:
-        first = str(error).strip().splitlines()[0]
-        Console(stderr=True).print(f"error: {first}", style="red", markup=False, soft_wrap=True)
-        return 2
+    rows = measure(arguments)
     table = Table("heard otherwise", "labels kept", "95 %", "windows", "silence kept")
     for row in rows:
         interval = f"{row.low:.1%} – {row.high:.1%}"
         table.add_row(row.way, f"{row.kept:.1%}", interval, str(row.n_windows), f"{row.gate:.1%}")
-    console.print(table)
+    Console().print(table)
     if arguments.json is not None:
         write_atomically(arguments.json, json.dumps([asdict(row) for row in rows], indent=1) + "\n")
     return 0
@@ -265,7 +262,7 @@ def _parser() -> argparse.ArgumentParser:
     add("audio", nargs="+", type=Path, help="recordings")
     add("--bundle", type=Path, help="its ear, alphabet, rate and window")
     add("--ear", default="descriptors", help='"descriptors", a learned ear, or a model\'s folder')
-    add("--classes", type=int, default=64, help="K, without a bundle (64)")
+    add("--classes", type=within(int, 2), default=64, help="K, without a bundle (64)")
     add("--fit-on", type=Path, metavar="CORPUS", help="heard with the ear; else the recordings")
     add("--window", type=float, default=0.5, help="seconds, without a bundle (0.5)")
     add("--rate", type=int, default=22050, help="Hz at which training hears, without a bundle")

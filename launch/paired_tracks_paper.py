@@ -36,10 +36,12 @@ class PaperEffort:
     Args:
         seconds: CPU time of its training.
         windows: held-out windows that it answers, about.
+        bfloat16: its matrices are multiplied in bfloat16.
     """
 
     seconds: float
     windows: int
+    bfloat16: bool = False
 
 
 def run_paper(
@@ -70,7 +72,8 @@ def run_paper(
     split, codebook = labelled()
     n_labels, codes = codebook.n_classes, codes_of(codebook.centres)
     window = configuration.window_seconds
-    training = PaperTraining.start(PaperConfig(learning_rate=rate), n_labels, window)
+    config = PaperConfig(learning_rate=rate, bfloat16=spent.bfloat16)
+    training = PaperTraining.start(config, n_labels, window)
     checkpoint = path.with_suffix(".half")
     seconds, losses = load_paper(checkpoint, training) if checkpoint.exists() else (0.0, [])
     while seconds < spent.seconds:
@@ -89,6 +92,7 @@ def run_paper(
     result = {
         "configuration": configuration.name,
         "learning_rate": rate,
+        "bfloat16": spent.bfloat16,
         "steps": training.step,
         "epochs": training.epochs(split.train),
         "cpu_seconds": round(seconds, 1),

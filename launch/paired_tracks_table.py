@@ -108,7 +108,9 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
         for seed in range(arguments.seeds):
             cell = run_cell(one, seed, effort, arguments.out, partial(material, one), say)
             cells.setdefault(one.name, []).append(cell)
-    paper_effort = PaperEffort(arguments.paper_seconds, arguments.paper_windows)
+    paper_effort = PaperEffort(
+        arguments.paper_seconds, arguments.paper_windows, arguments.paper_bfloat16
+    )
     paper = [
         run_paper(one, rate, effort, paper_effort, arguments.out, labelled(one), say)
         for one in papers
@@ -212,6 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--paper", action="append", metavar="NAME", help="the paper's model on this, as 0.5s_A64")
     add("--paper-rate", type=float, action="append", help="its learning rate; may be repeated")
     add("--paper-seconds", type=float, default=600, help="CPU seconds of its training (600)")
+    add("--paper-bfloat16", action="store_true", help="its matrices in bfloat16")
     add("--bundle", nargs=2, metavar=("NAME", "DIR"), help="write a configuration as a bundle")
     add("--paper-windows", type=within(int, 1), default=2000, help="windows it answers (2000)")
     return parser

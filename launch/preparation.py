@@ -16,13 +16,13 @@ from actors.streams.broker import check_endpoints_are_free
 from corpus.audio_file import AudioFileError, is_silent, read_audio
 from launch.config import PROJECT_ROOT, ConfigError, is_there, resolve
 from launch.live_hearing import Told, fit_for_live
-from launch.run_folder import make_run_folder
+from launch.run_folder import run_folder
 from models.bundle import Bundle
 from models.language_model import LanguageModel, LanguageModelError
 
 
 def prepare(config: StageConfig, name: str, told: Told) -> BandConfig:
-    """Check the stage against the world and, last, make its run folder.
+    """Check the stage against the world and make its run folder, which is gone again if it fails.
 
     Args:
         config: what is asked for.
@@ -44,21 +44,23 @@ def prepare(config: StageConfig, name: str, told: Told) -> BandConfig:
         raise ConfigError("fast pace must have a guide to replay, got none; name one with --replay")
     _check_evolution(config, told)
     n_windows = _count_windows(config, told)
-    told.begin("loading the bundle")
-    _check_bundle(config)
-    config = fit_for_live(config, told)
-    told.begin("labelling the memory")
-    memory = build_stage_memory(config, build_labeller(config), told.tell)
-    return BandConfig.model_validate(
-        {
-            **config.model_dump(),
-            "out": make_run_folder(config, name, n_windows, told.note),
-            "playable": tuple(tuple(sorted(labels)) for labels in memory.playable),
-            "track_names": memory.names,
-            "first_segments": memory.starts,
-            "n_windows": n_windows,
-        }
-    )
+    told.begin("making the run's folder")
+    with run_folder(config, name, n_windows, told.note) as folder:
+        told.begin("loading the bundle")
+        _check_bundle(config)
+        config = fit_for_live(config, told)
+        told.begin("labelling the memory")
+        memory = build_stage_memory(config, build_labeller(config), told.tell)
+        return BandConfig.model_validate(
+            {
+                **config.model_dump(),
+                "out": folder,
+                "playable": tuple(tuple(sorted(labels)) for labels in memory.playable),
+                "track_names": memory.names,
+                "first_segments": memory.starts,
+                "n_windows": n_windows,
+            }
+        )
 
 
 def _absolute(config: StageConfig) -> StageConfig:

@@ -12,6 +12,7 @@ import argparse
 import gc
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 if __package__ in (None, ""):  # run as a file: the repository is not on the path yet
@@ -26,6 +27,7 @@ from agents.code_ranking.ranking import Ranking
 from corpus.audio_file import is_silent, read_audio
 from corpus.sonic_pi.events import printable
 from corpus.sonic_pi.install import InstallConfig
+from corpus.sonic_pi.syntax import parse
 from launch.command import command, one_line
 from launch.program_file import read_program
 from launch.rank_report import Listed, as_json, as_table
@@ -51,13 +53,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     listed = [_listed(path) for path in _files(arguments.candidates)]
     with open_cascade(_config(arguments)) as cascade:
         ranking = _rank(cascade, context, listed, arguments)
+        if arguments.near is not None and (fault := _fault_of(context)):
+            ranking = replace(ranking, context_notice=f"nothing is taken from the context: {fault}")
         _show(ranking, listed, arguments)
     return 0 if ranking.chosen else 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="rank", description="Sonic Pi programs, ranked by how they will sound."
+        prog="antiphon rank",
+        description="Sonic Pi programs, ranked by how they will sound.",
+        epilog="antiphon rank --table measures every figure of ranking anew; see its own --help.",
     )
     add = parser.add_argument
     add("candidates", type=Path, nargs="+", help="programs, or folders of programs (*.rb)")
@@ -151,6 +157,12 @@ def _near(cascade: Cascade, path: Path) -> FloatArray:
     if is_silent(samples):
         raise ValueError(f"{path} must hold sound in its first ten seconds, it is silent there")
     return cascade.point_of_sound(samples, _NEAR_RATE)
+
+
+def _fault_of(context: str) -> str:
+    """Why a context cannot be read, which `--near` compares with nothing; empty if it can."""
+    faults = parse(context).faults if context.strip() else ()
+    return f"line {faults[0].line}: {faults[0].message}" if faults else ""
 
 
 def _show(ranking: Ranking, listed: Sequence[Listed], arguments: argparse.Namespace) -> None:

@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from corpus.whole_file import write_atomically
+
 if __package__ in (None, ""):  # run as a file: the repository is not on the path yet
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -62,15 +64,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     values, images = _measured(arguments)
     data: Path = arguments.data
-    _write(data / "table.json", json.dumps(_finite(values), indent=1, allow_nan=False))
-    _write(data / "table.html", write_page(values, images))
+    write_atomically(data / "table.json", json.dumps(_finite(values), indent=1, allow_nan=False))
+    write_atomically(data / "table.html", write_page(values, images))
     print_tables(values, Console())
     print(f"written: {data / 'table.json'} and {data / 'table.html'}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="rank_table", description="All figures of code ranking.")
+    parser = argparse.ArgumentParser(
+        prog="antiphon rank --table", description="All figures of code ranking."
+    )
     add = parser.add_argument
     add("--data", type=Path, default=Path("runs/ranking"), help="renders, results")
     add("--renders", type=within(int, 1), default=40, help="of each template (default: 40)")
@@ -95,12 +99,6 @@ def _finite(values: object) -> object:
     if isinstance(values, float) and not math.isfinite(values):
         return None
     return values
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_suffix(path.suffix + ".part")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
 
 
 def _measured(arguments: argparse.Namespace) -> tuple[Values, dict[str, bytes]]:

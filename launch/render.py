@@ -21,10 +21,10 @@ if __package__ in (None, ""):  # run as a file: the repository is not on the pat
 
 import soundfile
 
-from corpus.manifest import write_atomically
 from corpus.sonic_pi.events import printable
 from corpus.sonic_pi.install import InstallConfig
 from corpus.sonic_pi.renderer import Renderer, RendererConfig, Rendering
+from corpus.whole_file import write_atomically
 from launch.command import command
 from launch.program_file import read_program
 
@@ -56,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="render", description="Sonic Pi code to a sound file.")
+    parser = argparse.ArgumentParser(
+        prog="antiphon render", description="Sonic Pi code to a sound file."
+    )
     parser.add_argument("file", type=Path, help="Sonic Pi program")
     parser.add_argument("--seconds", type=float, default=18.0, help="of music (default: 18)")
     parser.add_argument("--out", type=Path, help="WAV, 44.1 kHz float (default: beside FILE)")

@@ -44,14 +44,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="render_corpus", description="Programs and their sounds.")
+    parser = argparse.ArgumentParser(
+        prog="antiphon render-corpus", description="Programs and their sounds."
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder of the data set")
     parser.add_argument(
         "--renders", type=within(int, 1), default=500, help="per template (default: 500)"
     )
     parser.add_argument("--seconds", type=float, default=10.0, help="of music (default: 10)")
     parser.add_argument("--seed", type=int, default=0, help="of the fillings (default: 0)")
-    parser.add_argument("--workers", type=within(int, 1), default=1, help="renderers side by side")
+    parser.add_argument(
+        "--workers", type=within(int, 1, 64), default=1, help="renderers side by side"
+    )
     parser.add_argument("--programs", type=Path, help="folder of Sonic Pi programs to vary as well")
     parser.add_argument("--only-programs", action="store_true", help="leave out our own templates")
     parser.add_argument("--ray", action="store_true", help="render on the workers of a Ray cluster")
@@ -78,7 +82,7 @@ def _templates(arguments: argparse.Namespace) -> list[Template]:
 
 
 def _render(dataset: Dataset, arguments: argparse.Namespace) -> int:
-    done = sum(dataset.counts().values())
+    done = dataset.n_tried
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         task = progress.add_task("rendering", total=max(dataset.n_wanted, done), completed=done)

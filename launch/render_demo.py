@@ -4,7 +4,7 @@ Each part becomes one mono OGG file, dry, at a common peak, all stems of a piece
 """
 
 import argparse
-import os
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from corpus.demo import DEMO_AUDIO, DEMO_SCORES, stem_path
 from corpus.score import Score, load_score
 from corpus.sound_font import SynthesizerMissingError, render_notes
+from corpus.whole_file import write_atomically
+from launch.command import command
 
 SAMPLE_RATE = 44_100
 RING_SECONDS = 2
@@ -44,24 +46,20 @@ def render_part(score: Score, part: str) -> NDArray[np.float32]:
 
 
 def write_ogg(path: Path, samples: NDArray[np.float32]) -> None:
-    """Write a whole OGG Vorbis file or none: beside its place first, then moved there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    try:
-        with soundfile.SoundFile(
-            unfinished,
-            "w",
-            SAMPLE_RATE,
-            channels=1,
-            format="OGG",
-            subtype="VORBIS",
-            compression_level=OGG_COMPRESSION,
-        ) as file:
-            for start in range(0, len(samples), SAMPLE_RATE):  # large Vorbis writes may crash
-                file.write(samples[start : start + SAMPLE_RATE])
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    """Write a whole OGG Vorbis file or none."""
+    content = io.BytesIO()  # libsndfile would keep the reason to itself if a disk is full
+    with soundfile.SoundFile(
+        content,
+        "w",
+        SAMPLE_RATE,
+        channels=1,
+        format="OGG",
+        subtype="VORBIS",
+        compression_level=OGG_COMPRESSION,
+    ) as file:
+        for start in range(0, len(samples), SAMPLE_RATE):  # large Vorbis writes may crash
+            file.write(samples[start : start + SAMPLE_RATE])
+    write_atomically(path, content.getbuffer())
 
 
 def render_piece(piece: str, folder: Path) -> None:
@@ -76,18 +74,15 @@ def render_piece(piece: str, folder: Path) -> None:
         print(f"{path}: {seconds:.1f} s, RMS {rms_dbfs:.1f} dBFS, {size_kb:.0f} kB")
 
 
+@command(SynthesizerMissingError, OSError, ValueError, stopped="stopped; files are whole")
 def main(argv: Sequence[str] | None = None) -> int:
     """Render all demo pieces, or one; 0 if every file was written."""
     parser = argparse.ArgumentParser(description="Render the demo pieces to OGG stems.")
     parser.add_argument("--out", type=Path, default=DEMO_AUDIO, help="folder to write into")
     parser.add_argument("--only", choices=sorted(DEMO_SCORES), help="a single piece")
     options = parser.parse_args(argv)
-    try:
-        for piece in [options.only] if options.only else DEMO_SCORES:
-            render_piece(piece, options.out)
-    except (SynthesizerMissingError, OSError, ValueError, soundfile.SoundFileError) as error:
-        print(error, file=sys.stderr)
-        return 1
+    for piece in [options.only] if options.only else DEMO_SCORES:
+        render_piece(piece, options.out)
     return 0
 
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -21,10 +21,11 @@ LEAST_SECONDS: Final = 60.0
 """Room for so much must be there at the start, or for the whole run if it is shorter."""
 
 
-def make_run_folder(
+@contextlib.contextmanager
+def run_folder(
     config: StageConfig, name: str, n_windows: int | None, note: Callable[[str], None]
-) -> Path:
-    """Make the folder that the config asks for, or runs/STAMP-`name`.
+) -> Iterator[Path]:
+    """The folder that the config asks for, or runs/STAMP-`name`, made; gone if what follows fails.
 
     Args:
         config: its `out`, and what one second of the run needs.
@@ -37,22 +38,23 @@ def make_run_folder(
     """
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     folder = config.out or PROJECT_ROOT / "runs" / f"{stamp}-{name}"
+    was_there = folder.exists()
     try:
-        was_there = folder.exists()
-        folder.mkdir(parents=True, exist_ok=True)
         try:
+            folder.mkdir(parents=True, exist_ok=True)
             _check_is_usable(folder)
             _check_room(config, folder, n_windows, note)
-        except (OSError, ConfigError):
-            if not was_there:
+        except OSError as error:
+            raise ConfigError(
+                f"the run's folder must be writable, but {folder} is not "
+                f"({os.strerror(error.errno or 0)}); name another with --out"
+            ) from None
+        yield folder
+    except BaseException:
+        if not was_there:
+            with contextlib.suppress(OSError):
                 folder.rmdir()
-            raise
-    except OSError as error:
-        raise ConfigError(
-            f"the run's folder must be writable, but {folder} is not "
-            f"({os.strerror(error.errno or 0)}); name another with --out"
-        ) from None
-    return folder
+        raise
 
 
 def discard_if_nothing_sounded(folder: Path) -> bool:

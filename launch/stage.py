@@ -25,7 +25,7 @@ from actors.clock import SystemClock
 from actors.devices.sound_card import list_devices
 from actors.fast_band import FastBand
 from actors.performance import Outcome, Performance
-from actors.ray_session import StartError
+from actors.ray_session import ENDING_SIGNALS, StartError
 from actors.stage_config import BandConfig, StageConfig
 from actors.terminal.display import Display, LogToDisplay, StageConsole
 from actors.terminal.start_up import StartUp
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
         if arguments.list_devices:
             return _list_devices()
-        with _signals(_interrupt, signal.SIGTERM):
+        with _signals(_interrupt, *ENDING_SIGNALS):
             return _play(arguments, console, started)
     except REFUSALS as error:
         complain(console, one_line(error))
@@ -100,7 +100,7 @@ def _perform_fast(band: BandConfig, opening: "_Opening", started: float) -> Perf
     fast = FastBand(band)
     stop = threading.Event()
     ready = SystemClock().now()
-    with _signals(stop.set, signal.SIGINT, signal.SIGTERM):
+    with _signals(stop.set, *ENDING_SIGNALS):
         fast.run(stop)
     memory_mb = psutil.Process().memory_info().rss / 2**20
     n_windows = 0 if stop.is_set() else band.n_windows or 0
@@ -231,8 +231,9 @@ def _interrupt() -> NoReturn:
 
 @contextlib.contextmanager
 def _signals(handle: Callable[[], None], *numbers: int) -> Iterator[None]:
-    """Within, the signals call `handle`; afterwards all is as before."""
-    before = {number: signal.signal(number, lambda *_: handle()) for number in numbers}
+    """Within, the signals call `handle`, but for ignored ones; afterwards all is as before."""
+    heeded = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]  # nohup ignores SIGHUP
+    before = {number: signal.signal(number, lambda *_: handle()) for number in heeded}
     try:
         yield
     finally:

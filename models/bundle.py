@@ -178,6 +178,10 @@ class Bundle:
         return cls(card, codebook, counts, decision)
 
 
+REPORT_FILES: Final = ("training.html", "training.json")
+"""What training writes beside a bundle."""
+
+
 def check_target(folder: Path) -> None:
     """Refuse a place where a bundle must not or cannot be written; to be asked before any work.
 
@@ -187,6 +191,7 @@ def check_target(folder: Path) -> None:
     Raises:
         BundleError: something else is there, or its folder cannot be written.
     """
+    parts = {CARD_FILE, *TENSOR_FILES, *REPORT_FILES, ".DS_Store"}
     if not folder.exists():
         place = next(parent for parent in folder.absolute().parents if parent.exists())
         if not (place.is_dir() and os.access(place, os.W_OK)):
@@ -198,6 +203,11 @@ def check_target(folder: Path) -> None:
         raise BundleError(
             f"a bundle must be written to a new or empty folder, or replace a bundle, and {folder} "
             "is neither; choose another place"
+        )
+    elif others := sorted(path.name for path in folder.iterdir() if path.name not in parts):
+        raise BundleError(
+            f"a bundle is replaced whole, and {folder} must hold nothing else, got {others[0]!r}; "
+            "move it away or choose another place"
         )
 
 

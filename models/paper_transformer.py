@@ -36,6 +36,7 @@ class PaperConfig(BaseModel, frozen=True, extra="forbid"):
         default=0.9, gt=0, le=1, description="Share of true own past, to the power of the epoch."
     )
     seed: int = Field(default=0, ge=0, description="Of weights, draws and dropout.")
+    bfloat16: bool = Field(default=False, description="Mixed precision: matrices in bfloat16.")
 
 
 class PaperTransformer(nn.Module):
@@ -73,14 +74,15 @@ class PaperTransformer(nn.Module):
         hidden = torch.arange(n + 1)[None, :] > places[:, None] + 1 - self.shift
         position = _sinusoids(n + 1, self.config.width)
         scale = math.sqrt(self.config.width)
-        stream = self.decoder(
-            self.own_embedding(before) * scale + position[:n],
-            self.heard_embedding(memory) * scale + position,
-            tgt_mask=later,
-            memory_mask=hidden,
-        )
-        logits: Tensor = self.head(stream)
-        return logits
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bfloat16):
+            stream = self.decoder(
+                self.own_embedding(before) * scale + position[:n],
+                self.heard_embedding(memory) * scale + position,
+                tgt_mask=later,
+                memory_mask=hidden,
+            )
+            logits: Tensor = self.head(stream)
+        return logits.float()
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """All weights by name, for storing."""

@@ -66,7 +66,7 @@ class TextEmbedding:
 
     Raises:
         FileNotFoundError: if the default encoder is not installed.
-        OSError: if the encoder cannot be loaded from its folder or hub id.
+        ValueError: if the encoder cannot be loaded from its folder or hub id.
     """
 
     def __init__(self, config: TextEmbeddingConfig | None = None) -> None:
@@ -75,8 +75,15 @@ class TextEmbedding:
         self._config = config or TextEmbeddingConfig()
         source = self._config.model or str(installed_minilm())
         offline = not self._config.trust_hub
-        self._tokenizer: Any = AutoTokenizer.from_pretrained(source, local_files_only=offline)
-        self._encoder: Any = AutoModel.from_pretrained(source, local_files_only=offline).eval()
+        try:
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(source, local_files_only=offline)
+            self._encoder: Any = AutoModel.from_pretrained(source, local_files_only=offline).eval()
+        except (OSError, ValueError, KeyError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(
+                f"{source} must be a folder or a hub id of a text encoder with its tokenizer, but "
+                f"loading it failed: {reason}; name another"
+            ) from error
         positions = int(getattr(self._encoder.config, "max_position_embeddings", 512))
         specials = int(self._tokenizer.num_special_tokens_to_add(pair=False))
         room = positions - specials - 2  # RoBERTa counts positions from 2

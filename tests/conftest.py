@@ -1,8 +1,14 @@
-"""What several kinds of tests share: the demo's stage, a world to evolve in, a tiny MusicGen."""
+"""What several kinds of tests share.
 
+What must be installed, the demo's stage, a world to evolve in, tiny models in the real formats.
+"""
+
+import json
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +20,9 @@ import torch
 from actors.evolution_config import StageEvolutionConfig
 from actors.stage_config import BandConfig, StageConfig
 from corpus.song_features import SongDescriptors, encode_folder
+from corpus.sonic_pi.install import Installation, SonicPiMissingError, find_installation
+from corpus.sonic_pi.sandbox import Sandbox, SandboxMissingError
+from corpus.sound_font import SynthesizerMissingError, render_notes
 from launch.config import PROJECT_ROOT, load_config
 from launch.preparation import prepare
 from models.taste import AlignerV2, TasteConfig
@@ -33,6 +42,33 @@ class Untold:
     def tell(self, detail: str) -> None: ...
 
     def note(self, sentence: str) -> None: ...
+
+
+@pytest.fixture(scope="session")
+def installed_sonic_pi() -> Installation:
+    """The installed Sonic Pi; where there is none, the test is skipped and says what to install."""
+    try:
+        return find_installation()
+    except SonicPiMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def needs_sonic_pi(installed_sonic_pi: Installation) -> None:
+    """Skips where no program can be run: there is no Sonic Pi, or no sandbox."""
+    try:
+        Sandbox(installed_sonic_pi.bubblewrap).check()
+    except SandboxMissingError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def needs_synthesizer() -> None:
+    """Skips where notes cannot be rendered: there is no FluidSynth, or no sound font."""
+    try:
+        render_notes([], "piano", 120, 1)
+    except SynthesizerMissingError as error:
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")
@@ -109,6 +145,101 @@ def world(tmp_path_factory):
     world = World(songs, folder / "taste.safetensors", folder / "heard")
     world.train(world.taste, seed=1)
     return world
+
+
+class LanguageServer(ThreadingHTTPServer):
+    """A server of the chat protocol on this machine, which speaks well or badly.
+
+    `says(n)` answers the question number n, from 1: a text, raw bytes, or None, which is never.
+    What it was asked, and with which keys, is kept.
+    """
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), _Conversation)
+        self.asked, self.keys, self.status = [], [], 200
+        self.says = lambda _: ""
+        self.released = threading.Event()
+        self.url = f"http://127.0.0.1:{self.server_port}/v1"
+
+    @staticmethod
+    def completion(text):
+        message = {"role": "assistant", "content": text}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        said = {"id": "1", "object": "chat.completion", "created": 1, "model": "small"}
+        return json.dumps({**said, "choices": [choice]}).encode()
+
+
+class _Conversation(BaseHTTPRequestHandler):
+    def do_POST(self):
+        server = self.server
+        server.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        server.keys.append(self.headers["Authorization"])
+        said = server.says(len(server.asked))
+        if said is None:
+            server.released.wait(30)
+            return
+        body = said if isinstance(said, bytes) else server.completion(said)
+        self.send_response(server.status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def language_server(monkeypatch):
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    server = LanguageServer()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.released.set()
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def save_audio_model():
+    """Writes a tiny random model for raw audio in the published format; gives its folder.
+
+    Call it with a folder, "wav2vec2" or "hubert" (as MERT is), a rate, and what else the model's
+    config shall say.
+    """
+    from transformers import (
+        HubertConfig,
+        HubertModel,
+        Wav2Vec2Config,
+        Wav2Vec2FeatureExtractor,
+        Wav2Vec2Model,
+    )
+
+    sizes = {
+        "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 24, "conv_dim": (8, 8), "conv_kernel": (20, 16),
+        "conv_stride": (20, 16), "num_feat_extract_layers": 2, "num_conv_pos_embeddings": 8,
+        "num_conv_pos_embedding_groups": 2,
+    }  # fmt: skip
+    kinds = {"wav2vec2": (Wav2Vec2Model, Wav2Vec2Config), "hubert": (HubertModel, HubertConfig)}
+
+    def save(folder, kind="wav2vec2", rate=16_000, **changes):
+        torch.manual_seed(0)
+        model, config = kinds[kind]
+        model(config(**(sizes | changes))).save_pretrained(folder)
+        Wav2Vec2FeatureExtractor(sampling_rate=rate).save_pretrained(folder)
+        return str(folder)
+
+    return save
+
+
+@pytest.fixture(scope="session")
+def tiny_wav2vec2(save_audio_model, tmp_path_factory):
+    """Folder of a tiny random wav2vec 2.0 of two layers, 16 wide, for 16 kHz."""
+    return save_audio_model(tmp_path_factory.mktemp("wav2vec2"))
 
 
 @pytest.fixture(scope="session")

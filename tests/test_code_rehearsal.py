@@ -9,8 +9,6 @@ from actors.fast_band import FastBand
 from actors.journal import JournalReader
 from actors.report.report import report_from_run
 from agents.messages import CodeRanked, CodeRequest
-from corpus.sonic_pi.install import SonicPiMissingError, find_installation
-from corpus.sonic_pi.sandbox import Sandbox, SandboxMissingError
 
 CONTEXT = "use_bpm 100\nlive_loop :drums do\n  sample :bd_haus\n  sleep 1\nend\n"
 CANDIDATES = {
@@ -92,11 +90,8 @@ def test_the_report_tells_of_code_only_if_there_was_some(ranking, without):
     assert "Code ranked" not in (without / "report.html").read_text("utf-8")
 
 
+@pytest.mark.usefixtures("needs_sonic_pi")
 def test_with_sonic_pi_the_last_answer_was_heard_and_has_a_preview(rehearse):
-    try:
-        Sandbox(find_installation().bubblewrap).check()
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
     out = rehearse(runs_programs=True, **{"code_ranking.agent.program_seconds": 20.0})
     [ranked] = said(out, CodeRanked)
     assert set(ranked.tiers) == {"heard"}

@@ -4,8 +4,7 @@ Never on the main output: the headphones are a device of their own. Rendering ha
 sandbox of the renderer; all of it blocks, so it is called on a thread of its own.
 """
 
-import contextlib
-import os
+import io
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from corpus.sonic_pi.fork_server import ProgramLimits
 from corpus.sonic_pi.install import InstallConfig
 from corpus.sonic_pi.renderer import Renderer, RendererConfig
 from corpus.sonic_pi.synthesis import SynthesisLimits
+from corpus.whole_file import write_atomically
 
 FOLDER_NAME: Final = "previews"
 """Folder of the previews inside the run's folder."""
@@ -178,13 +178,6 @@ def _card(name: str) -> int:
 
 def _write(path: Path, audio: NDArray[np.float32], sample_rate: int) -> None:
     """Write beside `path`, then move there: nobody hears half a file."""
-    path.parent.mkdir(exist_ok=True)
-    part = path.with_suffix(".part")
-    try:
-        soundfile.write(part, audio, sample_rate, format="WAV", subtype="PCM_16")
-        os.replace(part, path)
-    except soundfile.SoundFileError as error:
-        raise OSError(5, str(error)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+    sound = io.BytesIO()
+    soundfile.write(sound, audio, sample_rate, format="WAV", subtype="PCM_16")
+    write_atomically(path, sound.getbuffer())

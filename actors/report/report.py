@@ -8,7 +8,6 @@ nothing was measured for is null.
 
 import json
 import math
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from actors.journal import JournalReader
 from actors.report.code_ranking import CODE_TOPICS, summarize_code
 from actors.streams.machinery_messages import Fault
 from agents.messages import SILENCE, Fragment, HeardLabel, Metric, Played
+from corpus.whole_file import write_atomically
 from models.metrics import timing
 
 Summary = dict[str, Any]
@@ -218,8 +218,8 @@ def write_report(
     peaks = {name: _decibels(sound.peak) for name, sound in envelopes.items() if sound}
     whole: Summary = {"peak_dbfs": peaks, **summary}
     json_path, html_path = run_dir / "report.json", run_dir / "report.html"
-    _write_whole(json_path, strict_json(whole))
-    _write_whole(html_path, draw_page(run_dir.resolve().name, _plain(whole), paths, envelopes))
+    write_atomically(json_path, strict_json(whole))
+    write_atomically(html_path, draw_page(run_dir.resolve().name, _plain(whole), paths, envelopes))
     return json_path, html_path
 
 
@@ -303,17 +303,6 @@ def strict_json(summary: Summary) -> str:
         for key, value in _plain(summary).items()
     ]
     return "{\n" + ",\n".join(lines) + "\n}\n"
-
-
-def _write_whole(path: Path, text: str) -> None:
-    """Write beside `path`, then move there: a reader never sees half a file."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401  any JSON-like tree

@@ -1,7 +1,9 @@
 """Puts what is going on on the terminal, or into a log where the output is a file or a pipe."""
 
+import contextlib
 import logging
 import math
+import os
 from collections.abc import Callable
 from time import perf_counter
 from types import TracebackType
@@ -24,11 +26,22 @@ class Shown(Protocol):
 
 
 class StageConsole(Console):
-    """Falls silent when nobody reads it any more: a closed pipe must not end the show."""
+    """Falls silent when nobody takes what it says any more: that must not end the show.
+
+    That is so with a closed pipe, a terminal that is gone, a log on a full disk.
+    """
+
+    def _check_buffer(self) -> None:
+        try:
+            super()._check_buffer()
+        except OSError:
+            self.on_broken_pipe()
 
     def on_broken_pipe(self) -> None:
-        """Say nothing from now on."""
+        """Say nothing from now on; what is left to be said shall not fail at exit either."""
         self.quiet = True
+        with contextlib.suppress(OSError), open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), self.file.fileno())
 
 
 class Display:

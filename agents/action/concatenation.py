@@ -264,11 +264,6 @@ class Concatenator:
         """Sound again after `panic`, on the grid as if nothing had been."""
         self._master.move(1.0, self.position, self._fade.n_samples)
 
-    @property
-    def panicking(self) -> bool:
-        """True from `panic` until `resume`."""
-        return self._master.target == 0.0
-
 
 def _follows(fragment: Fragment, previous: Fragment) -> bool:
     """The two are neighbours in the memory and on the grid: the join is coherent.

@@ -34,6 +34,8 @@ from models.audio_embedding import AxisWeights
 __all__ = ["Cascade", "CascadeConfig", "Inquiry", "open_cascade"]
 
 _DONE: Final[dict[TierName, str]] = {"static": "read", "events": "run", "heard": "rendered"}
+_READ_AT_ONCE: Final = 16
+"""Programs; they hold a few hundred kilobytes each while they are looked at."""
 
 
 class CascadeConfig(BaseModel, frozen=True, extra="forbid"):
@@ -78,7 +80,8 @@ class Cascade:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.predictor = predictor
-        self.tiers: dict[TierName, Tier] = {"static": StaticTier(predictor)}
+        self.static = StaticTier(predictor)
+        self.tiers: dict[TierName, Tier] = {"static": self.static}
         for tier in (events, heard):
             if tier is not None:
                 self.tiers[tier.name] = tier
@@ -222,10 +225,11 @@ class Inquiry:
     def step(self, seconds: float = 0.0) -> bool:
         """Finds out one thing more, or waits for it for so long; False when nothing is left.
 
-        With 0 seconds it never waits: at most one program is looked at by its code.
+        With 0 seconds it never waits: at most one program is looked at by its code; else sixteen.
         """
         if self._unseen:
-            self._look(self._unseen.pop())
+            count = min(len(self._unseen), _READ_AT_ONCE if seconds > 0 else 1)
+            self._look([self._unseen.pop() for _ in range(count)])
             return True
         while len(self._under_way) < self._cascade.n_workers:
             job = self._next()
@@ -268,15 +272,16 @@ class Inquiry:
             )
         return self._ranking
 
-    def _look(self, place: int) -> None:
-        """The surest estimate that is kept already, else what the code tells."""
-        if self._most_heard is None and self._recall(place, "heard"):
-            return
-        if not self._recall(place, "static"):
-            tier, code = self._cascade.tiers["static"], self._codes[place]
-            estimate = tier.estimate(code)
-            if estimate is not None:
-                self._cascade.cache.put(cache_key(tier, code), estimate)
+    def _look(self, places: Sequence[int]) -> None:
+        """The surest estimates that are kept already, else what the code tells."""
+        tier, new = self._cascade.static, dict[str, list[int]]()
+        for place in places:
+            is_kept = self._most_heard is None and self._recall(place, "heard")
+            if not is_kept and not self._recall(place, "static"):
+                new.setdefault(self._codes[place], []).append(place)
+        for code, estimate in zip(new, tier.estimate_all(list(new)), strict=True):
+            self._cascade.cache.put(cache_key(tier, code), estimate)
+            for place in new[code]:
                 self._note(place, estimate)
 
     def _recall(self, place: int, name: TierName) -> bool:

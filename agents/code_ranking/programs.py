@@ -8,6 +8,7 @@ what else the context plays; if it waits for cues, the loops that may give them 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from corpus.sonic_pi.syntax import Node, parse
@@ -54,27 +55,35 @@ def frame_of(context: str, candidate: str = "") -> str:
     program cannot be read. For a candidate that waits for cues, they are also the loops and
     threads that may give them, muted, but for loops that the candidate plays anew.
     """
-    program = parse(context)
-    if program.faults:
-        return ""
-    lines = context.split("\n")
     waits, own = bool(_WAITS.search(candidate)), set(_LOOP.findall(candidate))
     kept: list[str] = []
-    for node, start, end in _statements(program.root.children, len(lines)):
-        text = "\n".join(lines[start:end])
-        if not text:
-            continue  # its line was kept with the statement before it
-        if _frames(node):
+    for text, frames, gives_cues in _pieces(context):
+        if frames:
             kept.append(text)
-        elif waits and _name(node) in _CUEING_CALLS and not own & set(_LOOP.findall(text)):
+        elif waits and gives_cues and not own & set(_LOOP.findall(text)):
             kept.append(f"with_fx :level, amp: 0 do\n{text}\nend")
     return "\n".join(kept)
 
 
+@lru_cache(maxsize=2)  # all candidates have the same context
+def _pieces(context: str) -> tuple[tuple[str, bool, bool], ...]:
+    """The lines of each statement; whether it shapes what is below it, and may give cues."""
+    program = parse(context)
+    if program.faults:
+        return ()
+    lines = context.split("\n")
+    pieces = []
+    for node, start, end in _statements(program.root.children, len(lines)):
+        text = "\n".join(lines[start:end])
+        if text:  # else its line was kept with the statement before it
+            pieces.append((text, _frames(node), _name(node) in _CUEING_CALLS))
+    return tuple(pieces)
+
+
 def framed(context: str, candidate: str) -> Framed:
     """A candidate as it is ranked: with what shapes it; as it is if it repeats its context."""
-    repeats = candidate.strip() == context.strip()
-    frame = frame_of(context, candidate) if candidate.strip() and not repeats else ""
+    above, own = context.strip(), candidate.strip()
+    frame = frame_of(context, candidate) if above and own and above != own else ""
     if not frame:
         return Framed(candidate, 0)
     return Framed(f"{frame}\n\n{candidate}", frame.count("\n") + 2)

@@ -7,7 +7,6 @@ does not set the others back. Distances are those of the audio space (`models/au
 under the listener's weights; they do not see the overall level.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -28,7 +27,6 @@ CONTEXT: Final = -1
 _SAME_SOUND: Final = 1e-3
 """Points nearer than this differ by level or rounding."""
 _FAULTS_SHOWN: Final = 2
-_NOT_CODE = re.compile(r"^\s*(#.*)?$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -298,7 +296,8 @@ def _comparable(one: Estimate | None, other: Estimate | None) -> bool:
 
 def _bare(code: str) -> str:
     """A program without comments on lines of their own, blank lines and indentation."""
-    return "\n".join(line.strip() for line in code.splitlines() if not _NOT_CODE.match(line))
+    lines = [line.strip() for line in code.splitlines()]
+    return "\n".join([line for line in lines if line and not line.startswith("#")])
 
 
 def _chosen(

@@ -4,10 +4,11 @@ The first needs nothing. The others run programs in the installed Sonic Pi insid
 pool of renderers; where either is missing, there is no pool, and the code alone decides.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 from agents.code_ranking.estimate import Estimate, FloatArray, TierName
-from agents.code_ranking.prediction import FORESEEN_SECONDS, SoundPredictor
+from agents.code_ranking.prediction import FORESEEN_SECONDS, Foreseen, SoundPredictor
 from corpus.sonic_pi.events import Event, ProgramError
 from corpus.sonic_pi.fork_server import ProgramLimits
 from corpus.sonic_pi.pool import RendererPool
@@ -38,7 +39,13 @@ class StaticTier:
 
     def estimate(self, code: str) -> Estimate:
         """Where the sound of a program should lie."""
-        foreseen = self._predictor.foresee(code)
+        return self.estimate_all([code])[0]
+
+    def estimate_all(self, codes: Sequence[str]) -> list[Estimate]:
+        """The same for several programs, quicker than one by one."""
+        return [self._estimate(foreseen) for foreseen in self._predictor.foresee_all(codes)]
+
+    def _estimate(self, foreseen: Foreseen) -> Estimate:
         coverage = foreseen.coverage
         faults = [_one_line(error) for error in foreseen.errors]
         faults += [f"not understood: {what}" for what, _ in coverage.missed]

@@ -13,10 +13,11 @@ import io
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 import soundfile
@@ -28,6 +29,7 @@ from pydantic import BaseModel, Field
 from corpus.sonic_pi.events import REAL_TIME, Event
 from corpus.sonic_pi.renderer import Rendering
 from corpus.sonic_pi.templating import Template
+from corpus.whole_file import write_atomically
 
 __all__ = ["CheckConfig", "Dataset", "DatasetConfig", "Job", "Outcome", "Pair", "checked_pair"]
 
@@ -155,7 +157,9 @@ class Dataset:
         templates: what it is made from; needed to add pairs.
 
     Raises:
-        ValueError: if the folder holds a data set made otherwise, or two templates share a name.
+        ValueError: if the folder holds a data set made otherwise, or a damaged one, or two
+            templates share a name.
+        OSError: it cannot be made or written; the message says what to do.
         FileNotFoundError: if `config` is None and there is no data set.
     """
 
@@ -170,10 +174,11 @@ class Dataset:
         if len(set(names)) < len(names):
             raise ValueError(f"templates must have different names, got {sorted(names)}")
         self.config = _opened(folder, config, self._templates)
-        (folder / "sound").mkdir(exist_ok=True)
-        self._rows = sqlite3.connect(folder / "pairs.sqlite")
-        self._rows.execute("PRAGMA journal_mode=WAL")
-        self._rows.execute(_SCHEMA)
+        with _said_of(folder):
+            (folder / "sound").mkdir(exist_ok=True)
+            self._rows = sqlite3.connect(folder / "pairs.sqlite")
+            self._rows.execute("PRAGMA journal_mode=WAL")
+            self._rows.execute(_SCHEMA)
 
     def __enter__(self) -> "Dataset":
         return self
@@ -190,35 +195,44 @@ class Dataset:
         """How many fillings the whole data set tries."""
         return self.config.renders * len(self._templates)
 
+    @property
+    def n_tried(self) -> int:
+        """How many fillings need not be tried again."""
+        return len(self._tried())
+
     def missing(self) -> Iterator[Job]:
         """The fillings not tried, or tried in vain on a busy machine; templates in turn."""
-        done = set(
-            self._rows.execute(
-                "SELECT template, number FROM pairs WHERE outcome != 'failed' OR note NOT LIKE ?",
-                (f"%{REAL_TIME}%",),
-            )
-        )
+        done = self._tried()
         for index in range(self.config.renders):
             for template in self._templates:
                 if (template.name, index) not in done:
                     code = template.fill(index, self.config.seed).code
                     yield Job(template.name, index, code, self.config.seconds)
 
+    def _tried(self) -> set[tuple[str, int]]:
+        return set(
+            self._rows.execute(
+                "SELECT template, number FROM pairs WHERE outcome != 'failed' OR note NOT LIKE ?",
+                (f"%{REAL_TIME}%",),
+            )
+        )
+
     def add(self, pair: Pair) -> None:
-        """Writes one pair; sound first, so that a row never lacks its file."""
-        if pair.sound:
-            path = self._sound_path(pair.template, pair.index)
-            path.parent.mkdir(exist_ok=True)
-            partial = path.with_suffix(".part")
-            partial.write_bytes(pair.sound)
-            partial.replace(path)
+        """Writes one pair; sound first, so that a row never lacks its file.
+
+        Raises:
+            OSError: the disk is full or cannot be written; what was written before is whole.
+        """
         events = zlib.compress(json.dumps([event._asdict() for event in pair.events]).encode())
-        self._rows.execute(
-            "INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (pair.template, pair.index, pair.code, pair.outcome, pair.level_db, pair.peak, events,
-             pair.note),
-        )  # fmt: skip
-        self._rows.commit()
+        with _said_of(self._folder):
+            if pair.sound:
+                write_atomically(self._sound_path(pair.template, pair.index), pair.sound)
+            with self._rows:
+                self._rows.execute(
+                    "INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (pair.template, pair.index, pair.code, pair.outcome, pair.level_db, pair.peak,
+                     events, pair.note),
+                )  # fmt: skip
 
     def counts(self) -> dict[str, int]:
         """How many pairs there are of each outcome."""
@@ -264,23 +278,52 @@ def _opened(
         )
     texts = {template.name: zlib.crc32(template.text.encode()) for template in templates}
     if config is not None and not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        content = {"config": config.model_dump(), "templates": texts}
-        path.write_text(yaml.safe_dump(content), encoding="utf-8")
+        with _said_of(folder):
+            _write_config(path, config, texts)
         return config
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    found = DatasetConfig.model_validate(content["config"])
+    found, templates_found = _read_config(path)
     if config is None:
         return found
     if config.model_copy(update={"renders": found.renders}) != found:
         raise ValueError(
             f"{folder} was made with {found}, asked for was {config}; choose another folder"
         )
-    if texts != content["templates"]:
+    if texts != templates_found:
         raise ValueError(
             f"the templates must be those that {folder} was made from; some were added, removed "
             "or changed: choose another folder"
         )
-    content["config"] = config.model_dump()
-    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    if config != found:
+        with _said_of(folder):
+            _write_config(path, config, texts)
     return config
+
+
+def _read_config(path: Path) -> tuple[DatasetConfig, Any]:
+    """How a data set was made, and the checksums of its templates."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return DatasetConfig.model_validate(content["config"]), content["templates"]
+    except (ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        raise ValueError(
+            f"{path} must say how the data set was made, and is damaged "
+            f"({' '.join(str(error).split())[:200]}); put it back, or choose another folder"
+        ) from error
+
+
+def _write_config(path: Path, config: DatasetConfig, templates: Mapping[str, int]) -> None:
+    content = {"config": config.model_dump(), "templates": dict(templates)}
+    write_atomically(path, yaml.safe_dump(content))
+
+
+@contextmanager
+def _said_of(folder: Path) -> Iterator[None]:
+    """Says of what cannot be written where it is, and what to do."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise OSError(
+            f"{folder} must be a folder of data that can be written, with room for more, and is "
+            f"not ({reason}); free the disk or choose another folder"
+        ) from error

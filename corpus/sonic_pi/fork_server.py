@@ -11,6 +11,7 @@ import queue
 import subprocess
 import tempfile
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -167,10 +168,14 @@ class ForkServer:
         request = json.dumps({"code": code, "seconds": seconds, "limits": limits})
         if not self._send(request.encode() + b"\n"):
             return _ended("the language server died before it took the program")
-        verdict = self._read(limits["wall_seconds"] + _GRACE_SECONDS)
+        patience = limits["wall_seconds"] + _GRACE_SECONDS
+        began = time.monotonic()
+        verdict = self._read(patience)
         if not isinstance(verdict, dict):
+            late = time.monotonic() - began >= patience
             self.close()
-            return _ended("the language server fell silent and was replaced")
+            why = f"gave no answer within {patience:g} s {REAL_TIME}" if late else "died"
+            return _ended(f"the language server {why} and was replaced")
         if verdict.get("end") != "answered":
             return Recording(errors=(_verdict(str(verdict.get("end")), limits),))
         return replace(

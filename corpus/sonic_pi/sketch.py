@@ -142,38 +142,46 @@ def _grouped(
     started = {int(e.arguments["in_bus"]): e for e in parts.effects if "in_bus" in e.arguments}
     keys: dict[int, Key] = {}
     effects: dict[Key, _Effect] = {}
+    groups: dict[Key, list[int]] = {}
+    for index, kind in enumerate(kinds):
+        if kind.bus not in keys:
+            keys[kind.bus] = _followed(kind.bus, started, parts.changes, keys, effects)
+        groups.setdefault(keys[kind.bus], []).append(index)
+    return groups, effects
 
-    def key_of(bus: int, depth: int = 0) -> Key:
-        if bus in keys:
-            return keys[bus]
-        event = started.get(bus)
-        if event is None or depth > _DEEPEST:
-            return _OUT
-        rest = key_of(int(event.arguments.get("out_bus", 0)), depth + 1)
+
+def _followed(
+    bus: int,
+    started: Mapping[int, Event],
+    changes: Mapping[int, Sequence[Event]],
+    keys: dict[int, Key],
+    effects: dict[Key, _Effect],
+) -> Key:
+    """The key of a bus; keys and effects of all that it runs into are added."""
+    way: list[tuple[int, Event]] = []
+    following = bus
+    while following not in keys and following in started and len(way) <= _DEEPEST:
+        event = started[following]
+        way.append((following, event))
+        following = int(event.arguments.get("out_bus", 0))
+    rest = keys.get(following, _OUT)
+    for passed, event in reversed(way):
         named = tuple(
             sorted((k, round(v, 2)) for k, v in event.arguments.items() if "_bus" not in k)
         )
-        changed = parts.changes.get(event.node)
+        changed = changes.get(event.node)
         key: Key = (event.name, named, rest, event.node if changed else None)
-        keys[bus] = key
         stretches = tuple(stretches_of(event, changed)) if changed else ()
         effects[key] = _Effect(event.name, event.arguments, stretches, event.time, rest)
-        return key
-
-    groups: dict[Key, list[int]] = {}
-    for index, kind in enumerate(kinds):
-        groups.setdefault(key_of(kind.bus), []).append(index)
-    return groups, effects
+        keys[passed] = rest = key
+    return rest
 
 
 def _through_effects(
     mixed: dict[Key, Floats], effects: Mapping[Key, _Effect], n_frames: int
 ) -> Floats:
-    def depth(key: Key) -> int:
-        return 1 + depth(effects[key].rest) if key in effects else 0
-
     pending = dict(mixed)
-    for key in sorted(effects, key=depth, reverse=True):
+    for key in sorted(effects, key=lambda key: _depth(key, effects), reverse=True):
         power = pending.pop(key, None)
         if power is None:
             continue
@@ -182,6 +190,13 @@ def _through_effects(
         pending[effect.rest] = pending[effect.rest] + after if effect.rest in pending else after
     out = pending.get(_OUT)
     return np.zeros((N_BANDS, n_frames), dtype=np.float32) if out is None else np.asarray(out)
+
+
+def _depth(key: Key, effects: Mapping[Key, _Effect]) -> int:
+    depth = 0
+    while key in effects:
+        depth, key = depth + 1, effects[key].rest
+    return depth
 
 
 def _applied(effect: _Effect, power: Floats) -> Floats:

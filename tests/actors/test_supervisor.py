@@ -5,6 +5,7 @@ Ray is played by a table of answers here; the real one is in tests/test_survival
 
 import json
 import signal
+import sys
 
 import pytest
 
@@ -243,3 +244,23 @@ def test_signals_wait_until_ray_has_started_and_then_go_where_they_were_meant_to
         assert came == ["term", "term"]
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_what_makes_ray_exit_while_it_starts_goes_where_it_was_meant_to():
+    came, before = [], signal.signal(signal.SIGTERM, lambda *_: came.append("term"))
+    try:
+        with signals_wait():
+            signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))  # as Ray does
+            signal.raise_signal(signal.SIGTERM)
+            pytest.fail("Ray went on")
+        assert came == ["term"]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_band_stopped_while_ray_is_loaded_closes_without_it(demo_stage, tmp_path, monkeypatch):
+    supervisor = Supervisor(demo_stage(tmp_path / "run"), ManualClock(), lambda _: None)
+    monkeypatch.setitem(sys.modules, "ray", None)  # as good as half of it
+    with pytest.raises(ImportError):
+        supervisor.start()
+    supervisor.close()

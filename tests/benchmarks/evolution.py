@@ -1,6 +1,6 @@
 """What evolution reaches: hidden listeners, three modes, with and without the surrogate.
 
-Run as `python tests/benchmarks/evolution.py --out DIR [--mode dynamic] [--seeds 0 1 2 3 4]
+Run as `python tests/benchmarks/evolution.py [--out DIR] [--mode dynamic] [--seeds 0 1 2 3 4]
 [--full] [--set taste.dataset=FOLDER]`. Every run is resumable and a finished one is only read. The
 table has, for each seed, the true taste of the best in the first and last generation (0 and 1 are
 mean and deviation over the catalogue), the second scorer's opinion, and renders.
@@ -21,7 +21,7 @@ COLUMNS = ("best", "best true", "median true", "best second", "median second")
 def main() -> None:
     """Run what is asked for and print one row for each seed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=Path("runs/evolution-benchmark"))
     parser.add_argument("--cache", type=Path, default=Path("runs/evolution-cache"))
     parser.add_argument("--mode", nargs="+", default=["dynamic", "user", "music"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -118,6 +119,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     rounds = parser.parse_args().rounds
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    threadpool_limits(1, user_api="blas")  # as in the command and on stage; for both sides
     predictor = stored_predictor()
     own, installed = joined_templates(seed=0), examples()
     nearest = sorted(installed.values(), key=lambda code: abs(n_lines(code) - N_LINES))

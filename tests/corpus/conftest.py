@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from corpus.sound_font import SynthesizerMissingError, find_sound_font
-
 TICKS = 480
 RATE = 8000
 
@@ -60,13 +58,3 @@ def write_stem():
         return path
 
     return write
-
-
-@pytest.fixture
-def needs_synthesizer():
-    """Skips where nothing can be rendered."""
-    pytest.importorskip("fluidsynth", reason="install FluidSynth and pyfluidsynth")
-    try:
-        find_sound_font()
-    except SynthesizerMissingError as error:
-        pytest.skip(str(error))

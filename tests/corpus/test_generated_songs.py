@@ -12,7 +12,6 @@ from corpus.generated_songs import (
     render_song,
 )
 from corpus.notation import chord_pitch_classes
-from corpus.sound_font import SynthesizerMissingError, render_notes
 
 
 @settings(deadline=None, max_examples=25)
@@ -50,11 +49,8 @@ def test_a_length_of_nothing_is_refused():
         compose(draw_recipe(0), 0.0)
 
 
+@pytest.mark.usefixtures("needs_synthesizer")
 def test_a_song_is_rendered_alike_twice_and_never_clips():
-    try:
-        render_notes([], "piano", 120, 1)
-    except SynthesizerMissingError as error:
-        pytest.skip(str(error))
     one, two = (render_song(draw_recipe(1), 3.0) for _ in range(2))
     assert one.tobytes() == two.tobytes()
     assert one.shape == (3 * 22_050,)

@@ -1,3 +1,7 @@
+import errno
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import soundfile
@@ -209,6 +213,27 @@ def test_a_finished_song_is_not_heard_again_until_its_file_or_the_settings_chang
     (source, *_) = find_sources([midi_folder])
     assert finished_record(out, source, settings()) == first[0]
     assert finished_record(out, source, settings(voices=VoiceConfig(seed=1))) is None
+
+
+def test_a_full_disk_ends_the_import_with_its_reason_and_nothing_half_written(
+    tmp_path, write_stem, monkeypatch
+):
+    for name, pitches in (("bass", LOW), ("flute", HIGH)):
+        write_stem(tmp_path / f"in/song/{name}.wav", pitches)
+
+    def write_some(path, content):
+        path.open("wb").write(content[:9])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", write_some)
+    with pytest.raises(OSError, match="No space left on device"):
+        run(tmp_path / "in", tmp_path / "out", keep="audio")
+    assert tree(tmp_path / "out") == {}
+
+
+def test_a_link_to_itself_lies_apart(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    check_apart([tmp_path / "loop"], tmp_path / "out")
 
 
 def test_settings_are_named_by_their_content():

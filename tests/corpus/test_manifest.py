@@ -13,9 +13,9 @@ from corpus.manifest import (
     assemble,
     load_manifest,
     to_json,
-    write_atomically,
 )
 from corpus.song_split import divide
+from corpus.whole_file import write_atomically
 
 
 def song(name, *contents, collection="songs", doubled=(), refused=""):

@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpus.sonic_pi.auto_template import find_parameters, template_from_program
-from corpus.sonic_pi.install import SonicPiMissingError, find_installation
 
 
 def found(program):
@@ -99,12 +98,8 @@ def test_a_lone_surrogate_is_refused_with_the_reason():
         template_from_program("p", "play \ud800")
 
 
-def test_every_installed_example_becomes_a_template_of_itself():
-    try:
-        installation = find_installation()
-    except SonicPiMissingError as error:
-        pytest.skip(str(error))
-    files = sorted(installation.example_folder.rglob("*.rb"))
+def test_every_installed_example_becomes_a_template_of_itself(installed_sonic_pi):
+    files = sorted(installed_sonic_pi.example_folder.rglob("*.rb"))
     if not files:
         pytest.skip("needs the examples that come with Sonic Pi: apt-get install sonic-pi")
     for file in files:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from corpus.sonic_pi.fork_server import ProgramLimits
-from corpus.sonic_pi.install import Installation, SonicPiMissingError, find_installation
+from corpus.sonic_pi.install import Installation
 from corpus.sonic_pi.renderer import Renderer, RendererConfig
-from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.synthesis import SynthesisLimits
 
 SILENT_BELOW = 1e-3
@@ -21,14 +20,10 @@ PATIENT = RendererConfig(
 
 
 @pytest.fixture(scope="module")
-def installation() -> Installation:
-    try:
-        found = find_installation()
-    except SonicPiMissingError as error:
-        pytest.skip(str(error))
-    if not found.example_folder.is_dir():
+def installation(installed_sonic_pi: Installation) -> Installation:
+    if not installed_sonic_pi.example_folder.is_dir():
         pytest.skip("the examples come with: apt-get install sonic-pi-server")
-    return found
+    return installed_sonic_pi
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +33,8 @@ def examples(installation: Installation) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    try:
-        renderer = Renderer(PATIENT)
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
+def renderer(needs_sonic_pi) -> Iterator[Renderer]:
+    renderer = Renderer(PATIENT)
     with renderer:
         yield renderer
 

@@ -9,9 +9,7 @@ from pathlib import Path
 import pytest
 
 from corpus.sonic_pi.fork_server import ProgramLimits
-from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.renderer import Renderer, RendererConfig
-from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.synthesis import SynthesisLimits
 
 TARGET = Path(tempfile.gettempdir()) / "antiphon-hostile"
@@ -72,15 +70,12 @@ ENDED = {
 
 
 @pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
+def renderer(needs_sonic_pi) -> Iterator[Renderer]:
     config = RendererConfig(
         program=ProgramLimits(cpu_seconds=1, wall_seconds=3.0),
         synthesis=SynthesisLimits(cpu_seconds=1, wall_seconds=3.0),
     )
-    try:
-        renderer = Renderer(config)
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
+    renderer = Renderer(config)
     with renderer:
         yield renderer
 
@@ -160,11 +155,9 @@ def test_a_sound_too_heavy_for_its_limits_is_cut_off(renderer: Renderer):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("attack", ["endless loop", "real sleep", "signals ignored"])
+@pytest.mark.usefixtures("needs_sonic_pi")
 def test_with_the_default_limits_every_error_comes_within_ten_seconds(attack: str):
-    try:
-        renderer = Renderer()
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
+    renderer = Renderer()
     with renderer:
         began = time.perf_counter()
         rendering = renderer.render(ENDED[attack], 18.0)

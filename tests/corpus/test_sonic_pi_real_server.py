@@ -19,9 +19,8 @@ import soundfile
 from numpy.typing import NDArray
 from pythonosc.udp_client import SimpleUDPClient
 
-from corpus.sonic_pi.install import Installation, SonicPiMissingError, find_installation
+from corpus.sonic_pi.install import Installation
 from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissingError
 
 pytestmark = [pytest.mark.audio, pytest.mark.slow]
 
@@ -41,14 +40,10 @@ def wait(seconds: float) -> None:
 
 
 @pytest.fixture(scope="module")
-def installation() -> Installation:
-    try:
-        found = find_installation()
-    except SonicPiMissingError as error:
-        pytest.skip(str(error))
+def installation(installed_sonic_pi: Installation) -> Installation:
     if shutil.which("jackd") is None:
         pytest.skip("the real server needs JACK: apt-get install jackd2")
-    return found
+    return installed_sonic_pi
 
 
 @pytest.fixture(scope="module")
@@ -132,15 +127,13 @@ def agreement(fast: NDArray[np.float32], real: NDArray[np.float32]) -> float:
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.usefixtures("needs_sonic_pi")
 def test_the_rendering_sounds_like_the_real_server(
     server: SimpleUDPClient, installation: Installation, tmp_path: Path, name: str
 ):
     (file,) = installation.example_folder.glob(f"*/{name}.rb")
     code = file.read_text(encoding="utf-8")
-    try:
-        renderer = Renderer()
-    except SandboxMissingError as error:
-        pytest.skip(str(error))
+    renderer = Renderer()
     with renderer:
         fast = renderer.render(code, SECONDS).audio
 

@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 
 from corpus.sonic_pi.fork_server import ProgramLimits
-from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.pool import RendererPool
 from corpus.sonic_pi.renderer import EventList, Renderer, RendererConfig
-from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.synthesis import SynthesisLimits
 
 PATIENT = RendererConfig(
@@ -19,11 +17,8 @@ PATIENT = RendererConfig(
 
 
 @pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    try:
-        renderer = Renderer(PATIENT)
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
+def renderer(needs_sonic_pi) -> Iterator[Renderer]:
+    renderer = Renderer(PATIENT)
     with renderer:
         yield renderer
 
@@ -254,11 +249,9 @@ def test_a_server_that_was_closed_starts_again(renderer: Renderer):
     assert len(renderer.events("play 60", 1.0).events) == 1
 
 
+@pytest.mark.usefixtures("needs_sonic_pi")
 def test_a_pool_gives_results_in_the_order_of_the_programs():
-    try:
-        pool = RendererPool(2)
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
+    pool = RendererPool(2)
     with pool:
         notes = [
             played.events[0].arguments["note"]

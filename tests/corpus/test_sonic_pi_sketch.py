@@ -1,3 +1,4 @@
+import gc
 from pathlib import Path
 
 import numpy as np
@@ -5,10 +6,8 @@ import pytest
 
 from corpus.sonic_pi.atlas import stored_atlas
 from corpus.sonic_pi.events import Event
-from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.mel import FRAME_SECONDS, N_BANDS, band_hertz, mel_spectrogram
 from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.sketch import sketch
 from corpus.sonic_pi.sketch_effects import EFFECTS, apply_effect
 from corpus.sonic_pi.sketch_sounds import gathered, sounds_of
@@ -40,6 +39,20 @@ def test_silence_is_a_sketch_too(atlas):
     empty = sketch((), 2.0, atlas)
     assert empty.power.shape == (N_BANDS, int(2.0 / FRAME_SECONDS))
     assert not empty.power.any()
+
+
+def test_a_sketch_leaves_nothing_to_the_garbage_collector(atlas):
+    code = "with_fx :reverb do\n  with_fx :echo do\n    play 60\n  end\nend"
+    sketched(code, atlas)  # tables are made on first use
+    events = Unroller().unroll(code, 4.0).events
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        gc.collect()
+        sketch(events, 4.0, atlas)
+        assert gc.collect() == 0
+    finally:
+        (gc.enable if was_on else gc.disable)()
 
 
 def test_too_short_a_sketch_is_refused(atlas):
@@ -129,14 +142,12 @@ def test_an_effect_that_is_not_mixed_in_changes_nothing():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["drum_machine", "harmony", "pads_and_slides", "cue_and_state"])
+@pytest.mark.usefixtures("needs_sonic_pi")
 def test_sketches_resemble_what_is_rendered(atlas, name):
     path = next(path for path in PROGRAMS if path.stem == name)
     code = path.read_text(encoding="utf-8")
-    try:
-        with Renderer() as renderer:
-            audio = renderer.render(code, 8.0).audio
-    except (SonicPiMissingError, SandboxMissingError) as missing:
-        pytest.skip(f"needs an installed Sonic Pi: {missing}")
+    with Renderer() as renderer:
+        audio = renderer.render(code, 8.0).audio
     real = mel_spectrogram(audio)
     made = sketched(code, atlas, 8.0).power
     decibels = [10 * np.log10(p.mean(axis=1) / p.mean() + 1e-5) for p in (made, real)]

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissingError
 
 pytestmark = pytest.mark.slow
 
@@ -16,11 +14,8 @@ NEED_MORE = {"autotuner", "record"}  # silent offline; raises without a buffer, 
 
 
 @pytest.fixture(scope="module")
-def renderer() -> Iterator[Renderer]:
-    try:
-        renderer = Renderer()
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
+def renderer(needs_sonic_pi) -> Iterator[Renderer]:
+    renderer = Renderer()
     with renderer:
         yield renderer
 

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.sonic_pi.install import SonicPiMissingError, find_installation
 from corpus.sonic_pi.parameters import (
     FX,
     NAMES,
@@ -136,13 +135,9 @@ def test_a_template_without_originals_has_no_original():
         Template("t", "sleep {{ sleep() }}").original()
 
 
-def test_every_name_that_can_be_drawn_is_installed():
-    try:
-        installation = find_installation()
-    except SonicPiMissingError as error:
-        pytest.skip(str(error))
-    synths = {path.stem for path in installation.synthdef_folder.glob("*.scsyndef")}
-    samples = {path.stem for path in installation.sample_folder.glob("*.flac")}
+def test_every_name_that_can_be_drawn_is_installed(installed_sonic_pi):
+    synths = {path.stem for path in installed_sonic_pi.synthdef_folder.glob("*.scsyndef")}
+    samples = {path.stem for path in installed_sonic_pi.sample_folder.glob("*.flac")}
     assert {f"sonic-pi-{name}" for group in SYNTHS.values() for name in group} <= synths
     assert {f"sonic-pi-fx_{name}" for name in FX} <= synths
     assert {name for group in SAMPLES.values() for name in group} <= samples

@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpus.sonic_pi.install import SonicPiMissingError, find_installation
+from corpus.sonic_pi.install import find_installation
 from corpus.sonic_pi.random_stream import find_random_stream
 from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.unroller import Unroller, UnrollerConfig
 
 PROGRAMS = sorted((Path(__file__).parent / "sonic_pi_programs").glob("*.rb"))
@@ -20,12 +19,9 @@ def unroller():
 
 
 @pytest.fixture(scope="module")
-def renderer():
-    try:
-        with Renderer() as made:
-            yield made
-    except (SonicPiMissingError, SandboxMissingError) as missing:
-        pytest.skip(f"needs an installed Sonic Pi: {missing}")
+def renderer(needs_sonic_pi):
+    with Renderer() as made:
+        yield made
 
 
 def played(unroller, code, seconds=8.0):

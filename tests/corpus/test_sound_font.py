@@ -25,7 +25,7 @@ def test_a_missing_fluidsynth_says_how_to_install_it(monkeypatch, tmp_path):
         render_notes([], "piano", 120, 10, sound_font=tmp_path / "any.sf2")
 
 
-@pytest.mark.usefixtures("fluidsynth")
+@pytest.mark.usefixtures("needs_synthesizer")
 def test_a_file_that_is_no_sound_font_is_refused_by_name(tmp_path):
     path = tmp_path / "broken.sf2"
     path.write_bytes(b"RIFF")
@@ -33,16 +33,7 @@ def test_a_file_that_is_no_sound_font_is_refused_by_name(tmp_path):
         render_notes([], "piano", 120, 10, sound_font=path)
 
 
-@pytest.fixture
-def fluidsynth():
-    """Skips where nothing can be rendered."""
-    try:
-        render_notes([], "piano", 120, 1)
-    except SynthesizerMissingError as error:
-        pytest.skip(str(error))
-
-
-@pytest.mark.usefixtures("fluidsynth")
+@pytest.mark.usefixtures("needs_synthesizer")
 def test_a_note_sounds_from_its_onset_for_an_exact_number_of_samples():
     note = Note(Fraction(1), Fraction(1), 60, 90)
     sound = render_notes([note], "piano", 120, 44_100)
@@ -54,14 +45,14 @@ def test_a_note_sounds_from_its_onset_for_an_exact_number_of_samples():
     assert np.abs(sound).max() < 1
 
 
-@pytest.mark.usefixtures("fluidsynth")
+@pytest.mark.usefixtures("needs_synthesizer")
 def test_rendering_twice_gives_the_same_samples():
     notes, _ = parse_line("C4+E4+G4 A4:1/2 B4 C5:2")
     one, two = (render_notes(notes, "piano", 120, 88_200) for _ in range(2))
     assert one.tobytes() == two.tobytes()
 
 
-@pytest.mark.usefixtures("fluidsynth")
+@pytest.mark.usefixtures("needs_synthesizer")
 def test_a_low_sample_rate_keeps_the_grid():
     sound = render_notes(
         [Note(Fraction(2), Fraction(1), 69, 90)], "piano", 120, 32_000, sample_rate=16_000

@@ -1,5 +1,6 @@
 import json
 
+import mido
 import numpy as np
 import pytest
 import soundfile
@@ -49,9 +50,8 @@ def test_the_same_corpus_and_seed_give_the_same_card(corpus, tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+@pytest.mark.usefixtures("needs_synthesizer")
 def test_segments_of_a_beat_are_measured_where_beats_are_known(tmp_path, capsys):
-    mido = pytest.importorskip("mido")
-    pytest.importorskip("fluidsynth", reason="install FluidSynth and pyfluidsynth")
     for index in range(3):
         file = mido.MidiFile(ticks_per_beat=480)
         file.tracks.append(mido.MidiTrack([mido.MetaMessage("set_tempo", tempo=600_000 + index)]))
@@ -67,8 +67,6 @@ def test_segments_of_a_beat_are_measured_where_beats_are_known(tmp_path, capsys)
     out = str(tmp_path / "out")
     rate = ["--sample-rate", "8000", "--window", "0.05", "--split", "seed", "--twins"]
     assert import_corpus([str(tmp_path / "in"), "--out", out, *rate]) in (0, 2)
-    if not (tmp_path / "out/manifest.json").exists():
-        pytest.skip("install the FluidR3 sound font")
     manifest = tmp_path / "out/manifest.json"
     manifest.write_text(
         manifest.read_text().replace('"validation"', '"train"').replace('"test"', '"train"')

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,18 @@ def test_what_is_wrong_is_said_in_one_sentence(tmp_path, text, assignments, sent
 def test_a_missing_config_says_where_examples_are(tmp_path):
     with pytest.raises(ConfigError, match="see configs/ for examples"):
         load_config(Whole, tmp_path / "none.yaml")
+
+
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(ConfigError, match="it is a pipe or a device"):
+        load_config(Whole, tmp_path / "pipe.yaml")
+
+
+def test_a_date_that_is_none_is_no_yaml(tmp_path):
+    path = config_file(tmp_path, "")
+    with pytest.raises(ConfigError, match="--set seed: the value must be YAML"):
+        load_config(Whole, path, assignments=["seed=2026-99-99"])
 
 
 def test_a_binary_config_is_refused(tmp_path):

@@ -74,7 +74,7 @@ def test_where_no_stage_plays_it_is_said(capsys):
         (["--wait", "nan"], "must be from 0.01 to 3600, got nan"),
         (["--wait", "-1"], "must be from 0.01 to 3600, got -1"),
         (["--wait", "long"], "invalid float value: 'long'"),
-        (["--clip", "\udcff"], "must be plain UTF-8 text"),
+        (["--clip", "\udcff"], "must be one line of plain UTF-8 text"),
     ],
 )
 def test_what_cannot_be_sent_is_refused_before_anybody_waits(arguments, said, capsys):

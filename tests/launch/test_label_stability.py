@@ -5,8 +5,6 @@ import json
 import numpy as np
 import pytest
 import soundfile
-import torch
-from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from launch.label_stability import main
 
@@ -31,17 +29,8 @@ def recordings(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("wav2vec2")
-    torch.manual_seed(0)
-    config = Wav2Vec2Config(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
-        conv_dim=(8, 8), conv_kernel=(20, 16), conv_stride=(20, 16), num_feat_extract_layers=2,
-        num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2, initializer_range=0.7,
-    )  # fmt: skip
-    Wav2Vec2Model(config).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor(sampling_rate=16000).save_pretrained(folder)
-    return str(folder)
+def model(save_audio_model, tmp_path_factory):
+    return save_audio_model(tmp_path_factory.mktemp("wav2vec2"), initializer_range=0.7)
 
 
 def rows(tmp_path, *argv):
@@ -79,3 +68,10 @@ def test_too_little_sound_and_a_foreign_corpus_are_one_sentence(recordings, tmp_
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
     assert main([str(tmp_path / "none.wav")]) == 2
     assert "none.wav" in capsys.readouterr().err
+
+
+def test_where_the_figures_cannot_be_written_is_one_sentence(recordings, tmp_path, capsys):
+    (tmp_path / "file").write_text("mine")
+    place = str(tmp_path / "file" / "figures.json")
+    assert main([*recordings, "--classes", "4", "--json", place]) == 2
+    assert f"{place}: File exists; choose another place" in capsys.readouterr().err

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from actors.parts import build_labeller, ear_fingerprint
 from actors.stage_config import StageConfig
@@ -41,18 +40,9 @@ class Heard:
 
 
 @pytest.fixture(scope="module")
-def stage_of(tmp_path_factory):
+def stage_of(tiny_wav2vec2, tmp_path_factory):
     """A stage whose bundle hears with a tiny random wav2vec 2.0, with so much context."""
     folder = tmp_path_factory.mktemp("stage")
-    torch.manual_seed(0)
-    Wav2Vec2Model(
-        Wav2Vec2Config(
-            hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
-            conv_dim=(8, 8), conv_kernel=(20, 16), conv_stride=(20, 16), num_feat_extract_layers=2,
-            num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2,
-        )
-    ).save_pretrained(folder / "model")  # fmt: skip
-    Wav2Vec2FeatureExtractor(sampling_rate=RATE).save_pretrained(folder / "model")
     rng = np.random.default_rng(0)
     hertz = rng.choice([220.0, 330.0, 440.0, 1000.0], 24).repeat(RATE // 4)
     sound = 0.3 * np.sin(2 * np.pi * np.cumsum(hertz) / RATE) + 0.01 * rng.normal(size=len(hertz))
@@ -60,7 +50,7 @@ def stage_of(tmp_path_factory):
 
     ear = EarConfig(
         encoder="pretrained",
-        pretrained=PretrainedConfig(model=str(folder / "model"), context_seconds=1.0),
+        pretrained=PretrainedConfig(model=tiny_wav2vec2, context_seconds=1.0),
     )
     bounds = np.arange(0, len(sound) + 1, 8000)
     heard = list(build_ear(ear, RATE, 0.5).listen_track(sound.astype(np.float32), bounds))

@@ -8,10 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from threadpoolctl import threadpool_info
 
-from corpus.sonic_pi.install import SonicPiMissingError
-from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissingError
 from launch import rank
 
 PROGRAMS = {
@@ -49,12 +47,38 @@ def test_the_most_distinct_are_chosen(files, capsys):
     assert found["is_final"]
 
 
+def test_matrices_are_multiplied_by_one_thread(files, capsys, monkeypatch):
+    threads = []
+
+    def noting(*arguments):
+        pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
+        threads.extend(pool["num_threads"] for pool in pools)
+        return open_cascade(*arguments)
+
+    open_cascade = rank.open_cascade
+    monkeypatch.setattr(rank, "open_cascade", noting)
+    ranked(capsys, *files)
+    assert threads
+    assert set(threads) == {1}
+
+
 def test_a_folder_stands_for_its_programs_and_the_context_is_avoided(files, tmp_path, capsys):
     context = tmp_path / "context.rb"
     context.write_text(PROGRAMS["beat"].replace("0.5", "0.51"))
     found = ranked(capsys, "--context", str(context), str(Path(files[0]).parent), "--keep", "2")
     assert names(found["chosen"]) == {"pad", "bells"}
     assert found["context"] == {"file": str(context), "tier": "static"}
+
+
+def test_near_a_sound_a_context_that_cannot_be_read_is_told(files, tmp_path, capsys):
+    soundfile.write(tmp_path / "tone.wav", np.sin(np.arange(22_050) / 10), 22_050)
+    context = tmp_path / "context.rb"
+    arguments = [*files, "--near", str(tmp_path / "tone.wav"), "--context", str(context)]
+    context.write_text("use_synth :fm")
+    assert ranked(capsys, *arguments)["notices"] == []
+    context.write_text("use_synth :fm\nplay 60,,")
+    [notice] = ranked(capsys, *arguments)["notices"]
+    assert notice.startswith("nothing is taken from the context: line 2")
 
 
 def test_near_a_sound_the_nearest_come_first(files, tmp_path, capsys):
@@ -204,11 +228,8 @@ def test_what_cannot_be_done_is_refused_in_one_line(files, tmp_path, capsys, opt
     assert said.out == ""
 
 
+@pytest.mark.usefixtures("needs_sonic_pi")
 def test_where_there_is_sonic_pi_the_shown_are_heard(files, capsys):
-    try:
-        Renderer().close()
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
     assert rank.main([*files, "--keep", "2", "--seconds-budget", "60", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert {row["tier"] for row in found["candidates"]} == {"heard"}

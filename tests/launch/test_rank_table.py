@@ -12,8 +12,6 @@ from agents.code_ranking.diversity import most_distinct
 from agents.code_ranking.judgement import Judgement
 from agents.code_ranking.prediction import stored_predictor
 from corpus.sonic_pi.install import SonicPiMissingError
-from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.scenarios import Scenario
 from launch import rank_asked, rank_measure, rank_pictures, rank_scenarios, rank_table, rank_unseen
 from launch.alignment_material import Material
@@ -46,12 +44,8 @@ class LetterCounts:
 
 
 @pytest.fixture(scope="module")
-def rendered(tmp_path_factory):
+def rendered(needs_sonic_pi, tmp_path_factory):
     folder = tmp_path_factory.mktemp("ranking")
-    try:
-        Renderer()
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(rank_scenarios, "SECONDS", 4.0)
         told = []

@@ -9,18 +9,9 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from corpus.sonic_pi.install import SonicPiMissingError
-from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissingError
 from launch import render
 
-
-@pytest.fixture(scope="module", autouse=True)
-def needs_sonic_pi():
-    try:
-        Renderer().close()
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
+pytestmark = pytest.mark.usefixtures("needs_sonic_pi")
 
 
 @pytest.fixture

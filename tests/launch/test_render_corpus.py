@@ -3,9 +3,6 @@
 import pytest
 
 from corpus.sonic_pi.dataset import Dataset
-from corpus.sonic_pi.install import SonicPiMissingError
-from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissingError
 from launch import render_corpus
 
 PROGRAMS = {
@@ -23,14 +20,6 @@ def programs(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(code)
     return tmp_path / "programs"
-
-
-@pytest.fixture
-def needs_sonic_pi():
-    try:
-        Renderer().close()
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
 
 
 def command(programs, out, *more):
@@ -122,7 +111,8 @@ def test_no_programs_or_another_data_set_are_refused(programs, tmp_path, capsys,
     ("options", "words"),
     [
         (["--renders", "0"], "--renders: must be at least 1, got 0"),
-        (["--workers", "0"], "--workers: must be at least 1, got 0"),
+        (["--workers", "0"], "--workers: must be from 1 to 64, got 0"),
+        (["--workers", "100000"], "--workers: must be from 1 to 64, got 100000"),
     ],
 )
 def test_numbers_that_make_nothing_are_refused_before_anything_is_done(
@@ -137,8 +127,15 @@ def test_numbers_that_make_nothing_are_refused_before_anything_is_done(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--out", "FILE"], "error: FILE: File exists\n"),
-        (["--out", "SET", "--seconds", "0"], "error: seconds: Input should be greater than 0\n"),
+        (
+            ["--out", "FILE"],
+            "error: FILE must be a folder of data that can be written, with room for more, and is "
+            "not (File exists); free the disk or choose another folder\n",
+        ),
+        (
+            ["--out", "SET", "--seconds", "nan"],
+            "error: seconds must be less than or equal to 600, got nan\n",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_one_line(tmp_path, capsys, options, said):

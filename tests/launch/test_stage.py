@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_the_report_holds_what_was_promised(command, tmp_path, report):
 def test_each_step_is_said_once_begun_and_once_done(command):
     _, printed = command(memory=["good.wav", "mono.wav", "six.wav"])
     steps = [line for line in printed.splitlines() if "…" in line or " done in " in line]
-    assert len(steps) == len(set(steps)) == 7
+    assert len(steps) == len(set(steps)) == 9
     assert sum("labelling the memory" in line for line in steps) == 2
 
 
@@ -97,7 +98,30 @@ def test_ctrl_c_while_playing_keeps_what_was_played(command, tmp_path, report):
     assert report(tmp_path / "run")["finished"] is True
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_terminal_that_is_closed_ends_the_music_in_order_unless_told_otherwise(
+    command, tmp_path, report
+):
+    play = stage.FastBand.run
+
+    def hung_up(band, stop):
+        signal.raise_signal(signal.SIGHUP)
+        play(band, stop)
+
+    earlier = signal.getsignal(signal.SIGHUP)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(stage.FastBand, "run", hung_up)
+            assert command()[0] == 0
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+            assert command(out=tmp_path / "on")[0] == 0
+    finally:
+        signal.signal(signal.SIGHUP, earlier)
+    ended, on = (report(tmp_path / name) for name in ("run", "on"))
+    assert ended["finished"] is True
+    assert ended["windows"] < on["windows"] == 8
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_before_the_music_leaves_nothing(command, tmp_path, monkeypatch, number):
     monkeypatch.setattr(stage, "FastBand", lambda _: signal.raise_signal(number))
     code, printed = command()
@@ -156,6 +180,22 @@ def test_three_spellings_are_one_command(start):
     for flag in ("--config", "--replay", "--memory", "--bundle", "--window", "--pace", "--seed",
                  "--seconds", "--out", "--set", "--input", "--output"):  # fmt: skip
         assert flag in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_log_on_a_full_disk_does_not_end_the_show(sounds, tmp_path, report):
+    words = ["--pace", "fast", "--replay", "good.wav", "--memory", "good.wav", "--seconds", "1"]
+    words += ["--out", tmp_path / "run", "--set", f"cache={tmp_path / 'cache'}"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, PROJECT_ROOT / "launch" / "stage.py", *words],
+            cwd=sounds,
+            stderr=full,
+            timeout=120,
+            check=False,
+        )
+    assert done.returncode == 0
+    assert report(tmp_path / "run")["finished"] is True
 
 
 def free_ports():

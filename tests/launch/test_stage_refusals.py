@@ -14,7 +14,7 @@ import pytest
 import yaml
 from safetensors.numpy import load, save
 
-from launch import run_folder
+from launch import preparation, run_folder
 from launch.config import PROJECT_ROOT
 
 DEMO = PROJECT_ROOT / "models" / "bundles" / "default"
@@ -163,6 +163,23 @@ def test_a_refused_setting_is_found_in_its_file_and_by_its_flag(command, refusal
     sentence = refusal(*command("--set", "tempo.bpm=0"))
     assert str(PROJECT_ROOT / "configs" / "rehearsal.yaml") in sentence
     assert "--set tempo.bpm=…" in sentence
+
+
+def test_what_is_wrong_with_the_folder_is_said_before_the_memory_is_labelled(
+    command, tmp_path, monkeypatch, refusal
+):
+    monkeypatch.setattr(preparation, "build_stage_memory", lambda *_: pytest.fail("labelled"))
+    (tmp_path / "file").write_text("mine")
+    assert "must be writable" in refusal(*command(out=tmp_path / "file"))
+
+
+def test_what_is_wrong_with_the_memory_leaves_no_folder_but_one_that_was_there(
+    command, tmp_path, refusal
+):
+    (tmp_path / "mine").mkdir()
+    for name in ("mine", "new"):
+        refusal(*command(out=tmp_path / name, memory=["nan.wav"]))
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
 def test_a_disk_without_room_is_refused(command, tmp_path, monkeypatch, refusal):

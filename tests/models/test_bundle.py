@@ -106,6 +106,15 @@ def test_folder_that_cannot_be_made_is_one_sentence(tmp_path):
         make_bundle().save(tmp_path / "file" / "bundle")
 
 
+def test_a_bundle_with_a_file_of_somebody_else_beside_it_is_not_replaced(folder):
+    before = (folder / CARD_FILE).read_bytes()
+    (folder / "my notes.txt").write_text("chorus: softer")
+    with pytest.raises(BundleError, match=r"must hold nothing else, got 'my notes\.txt'"):
+        make_bundle(seed=1).save(folder)
+    assert (folder / "my notes.txt").read_text() == "chorus: softer"
+    assert (folder / CARD_FILE).read_bytes() == before
+
+
 def test_a_folder_that_is_no_bundle_is_never_replaced(tmp_path):
     (tmp_path / "precious").mkdir()
     (tmp_path / "precious" / "work.txt").write_text("mine")

@@ -1,24 +1,14 @@
 import numpy as np
 import pytest
-import torch
-from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
 
 from models.hidden_layers import HiddenLayers
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A tiny random model of MERT's architecture (HuBERT), in the real format, at MERT's rate."""
-    path = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    config = HubertConfig(
-        hidden_size=16, num_hidden_layers=3, num_attention_heads=2, intermediate_size=24,
-        conv_dim=(8, 8), conv_kernel=(10, 8), conv_stride=(20, 16), num_feat_extract_layers=2,
-        num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2,
-    )  # fmt: skip
-    HubertModel(config).save_pretrained(path)
-    Wav2Vec2FeatureExtractor(sampling_rate=24_000).save_pretrained(path)
-    return path
+def folder(save_audio_model, tmp_path_factory):
+    """A tiny random model of MERT's architecture and at MERT's rate."""
+    path = tmp_path_factory.mktemp("mert")
+    return save_audio_model(path, "hubert", rate=24_000, num_hidden_layers=3)
 
 
 @pytest.fixture(scope="module")

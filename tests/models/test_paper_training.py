@@ -124,6 +124,16 @@ def test_a_killed_training_goes_on_to_the_same_weights(tmp_path):
         np.testing.assert_array_equal(resumed.network.arrays()[name], array)
 
 
+def test_mixed_precision_learns_the_same_up_to_rounding():
+    losses = []
+    for bfloat16 in (False, True):
+        training = PaperTraining.start(TINY.model_copy(update={"bfloat16": bfloat16}), K, 0.25)
+        losses.append([training.take_step([song()]) for _ in range(8)])
+        assert {w.dtype for w in training.network.parameters()} == {torch.float32}
+    assert losses[0] != losses[1]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
+
+
 def test_free_answers_cover_the_song_and_rest_on_the_past():
     """Defects 8 and 14 of the public code: no label is outside the alphabet, no row shifts."""
     training = PaperTraining.start(TINY, K, 0.25)

@@ -2,8 +2,6 @@
 
 import numpy as np
 import pytest
-import torch
-from transformers import Wav2Vec2Config, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from models.pretrained_embedding import PretrainedDescriber, PretrainedSpace
 
@@ -11,17 +9,8 @@ RATE = 16_000
 
 
 @pytest.fixture(scope="module")
-def describer(tmp_path_factory):
-    path = tmp_path_factory.mktemp("model")
-    torch.manual_seed(0)
-    config = Wav2Vec2Config(
-        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=24,
-        conv_dim=(8, 8), conv_kernel=(10, 8), conv_stride=(20, 16), num_feat_extract_layers=2,
-        num_conv_pos_embeddings=8, num_conv_pos_embedding_groups=2,
-    )  # fmt: skip
-    Wav2Vec2Model(config).save_pretrained(path)
-    Wav2Vec2FeatureExtractor(sampling_rate=RATE).save_pretrained(path)
-    return PretrainedDescriber(path)
+def describer(tiny_wav2vec2):
+    return PretrainedDescriber(tiny_wav2vec2)
 
 
 def tone(hertz, rate=RATE, seconds=1.0):

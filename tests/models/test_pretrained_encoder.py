@@ -4,13 +4,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from transformers import (
-    HubertConfig,
-    HubertModel,
-    Wav2Vec2Config,
-    Wav2Vec2FeatureExtractor,
-    Wav2Vec2Model,
-)
+from transformers import HubertModel, Wav2Vec2FeatureExtractor, Wav2Vec2Model
 
 from corpus.segmentation import WindowGrid, exact_seconds
 from models.ear import EarConfig, build_ear
@@ -21,27 +15,12 @@ from models.pretrained_probe import probe
 from models.vector_quantizer import Codebook
 
 RATE = 16_000
-SIZES = {
-    "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 24,
-    "conv_dim": (8, 8), "conv_kernel": (20, 16), "conv_stride": (20, 16),
-    "num_feat_extract_layers": 2, "num_conv_pos_embeddings": 8, "num_conv_pos_embedding_groups": 2,
-}  # fmt: skip
 HOP = 320
 
 
-def save_model(path, kind="wav2vec2", rate=RATE, **changes):
-    torch.manual_seed(0)
-    if kind == "wav2vec2":
-        Wav2Vec2Model(Wav2Vec2Config(**(SIZES | changes))).save_pretrained(path)
-    else:
-        HubertModel(HubertConfig(**(SIZES | changes))).save_pretrained(path)
-    Wav2Vec2FeatureExtractor(sampling_rate=rate).save_pretrained(path)
-    return str(path)
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return save_model(tmp_path_factory.mktemp("wav2vec2"))
+def folder(save_audio_model, tmp_path_factory):
+    return save_audio_model(tmp_path_factory.mktemp("wav2vec2"), num_hidden_layers=3)
 
 
 def noise(n, seed=0):
@@ -58,8 +37,8 @@ def test_the_frames_are_those_that_end_inside_the_window(folder, seconds):
 
 
 @pytest.mark.parametrize("kind", ["wav2vec2", "hubert"])
-def test_a_layer_is_what_transformers_itself_computes(tmp_path, kind):
-    path = save_model(tmp_path, kind)
+def test_a_layer_is_what_transformers_itself_computes(save_audio_model, tmp_path, kind):
+    path = save_audio_model(tmp_path, kind, num_hidden_layers=3)
     samples = noise(RATE)
     encoder = PretrainedEncoder(
         PretrainedConfig(model=path, layer=2, context_seconds=1.0), RATE, 0.5
@@ -76,8 +55,10 @@ def test_a_layer_is_what_transformers_itself_computes(tmp_path, kind):
     np.testing.assert_allclose(mean.encode(samples), want, atol=1e-4)
 
 
-def test_a_model_that_ends_with_a_norm_keeps_all_its_layers(tmp_path):
-    path = save_model(tmp_path, do_stable_layer_norm=True, feat_extract_norm="layer")
+def test_a_model_that_ends_with_a_norm_keeps_all_its_layers(save_audio_model, tmp_path):
+    path = save_audio_model(
+        tmp_path, num_hidden_layers=3, do_stable_layer_norm=True, feat_extract_norm="layer"
+    )
     samples = noise(RATE)
     encoder = PretrainedEncoder(
         PretrainedConfig(model=path, layer=1, context_seconds=1.0), RATE, 0.5
@@ -140,8 +121,8 @@ def test_a_folder_without_weights_is_refused(folder, tmp_path):
         PretrainedEncoder(PretrainedConfig(model=str(tmp_path)), RATE, 0.5)
 
 
-def test_a_model_with_code_of_its_own_is_refused_unless_it_is_trusted(tmp_path):
-    path = save_model(tmp_path)
+def test_a_model_with_code_of_its_own_is_refused_unless_it_is_trusted(save_audio_model, tmp_path):
+    path = save_audio_model(tmp_path, num_hidden_layers=3)
     config = json.loads((tmp_path / "config.json").read_text())
     config["auto_map"] = {"AutoModel": "modeling.Model"}
     (tmp_path / "config.json").write_text(json.dumps(config))
@@ -149,8 +130,8 @@ def test_a_model_with_code_of_its_own_is_refused_unless_it_is_trusted(tmp_path):
         PretrainedEncoder(PretrainedConfig(model=path), RATE, 0.5)
 
 
-def test_weights_of_another_model_are_refused(tmp_path):
-    path = save_model(tmp_path, num_hidden_layers=2)
+def test_weights_of_another_model_are_refused(save_audio_model, tmp_path):
+    path = save_audio_model(tmp_path)
     config = json.loads((tmp_path / "config.json").read_text())
     config["num_hidden_layers"] = 3
     (tmp_path / "config.json").write_text(json.dumps(config))

@@ -70,8 +70,10 @@ def test_a_program_without_words_of_the_encoder_is_still_embedded(encoder):
 
 
 def test_a_missing_encoder_is_refused(tmp_path):
-    with pytest.raises(OSError, match="nowhere"):
-        TextEmbedding(TextEmbeddingConfig(model=str(tmp_path / "nowhere")))
+    for place in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(ValueError, match="must be a folder or a hub id of a text") as refused:
+            TextEmbedding(TextEmbeddingConfig(model=str(place)))
+        assert "\n" not in str(refused.value)
 
 
 def test_the_default_encoder_is_there_or_says_how_to_get_it():

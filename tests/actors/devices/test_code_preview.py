@@ -9,18 +9,13 @@ import soundfile
 
 from actors.devices.audio import DeviceError
 from actors.devices.code_preview import PreviewConfig, Previewer, PreviewJob, check_headphones
-from corpus.sonic_pi.install import InstallConfig, SonicPiMissingError, find_installation
-from corpus.sonic_pi.sandbox import Sandbox, SandboxMissingError
+from corpus.sonic_pi.install import InstallConfig
 
 BEAT = "live_loop :beat do\n  sample :bd_haus\n  sleep 0.5\nend"
 
 
 @pytest.fixture(scope="module")
-def previewer(tmp_path_factory):
-    try:
-        Sandbox(find_installation().bubblewrap).check()
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
+def previewer(needs_sonic_pi, tmp_path_factory):
     previewer = Previewer(
         PreviewConfig(seconds=1.5), tmp_path_factory.mktemp("run"), InstallConfig()
     )

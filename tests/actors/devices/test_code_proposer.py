@@ -1,9 +1,6 @@
 """A language model over HTTP: a real server on this machine, speaking well or badly."""
 
-import json
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from pydantic import ValidationError
@@ -20,67 +17,23 @@ from models.language_model import (
 CONTEXT = "use_bpm 100\nlive_loop :drums do\n  sample :bd_haus\n  sleep 1\nend"
 CODES = [f"live_loop :bass do\n  synth :fm, note: {n}\n  sleep 0.5\nend" for n in range(40, 50)]
 KEY = "ANTIPHON_TEST_KEY"
+NO_TEXT = b'{"choices": [{"message": {"role": "assistant", "content": null}}]}'
 
 
-class Server:
-    """Says `bodies` one after the other, the last again and again, and keeps what it was asked."""
-
-    def __init__(self, *bodies, status=200, gate=None):
-        self.asked, self.keys = [], []
-        server = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                length = int(self.headers["Content-Length"])
-                server.asked.append(json.loads(self.rfile.read(length)))
-                server.keys.append(self.headers["Authorization"])
-                if gate is not None:
-                    gate.wait(30)
-                body = bodies[min(len(server.asked), len(bodies)) - 1]
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
-        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
-
-    def close(self):
-        self._http.shutdown()
-        self._http.server_close()
+def proposed(*codes):
+    return "".join(f"```ruby\n{code}\n```\n" for code in codes)
 
 
 @pytest.fixture
-def serve(monkeypatch):
-    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
-        monkeypatch.delenv(name, raising=False)
-    servers = []
+def serve(language_server):
+    """Says `answers` one after the other, the last again and again."""
 
-    def begin(*bodies, **options):
-        servers.append(Server(*bodies, **options))
-        return servers[-1]
+    def begin(*answers, status=200):
+        language_server.status = status
+        language_server.says = lambda n: answers[min(n, len(answers)) - 1]
+        return language_server
 
-    yield begin
-    for server in servers:
-        server.close()
-
-
-def completion(*codes, content=None):
-    text = "".join(f"```ruby\n{code}\n```\n" for code in codes) if content is None else content
-    return json.dumps(
-        {"id": "x", "object": "chat.completion", "created": 1, "model": "small", "choices": [
-            {"index": 0, "finish_reason": "stop",
-             "message": {"role": "assistant", "content": text}}]}
-    ).encode()  # fmt: skip
+    return begin
 
 
 def ask(url, n=3, now=None, **options):
@@ -93,7 +46,7 @@ def ask(url, n=3, now=None, **options):
 
 
 def test_one_question_with_the_prompt_of_the_paper_gives_the_proposals(serve):
-    server = serve(completion(*CODES[:3]))
+    server = serve(proposed(*CODES[:3]))
     proposals = ask(server.url)
     assert (proposals.candidates, proposals.malformed, proposals.error) == (tuple(CODES[:3]), 0, "")
     [asked] = server.asked
@@ -103,14 +56,14 @@ def test_one_question_with_the_prompt_of_the_paper_gives_the_proposals(serve):
 
 
 def test_malformed_proposals_are_counted_and_asked_for_again(serve):
-    server = serve(completion(CODES[0], "live_loop :x do", "I like music"), completion(*CODES[:3]))
+    server = serve(proposed(CODES[0], "live_loop :x do", "I like music"), proposed(*CODES[:3]))
     proposals = ask(server.url)
     assert (proposals.candidates, proposals.malformed) == (tuple(CODES[:3]), 2)
     assert server.asked[1]["messages"][1]["content"].startswith("Propose 2 bass lines")
 
 
 def test_a_model_that_talks_nonsense_is_asked_a_bounded_number_of_times(serve):
-    server = serve(completion(content="I cannot do that, but music is wonderful!"))
+    server = serve("I cannot do that, but music is wonderful!")
     proposals = ask(server.url, attempts=2)
     assert (len(server.asked), proposals.candidates, proposals.malformed) == (2, (), 2)
     assert "must answer with Sonic Pi code" in proposals.error
@@ -118,9 +71,8 @@ def test_a_model_that_talks_nonsense_is_asked_a_bounded_number_of_times(serve):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"[]", b'{"choices": []}', b"\xff\xfe", b"[" * 100_000,
-     completion(content="x").replace(b'"x"', b"null")],
-)  # fmt: skip
+    [b"", b"<html>", b"[]", b'{"choices": []}', b"\xff\xfe", b"[" * 100_000, NO_TEXT],
+)
 def test_an_answer_that_is_no_chat_completion_is_one_sentence(serve, body):
     proposals = ask(serve(body).url, attempts=1)
     assert proposals.candidates == ()
@@ -143,20 +95,18 @@ def test_an_answer_without_end_is_not_read_on(serve):
 
 
 def test_a_server_that_never_answers_is_given_up(serve):
-    gate = threading.Event()
-    proposals = ask(serve(completion(), gate=gate).url, seconds=0.3)
-    gate.set()
+    proposals = ask(serve(None).url, seconds=0.3)
     assert proposals.candidates == ()
     assert "must answer, but" in proposals.error
 
 
 def test_an_answer_that_comes_too_late_is_not_taken(serve):
     moments = iter([0.0, 0.0, 0.0])  # all that is asked before the answer
-    proposals = ask(serve(completion(*CODES)).url, now=lambda: next(moments, 99.0), attempts=1)
+    proposals = ask(serve(proposed(*CODES)).url, now=lambda: next(moments, 99.0), attempts=1)
     assert "takes more than" in proposals.error
 
 
-@pytest.mark.usefixtures("serve")
+@pytest.mark.usefixtures("language_server")
 def test_a_refused_connection_is_one_sentence():
     with socket.socket() as gone:
         gone.bind(("127.0.0.1", 0))

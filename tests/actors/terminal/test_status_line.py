@@ -1,7 +1,9 @@
 """The terminal's few lines: what they say, and that they fit."""
 
+import errno
 import io
 import logging
+import os
 
 import numpy as np
 import pytest
@@ -223,15 +225,20 @@ def test_a_plain_line_tells_the_last_fault():
     assert "decision in window 96: its process died" in line.line()
 
 
-class ClosedPipe(io.StringIO):
-    """Nobody reads it any more."""
+class Gone(io.StringIO):
+    """Takes nothing any more."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
 
     def write(self, *_):
-        raise BrokenPipeError
+        raise OSError(self.number, os.strerror(self.number))
 
 
-def test_a_closed_pipe_ends_the_talk_not_the_show():
-    display = Display(status(played()), console=StageConsole(file=ClosedPipe()))
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EIO, errno.ENOSPC])
+def test_a_closed_pipe_a_lost_terminal_or_a_full_log_ends_the_talk_not_the_show(number):
+    display = Display(status(played()), console=StageConsole(file=Gone(number)))
     display.refresh(now=True)
     display.say("the show goes on")
     assert display.console.quiet

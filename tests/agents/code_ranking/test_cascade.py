@@ -186,6 +186,16 @@ def test_a_step_without_time_does_not_wait(predictor):
         assert inquiry.ranking().is_final
 
 
+def test_without_time_one_program_is_read_at_a_step_else_all(predictor):
+    codes = [*CODES, CODES[0]]
+    for seconds, n_steps in ((0.0, len(codes)), (1.0, 1)):
+        with Cascade(predictor) as cascade:
+            inquiry = cascade.begin("", codes, Wish(keep=2))
+            assert [inquiry.step(seconds) for _ in range(n_steps)] == [True] * n_steps
+            assert not inquiry.step(seconds)
+            assert inquiry.ranking().answers[4].twin == 0
+
+
 def test_a_program_that_cannot_be_heard_in_time_keeps_its_estimate(predictor):
     heard = Oracle(predictor, points={CODES[2]: 1.0})
     with Cascade(predictor, heard=heard) as cascade:

@@ -6,9 +6,7 @@ import pytest
 from agents.code_ranking.chroma_kernels import note_profile, turned
 from agents.code_ranking.pitch_profiles import PitchProfiles, build_profiles, stored_profiles
 from corpus.sonic_pi.atlas import stored_atlas
-from corpus.sonic_pi.install import SonicPiMissingError, find_installation
 from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissingError
 
 
 def test_every_sound_of_the_atlas_has_a_profile_that_sums_to_one():
@@ -45,13 +43,10 @@ def test_a_profile_turns_by_semitones_and_folds_octaves(semitones, first):
     assert moved.tolist() == np.eye(12)[first].tolist()
 
 
-def test_profiles_measured_anew_are_those_stored(tmp_path):
-    try:
-        installation = find_installation()
-        with Renderer() as renderer:
-            measured = build_profiles(renderer.render, ["tri", "fm"], installation.sample_folder)
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
+@pytest.mark.usefixtures("needs_sonic_pi")
+def test_profiles_measured_anew_are_those_stored(installed_sonic_pi, tmp_path):
+    with Renderer() as renderer:
+        measured = build_profiles(renderer.render, ["tri", "fm"], installed_sonic_pi.sample_folder)
     stored = stored_profiles()
     for name in ("tri", "fm"):
         np.testing.assert_allclose(measured.synths[name], stored.synths[name], atol=2e-3)

@@ -1,5 +1,7 @@
 """Where programs and sounds lie, on programs whose likeness anybody hears."""
 
+import gc
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -9,9 +11,7 @@ from agents.code_ranking.diversity import most_distinct
 from agents.code_ranking.prediction import STORED, SoundPredictor, stored_predictor
 from agents.code_ranking.views import EventView
 from corpus.sonic_pi.atlas import stored_atlas
-from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.renderer import Renderer
-from corpus.sonic_pi.sandbox import SandboxMissingError
 from corpus.sonic_pi.unroller import Unroller
 from models.audio_embedding import AudioSpace, AxisWeights, distances_between
 from models.ridge import Ridge
@@ -51,6 +51,27 @@ def test_axes_tell_a_slower_beat_from_a_chord_in_another_key(predictor):
     rhythm, harmony = AxisWeights(timbre=0, harmony=0), AxisWeights(timbre=0, rhythm=0)
     assert apart(predictor, *beats, rhythm) > apart(predictor, *beats, harmony)
     assert apart(predictor, *pads, harmony) > apart(predictor, *pads, rhythm)
+
+
+def test_several_programs_are_foreseen_together_as_alone(predictor):
+    codes = [BEAT.format(amp=1, sleep=0.5), "play (", "", BELLS, PAD.format(note="e3"), BELLS]
+    for together, code in zip(predictor.foresee_all(codes), codes, strict=True):
+        alone = predictor.foresee(code)
+        np.testing.assert_allclose(together.point, alone.point, rtol=1e-6, atol=1e-6)
+        assert (together.coverage, together.errors) == (alone.coverage, alone.errors)
+        assert together.n_events == alone.n_events
+    assert predictor.foresee_all([]) == []
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(predictor, is_on):
+    was_on = gc.isenabled()
+    (gc.enable if is_on else gc.disable)()
+    try:
+        predictor.foresee(BELLS)
+        assert gc.isenabled() == is_on
+    finally:
+        (gc.enable if was_on else gc.disable)()
 
 
 def test_the_most_distinct_three_hold_one_of_each_kind(predictor):
@@ -97,13 +118,11 @@ def test_what_was_remembered_is_not_taken_for_what_another_predictor_says(
     prediction._makings.cache_clear()
 
 
+@pytest.mark.usefixtures("needs_sonic_pi")
 def test_a_program_is_foreseen_nearer_to_its_own_sound_than_to_another(predictor):
     codes = (BEAT.format(amp=1, sleep=0.5), PAD.format(note="e3"), BELLS)
-    try:
-        with Renderer() as renderer:
-            renderings = [renderer.render(code, 10.0) for code in codes]
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
+    with Renderer() as renderer:
+        renderings = [renderer.render(code, 10.0) for code in codes]
     heard = np.stack([predictor.point_of_sound(r.audio, r.sample_rate) for r in renderings])
     foreseen = np.stack([predictor.foresee(code).point for code in codes])
     by_events = np.stack([predictor.point_of_events(r.events) for r in renderings])

@@ -1,6 +1,8 @@
 """A candidate within its context."""
 
+from agents.code_ranking import programs
 from agents.code_ranking.programs import frame_of, framed, whole_program
+from corpus.sonic_pi.syntax import parse
 
 CONTEXT = """use_bpm 100
 notes = [:e4,
@@ -67,3 +69,12 @@ def test_a_loop_that_the_candidate_plays_anew_is_not_muted():
 def test_what_is_played_is_the_context_with_the_candidate_below():
     assert whole_program("play 60\n", "\nplay 64\n") == "play 60\n\nplay 64"
     assert whole_program("", "play 64") == "play 64"
+
+
+def test_a_context_is_read_once_for_all_candidates(monkeypatch):
+    read = []
+    monkeypatch.setattr(programs, "parse", lambda code: read.append(code) or parse(code))
+    context = f"{CONTEXT}\n# read once"
+    for note in range(60, 64):
+        assert "use_bpm 100" in framed(context, f"play {note}").code
+    assert read == [context]

@@ -6,9 +6,7 @@ import pytest
 from agents.code_ranking.cascade import Cascade
 from agents.code_ranking.prediction import stored_predictor
 from agents.code_ranking.tiers import EventsTier, HeardTier, StaticTier, hurried
-from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.pool import RendererPool
-from corpus.sonic_pi.sandbox import SandboxMissingError
 
 HIDDEN = "eval('play 72')\nplay 60"
 SPINNING = "while true do\n  1 + 1\nend"
@@ -20,12 +18,9 @@ def predictor():
 
 
 @pytest.fixture(scope="module")
-def pool():
-    try:
-        with RendererPool(1, hurried(30.0)) as made:
-            yield made
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
+def pool(needs_sonic_pi):
+    with RendererPool(1, hurried(30.0)) as made:
+        yield made
 
 
 def apart(one, other):
@@ -56,11 +51,9 @@ def test_errors_are_told_and_what_was_played_before_them_counts(predictor, pool)
     assert HeardTier(predictor, pool, seconds=1.0).estimate("play 60,,").is_broken
 
 
+@pytest.mark.usefixtures("needs_sonic_pi")
 def test_a_program_without_an_end_is_given_up_and_keeps_its_estimate(predictor):
-    try:
-        pool = RendererPool(1, hurried(1.0))
-    except (SonicPiMissingError, SandboxMissingError) as error:
-        pytest.skip(str(error))
+    pool = RendererPool(1, hurried(1.0))
     with pool:
         tier = EventsTier(predictor, pool)
         assert tier.estimate(SPINNING) is None

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from agents.evolution.audio_faults import FaultConfig, count_clicks, find_faults, harsh_share
+from corpus.sound_font import find_sound_font
 
 RATE = 44_100
 
@@ -121,16 +122,12 @@ def test_a_clip_that_is_none_is_refused(clip, rate, message):
         find_faults(clip, rate)
 
 
+@pytest.mark.usefixtures("needs_synthesizer")
 def test_rendered_drums_have_no_fault():
-    fluidsynth = pytest.importorskip("fluidsynth", reason="pip install pyfluidsynth")
-    from corpus.sound_font import SynthesizerMissingError, find_sound_font
+    import fluidsynth
 
-    try:
-        font_path = find_sound_font()
-    except SynthesizerMissingError as error:
-        pytest.skip(str(error))
     synth = fluidsynth.Synth(gain=0.6, samplerate=float(RATE))
-    font = synth.sfload(str(font_path))
+    font = synth.sfload(str(find_sound_font()))
     synth.program_select(9, font, 128, 0)
     hits = []
     for step in range(16):
