@@ -1,8 +1,9 @@
-"""What a surrogate saves: `python tests/benchmarks/evolution_surrogate.py DIR --seeds 0 1 2`.
+"""What a surrogate saves: `python tests/benchmarks/evolution_surrogate.py [--seeds 0 1 2]`.
 
-Reads pairs of runs that `evolution.py` made in DIR with and without `--full`, the same seed and
-mode each, draws what was reached against what was rendered, and prints for every pair how many
-renders the surrogate needed for the fitness at which rendering everything ended.
+Pairs of evolutions of the same seed, one that renders every child and one that renders a quarter;
+resumable, and those that `evolution.py` made are only read. Draws what was reached against what
+was rendered, and prints how many renders the surrogate needed for what rendering everything
+reached.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 matplotlib.use("Agg")
 
+from evolution import made
 from matplotlib import pyplot
 
 from agents.evolution.checkpoint import load_checkpoint
@@ -76,23 +78,29 @@ def draw(pairs: Mapping[int, Mapping[str, Rows]], path: Path) -> None:
 def main() -> None:
     """Print the table and draw the picture."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("--out", type=Path, default=Path("runs/evolution-benchmark"))
+    parser.add_argument("--cache", type=Path, default=Path("runs/evolution-cache"))
     parser.add_argument("--mode", default="dynamic")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--generations", type=int, default=6, help="when everything is rendered")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
-    pairs = {
-        seed: {kind: history(options.folder / f"{options.mode}-{kind}-{seed}") for kind in KINDS}
-        for seed in options.seeds
-    }
+    pairs: dict[int, dict[str, Rows]] = {}
+    for seed in options.seeds:
+        pairs[seed] = {}
+        for kind, generations in (("full", options.generations), ("surrogate", 20)):
+            settings = [f"cache={options.cache}", f"generations={generations}", *options.set]
+            folder = made(options.out, options.mode, seed, settings, full=kind == "full")
+            pairs[seed][kind] = history(folder)
     print(
-        "| seed | figure | first | full: last | renders | surrogate at a quarter of them ", end=""
+        "| seed | figure | first | full: last | renders | surrogate at a quarter of them |", end=""
     )
-    print("| renders to the full one's last (share) | rank | hits |")
+    print(" renders to the full one's last (share) | rank | hits |")
     print("|---" * 9 + "|")
     for name in SHOWN:
         for seed, runs in pairs.items():
             print(pair_row(seed, runs["full"], runs["surrogate"], name))
-    draw(pairs, options.folder / f"{options.mode}-surrogate.png")
+    draw(pairs, options.out / f"{options.mode}-surrogate.png")
 
 
 if __name__ == "__main__":
