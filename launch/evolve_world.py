@@ -32,6 +32,7 @@ from agents.evolution.program_catalogue import (
     make_catalogue,
 )
 from agents.evolution.second_scorer import SecondScorer
+from agents.evolution.song_space import PieceSpace, SongSpace
 from corpus.hidden_listener import HiddenListener
 from corpus.listening_events import split_listens
 from corpus.program_attributes import PROGRAM_ATTRIBUTES, program_attributes
@@ -151,31 +152,37 @@ class MadeUpWorld:
         )
         material = Material(self.catalogue.layers, made_up, parts)
         self.aligner = _trained(config, material)
-        self.songs: FloatArray = self.aligner.embed_songs(
-            torch.from_numpy(self.catalogue.layers)
-        ).numpy()
         self._rng = np.random.default_rng([config.seed, 41])
         unseen = config.mode == "dynamic"
         people = parts.unseen if unseen else parts.known
         chosen = int(people[(taste.user + config.seed) % len(people)])
         self._hidden = HiddenListener(self.catalogue.attributes, audience, chosen)
-        self._piece = int(np.random.default_rng([config.seed, 43]).integers(len(self.songs)))
+        n_songs = len(self.catalogue.layers)
+        self._piece = int(np.random.default_rng([config.seed, 43]).integers(n_songs))
+        space = self._space()
+        self.songs: FloatArray = space.embed_songs(torch.from_numpy(self.catalogue.layers)).numpy()
         self.ratings = Ratings(self.aligner, self.songs, taste.epochs)
         self._played: dict[str, NDArray[np.float64]] = {}
-        target = self._target(int(np.flatnonzero(people == chosen)[0]))
+        target = self._target(space, int(np.flatnonzero(people == chosen)[0]))
         second = SecondScorer(self.catalogue.layers, self._opinions(), self.catalogue.layers)
         guard = MusicGuard(self.catalogue.layers)
-        self.fitness = Fitness(self._encoder, self.aligner, target, guard, second, config.fitness)
+        self.fitness = Fitness(self._encoder, space, target, guard, second, config.fitness)
         if unseen and taste.first_ratings:
             first = self._rng.permutation(len(self.songs))[: taste.first_ratings]
             verdicts = self._hidden.verdicts(self.catalogue.attributes[first], self._rng)
             self.ratings.hear(self.songs[first], verdicts)
 
-    def _target(self, row: int) -> Target:
+    def _space(self) -> SongSpace:
+        layers = self.catalogue.layers
+        if self._config.mode == "music":
+            return PieceSpace(self.aligner, layers[self._piece], layers)
+        return self.aligner
+
+    def _target(self, space: SongSpace, row: int) -> Target:
+        if isinstance(space, PieceSpace):
+            return music_target(space)
         if self._config.mode == "user":
             return user_target(self.aligner, row)
-        if self._config.mode == "music":
-            return music_target(self.aligner, self.catalogue.layers[self._piece])
         return Target("dynamic", self.ratings.vector)
 
     def _opinions(self) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from agents.evolution.genome import Individual
 from agents.evolution.music_guard import MusicGuard
 from agents.evolution.population import Evolution
 from agents.evolution.room import Room
+from agents.evolution.song_space import PieceSpace, SongSpace
 from corpus.audio_file import read_audio
 from corpus.feedback_store import FeedbackStore
 from corpus.song_features import SongDescriptors, encode_folder
@@ -48,28 +49,26 @@ class TrainedWorld:
         self._known: dict[str, FloatArray] = {}
         self._store = taste.feedback
         self.room = Room(self.aligner, self.songs, taste.epochs)
-        self.fitness = Fitness(
-            encoder,
-            self.aligner,
-            self._target(config, encoder),
-            MusicGuard(layers),
-            None,
-            config.fitness,
-        )
+        space, target = self._asked(config, encoder, layers)
+        self.fitness = Fitness(encoder, space, target, MusicGuard(layers), None, config.fitness)
         self._listen()
 
-    def _target(self, config: EvolveConfig, encoder: SongDescriptors) -> Target:
+    def _asked(
+        self, config: EvolveConfig, encoder: SongDescriptors, layers: FloatArray
+    ) -> tuple[SongSpace, Target]:
+        """Who or what is to be pleased, and in which space."""
         taste = config.taste
         if config.mode == "user":
-            return user_target(self.aligner, taste.user)
+            return self.aligner, user_target(self.aligner, taste.user)
         if config.mode == "music":
             if taste.piece is None:
                 raise ValueError("mode music needs taste.piece: an audio file to come near to")
             heard = encoder.encode(read_audio(taste.piece, encoder.sample_rate, 1)[:, 0])
-            return music_target(self.aligner, heard)
+            space = PieceSpace(self.aligner, heard, layers)
+            return space, music_target(space)
         if taste.feedback is None:
             raise ValueError("mode dynamic needs taste.feedback: a feedback store to learn from")
-        return Target("dynamic", self.room.vector)
+        return self.aligner, Target("dynamic", self.room.vector)
 
     def on_rendering(self, program: str, rendering: Rendering) -> None:
         """Nothing is noted: what a real listener likes is not known."""

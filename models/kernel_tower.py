@@ -65,6 +65,11 @@ class KernelTower(nn.Module):
         apart = layer_distances(self.standard(layers), self.landmarks) @ self.layer_weights
         return torch.exp(-apart) @ self.whitening
 
+    @torch.no_grad()
+    def distances(self, layers: Tensor, others: Tensor) -> Tensor:
+        """Squared distances by ear, layers weighed as learned, (B, C), ≥ 0."""
+        return layer_distances(self.standard(layers), self.standard(others)) @ self.layer_weights
+
     def standard(self, layers: Tensor) -> Tensor:
         """Layers in deviations from the train songs' mean, (B, L, D)."""
         return torch.clamp((layers - self.mean) / self.scale, -_CLIP, _CLIP)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from models.dropout import drop
-from models.kernel_tower import KernelTower
+from models.kernel_tower import KernelTower, layer_distances
 
 COLDEST: Final = 0.02
 """Lowest temperature of InfoNCE: below, one song takes all."""
@@ -108,6 +108,12 @@ class SongTower(nn.Module):
             x = block(x, generator)
         return functional.normalize(self.share(self.norm(x)), dim=-1)
 
+    @torch.no_grad()
+    def distances(self, layers: Tensor, others: Tensor) -> Tensor:
+        """Squared distances by ear, layers weighed by the gate of `others`, (B, C), ≥ 0."""
+        weights = self.gates(others).mean(dim=0)
+        return layer_distances(self._standard(layers), self._standard(others)) @ weights
+
     def _standard(self, layers: Tensor) -> Tensor:
         return torch.clamp((layers - self.mean) / self.scale, -6.0, 6.0)
 
@@ -192,6 +198,10 @@ class AlignerV2(nn.Module):
     def embed_songs(self, layers: Tensor) -> Tensor:
         """Unit vectors of songs, (songs, shared), from layers (songs, L, D); nothing is dropped."""
         return torch.cat([self.songs(part) for part in torch.split(layers.float(), 512)])
+
+    def distances(self, layers: Tensor, others: Tensor) -> Tensor:
+        """How unlike songs (B, L, D) and (C, L, D) sound, squared, (B, C), ≥ 0; no taste in it."""
+        return self.songs.distances(layers.float(), others.float())
 
     @torch.no_grad()
     def embed_users(self, users: Tensor | None = None) -> Tensor:

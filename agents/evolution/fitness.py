@@ -1,6 +1,6 @@
 """Fitness of a clip: taste − what is wrong with it (EvoMusic, eq. 1, with the sign it means).
 
-Taste is a cosine in the shared space with a target: a user of the table ("user"), a listener
+Taste is the product of the clip's place and a target: a user of the table ("user"), a listener
 approximated from feedback and asked anew each time ("dynamic"), or one piece ("music"). The clip
 that is judged is the clip that would be played, sample for sample. A clip that cannot be judged
 (NaN, nothing, a moment) is the worst there is, with a reason, and stops nothing.
@@ -20,6 +20,7 @@ from pydantic import BaseModel, Field
 from agents.evolution.audio_faults import AudioFaults, FaultConfig, find_faults
 from agents.evolution.music_guard import MusicGuard, Suspicion
 from agents.evolution.second_scorer import SecondScorer
+from agents.evolution.song_space import PieceSpace, SongSpace
 from corpus.song_features import SongEncoder
 from models.listener import Listener
 from models.taste import AlignerV2
@@ -48,7 +49,7 @@ class Target:
 
     Args:
         mode: which of the three.
-        vector: asked at each judgement; a unit vector (shared,).
+        vector: asked at each judgement; (dim,), as long as places in its space.
     """
 
     mode: Mode
@@ -72,9 +73,9 @@ def dynamic_target(listener: Listener) -> Target:
     return Target("dynamic", listener.embedding)
 
 
-def music_target(aligner: AlignerV2, layers: FloatArray) -> Target:
-    """One piece, given by its layers (L, D)."""
-    vector: FloatArray = aligner.embed_songs(torch.from_numpy(layers[None]))[0].numpy()
+def music_target(space: PieceSpace) -> Target:
+    """The piece of a space."""
+    vector = space.target()
     return Target("music", lambda: vector)
 
 
@@ -85,14 +86,14 @@ class Judgement:
     Args:
         clip: hash of its samples: what was judged is what is played.
         fitness: taste − noise_weight · penalty − guard_weight · suspicion; higher is better.
-        taste: cosine with the target, [−1, 1]; 0 if it cannot be judged.
+        taste: product with the target, at most 1; 0 if it cannot be judged.
         penalty: h(m), [0, 1].
         faults: what the penalty is made of; None if it cannot be judged.
         suspicion: how far from music it is; None if it cannot be judged.
         second: the second scorer's opinion, not part of the fitness; None without one.
         reason: why it cannot be judged; "" if it was.
-        song: where the clip lies in the shared space, a unit vector (shared,), so that it can be
-            judged again without hearing it; None if it cannot be judged.
+        song: where the clip lies in its space, (dim,), so that it can be judged again without
+            hearing it; None if it cannot be judged.
     """
 
     clip: str
@@ -110,8 +111,8 @@ class Fitness:
     """Judges clips for one target.
 
     Args:
-        encoder: what songs are described by; the one that `aligner` and `guard` know.
-        aligner: the taste model.
+        encoder: what songs are described by; the one that `space` and `guard` know.
+        space: where clips are put: the taste model, or a space made of it.
         target: whom to please.
         guard: knows real music.
         second: an opinion to report beside; None for none.
@@ -121,13 +122,13 @@ class Fitness:
     def __init__(
         self,
         encoder: SongEncoder,
-        aligner: AlignerV2,
+        space: SongSpace,
         target: Target,
         guard: MusicGuard,
         second: SecondScorer | None = None,
         config: FitnessConfig | None = None,
     ) -> None:
-        self._encoder, self._aligner = encoder, aligner
+        self._encoder, self._space = encoder, space
         self.target, self._guard, self._second = target, guard, second
         self.config = config or FitnessConfig()
 
@@ -143,7 +144,7 @@ class Fitness:
         if not good:
             return [_unjudged(c, str(why)) for c, why in zip(clips, heard, strict=True)]
         stacked = np.stack(good)
-        vectors = self._aligner.embed_songs(torch.from_numpy(stacked)).numpy()
+        vectors = self._space.embed_songs(torch.from_numpy(stacked)).numpy()
         target = self.target.vector()
         songs = iter(vectors)
         seconds = iter(self._second.scores(stacked) if self._second else [None] * len(good))

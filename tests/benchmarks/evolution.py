@@ -8,6 +8,7 @@ mean and deviation over the catalogue), the second scorer's opinion, and renders
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -30,27 +31,31 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--full", action="store_true", help="render every child")
     options = parser.parse_args()
-    kind = "full" if options.full else "surrogate"
     names = [name for column in COLUMNS for name in (f"{column} first", f"{column} last")]
     print("| mode | seed | renders | a minute |", " | ".join(names), "| rank | hits |")
     print("|---" * (6 + len(names)) + "|")
     for mode in options.mode:
         for seed in options.seeds:
-            folder = options.out / f"{mode}-{kind}-{seed}"
-            arguments = ["--out", str(folder)]
-            for setting in (
-                f"mode={mode}",
-                f"seed={seed}",
+            settings = [
                 f"cache={options.cache}",
-                f"surrogate={str(not options.full).lower()}",
                 f"generations={options.generations}",
                 f"workers={options.workers}",
                 *options.set,
-            ):
-                arguments += ["--set", setting]
-            if evolve(arguments) != 0:
-                sys.exit(1)
+            ]
+            folder = made(options.out, mode, seed, settings, full=options.full)
             print(row_of(folder, mode, seed), flush=True)
+
+
+def made(out: Path, mode: str, seed: int, settings: Sequence[str], *, full: bool) -> Path:
+    """The folder of a run that is made, or carried on, if it is not finished."""
+    folder = out / f"{mode}-{'full' if full else 'surrogate'}-{seed}"
+    arguments = ["--out", str(folder)]
+    fixed = (f"mode={mode}", f"seed={seed}", f"surrogate={str(not full).lower()}")
+    for setting in (*fixed, *settings):
+        arguments += ["--set", setting]
+    if evolve(arguments) != 0:
+        sys.exit(1)
+    return folder
 
 
 def row_of(folder: Path, mode: str, seed: int) -> str:

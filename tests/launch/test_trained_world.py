@@ -8,6 +8,7 @@ import pytest
 from agents.evolution.population import Evolution, EvolutionConfig
 from agents.evolution.searchers.llm_evolve import LlmEvolve
 from agents.evolution.text_prompts import TextPrompts
+from corpus.audio_file import read_audio
 from corpus.feedback_store import FeedbackConfig, FeedbackStore
 from launch import feedback
 from launch.evolve import main
@@ -15,6 +16,7 @@ from launch.evolve_settings import EvolveConfig
 from launch.trained_world import TrainedWorld
 
 ROOT = Path(__file__).parents[2]
+RATE = 22_050
 
 
 class Room:
@@ -53,6 +55,16 @@ def test_a_change_of_mind_is_heard(room):
     room.say("dislike", "03")
     disliked = room.taste_for("03")
     assert disliked < nobody < liked
+
+
+def test_the_piece_to_come_near_to_is_as_near_as_can_be(world):
+    pieces = sorted(world.songs.rglob("*.wav"))[:2]
+    taste = {"model": world.taste, "songs": world.songs, "piece": pieces[0]}
+    fitness = TrainedWorld(EvolveConfig(mode="music", taste=taste, cache=world.heard)).fitness
+    clips = [read_audio(path, RATE, 1)[:, 0] for path in pieces]
+    itself, another = fitness.judge(clips, RATE)
+    assert itself.taste == pytest.approx(1.0, abs=1e-4)
+    assert another.taste < itself.taste - 1e-3
 
 
 def test_the_only_verdict_taken_back_leaves_people_in_general(room):

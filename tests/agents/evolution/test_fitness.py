@@ -12,6 +12,7 @@ from agents.evolution.fitness import (
 )
 from agents.evolution.music_guard import MusicGuard
 from agents.evolution.second_scorer import SecondScorer
+from agents.evolution.song_space import PieceSpace
 from corpus.song_features import SongDescriptors
 from models.listener import Listener
 from models.taste import AlignerV2, TasteConfig
@@ -57,8 +58,8 @@ def guard(real):
 
 @pytest.fixture
 def fitness(aligner, guard):
-    def make(target, second=None, **weights):
-        return Fitness(ENCODER, aligner, target, guard, second, FitnessConfig(**weights))
+    def make(target, second=None, space=aligner, **weights):
+        return Fitness(ENCODER, space, target, guard, second, FitnessConfig(**weights))
 
     return make
 
@@ -72,7 +73,8 @@ def test_the_taste_of_a_clip_is_its_cosine_with_the_user(fitness, aligner, real)
 
 
 def test_towards_a_piece_the_piece_itself_is_best(fitness, aligner, real):
-    judged = fitness(music_target(aligner, real[3])).judge([piece(k) for k in range(8)], RATE)
+    space = PieceSpace(aligner, real[3], real)
+    judged = fitness(music_target(space), space=space).judge([piece(k) for k in range(8)], RATE)
     assert judged[3].taste == pytest.approx(1.0, abs=1e-5)
     assert max(judged, key=lambda one: one.taste) is judged[3]
 
@@ -99,11 +101,12 @@ def test_faults_are_subtracted_never_added(fitness, aligner):
     assert one.penalty == 0
 
 
-def test_noise_that_the_scorer_loves_is_not_fit(fitness, aligner):
+def test_noise_that_the_scorer_loves_is_not_fit(fitness, aligner, real):
     """Defect 13: the highest published fitness was near noise; here the scorer is fooled fully."""
     noise = (0.1 * np.random.default_rng(0).normal(size=2 * RATE)).astype(np.float32)
-    beloved = music_target(aligner, ENCODER.encode(noise))
-    fooled, honest = fitness(beloved).judge([noise, piece(5)], RATE)
+    space = PieceSpace(aligner, ENCODER.encode(noise), real)
+    beloved = fitness(music_target(space), space=space)
+    fooled, honest = beloved.judge([noise, piece(5)], RATE)
     assert fooled.taste == pytest.approx(1.0, abs=1e-4)
     assert fooled.suspicion.distance > 1.5
     assert fooled.fitness < fooled.taste - 0.5
