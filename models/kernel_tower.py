@@ -5,16 +5,11 @@ Gaussian similarities, whitened (Nyström: Williams and Seeger 2001), are then p
 shared space. With hundreds of songs this bends where a feed-forward tower would learn by heart.
 """
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from models.dropout import drop
-
-if TYPE_CHECKING:
-    from models.taste import TasteConfig
 
 _RIDGE = 1e-3  # on the landmarks' own similarities, which are 1 on the diagonal
 _CLIP = 4.0  # deviations; a number far out says no more
@@ -24,9 +19,11 @@ class KernelTower(nn.Module):
     """See the module; of no use before `settle`.
 
     Args:
-        config: `n_landmarks` and `shared_dim`.
         n_layers: L of the song encoder.
         layer_dim: D of the song encoder.
+        n_landmarks: songs that others are compared with, ≥ 1.
+        shared_dim: of the shared space.
+        dropout: share of the similarities dropped in training, in [0, 1).
     """
 
     mean: Tensor
@@ -35,19 +32,20 @@ class KernelTower(nn.Module):
     whitening: Tensor
     layer_weights: Tensor
 
-    def __init__(self, config: "TasteConfig", n_layers: int, layer_dim: int) -> None:
+    def __init__(
+        self, n_layers: int, layer_dim: int, *, n_landmarks: int, shared_dim: int, dropout: float
+    ) -> None:
         super().__init__()
-        self.config = config
-        n = config.n_landmarks
+        self._dropout = dropout
         for name, tensor in {
             "mean": torch.zeros(n_layers, layer_dim),
             "scale": torch.ones(n_layers, layer_dim),
-            "landmarks": torch.zeros(n, n_layers, layer_dim),
-            "whitening": torch.eye(n),
+            "landmarks": torch.zeros(n_landmarks, n_layers, layer_dim),
+            "whitening": torch.eye(n_landmarks),
             "layer_weights": torch.ones(n_layers) / n_layers,
         }.items():
             self.register_buffer(name, tensor)
-        self.share = nn.Linear(n, config.shared_dim)
+        self.share = nn.Linear(n_landmarks, shared_dim)
 
     def gates(self, layers: Tensor) -> Tensor:
         """How much each layer counts, (B, L), ≥ 0, rows summing to 1: the same for all songs."""
@@ -56,7 +54,7 @@ class KernelTower(nn.Module):
 
     def forward(self, layers: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """(B, L, D) to unit vectors (B, shared)."""
-        kept = drop(self.similarities(layers), self.config.dropout, generator)
+        kept = drop(self.similarities(layers), self._dropout, generator)
         return functional.normalize(self.share(kept), dim=-1)
 
     @torch.no_grad()

@@ -164,9 +164,17 @@ class AlignerV2(nn.Module):
             raise ValueError(f"n_users must be at least 1, got {n_users}")
         self.config = config
         self.users = nn.Embedding(n_users, config.user_dim, sparse=True)
-        self.songs: SongTower | KernelTower = (KernelTower if config.n_landmarks else SongTower)(
-            config, n_layers, layer_dim
-        )
+        self.songs: SongTower | KernelTower
+        if config.n_landmarks:
+            self.songs = KernelTower(
+                n_layers,
+                layer_dim,
+                n_landmarks=config.n_landmarks,
+                shared_dim=config.shared_dim,
+                dropout=config.dropout,
+            )
+        else:
+            self.songs = SongTower(config, n_layers, layer_dim)
         self.listeners = UserTower(config)
         self.log_temperature = nn.Parameter(torch.tensor(math.log(config.temperature)))
         self._initialise(torch.Generator().manual_seed(seed))
