@@ -90,7 +90,7 @@ def test_a_run_stopped_between_generations_goes_on_to_the_same_end(finished, com
 
 @pytest.mark.parametrize("mode", ["user", "music"])
 def test_with_a_surrogate_a_quarter_is_rendered(command, tmp_path, mode):
-    assert main(command(tmp_path / "run", f"mode={mode}")) == 0
+    assert main(command(tmp_path / "run", f"mode={mode}", "surrogate=true")) == 0
     assert [row["evaluated"] for row in history(tmp_path / "run")] == [1, 2]
 
 
