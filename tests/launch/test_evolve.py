@@ -260,5 +260,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(settings, said, command, tmp_
 
 
 def test_the_surrogate_may_read_events_instead_of_code(command, tmp_path):
-    assert main(command(tmp_path / "run", "mode=user", "foresight.view=events")) == 0
+    assert (
+        main(command(tmp_path / "run", "mode=user", "surrogate=true", "foresight.view=events")) == 0
+    )
     assert [row["evaluated"] for row in history(tmp_path / "run")] == [1, 2]
