@@ -30,8 +30,9 @@ from models.taste_checkpoint import save_aligner
 
 RATE = 22_050
 
-# tests that run behind a shell ignore Ctrl-C, and so would all that they start
+# tests behind a shell ignore Ctrl-C, behind nohup the terminal's end; so would all that they start
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 class Untold:
