@@ -182,7 +182,7 @@ def _curves(cells: dict[str, list[Cell]]) -> Figure:
             axes.plot(steps, loss, style, color=colour, alpha=0.7, label=name)
     axes.set_xlabel("step")
     axes.set_ylabel("validation, nats per window")
-    axes.legend(fontsize=8, ncol=3)
+    figure.legend(fontsize=8, loc="outside right upper")
     return figure
 
 

@@ -70,7 +70,7 @@ def draw(pairs: Mapping[int, Mapping[str, Rows]], path: Path) -> None:
             )  # fmt: skip
         axis.set(xlabel="clips rendered", title=name)
     axes[0].set_ylabel("fitness; the two on the right: true taste")
-    axes[0].legend()
+    axes[-1].legend(loc="lower right", fontsize=8)
     figure.savefig(path)
     pyplot.close(figure)
 
