@@ -103,7 +103,12 @@ class Workforce:
         self._losses: Counter[int] = Counter()
         self._n_stillborn = 0
         self.n_lost = 0
-        """Children whose worker died, so far."""
+        """Times that a child lost its worker, so far."""
+
+    @property
+    def n_children_lost(self) -> int:
+        """Different children that have lost a worker, so far."""
+        return len(self._losses)
 
     @property
     def n_busy(self) -> int:

@@ -132,11 +132,12 @@ def test_a_worker_that_is_killed_costs_nothing_but_time(workforce):
 
 
 def test_a_child_that_kills_its_workers_has_failed_and_the_next_lives(workforce):
-    before = workforce.n_lost
+    before, children = workforce.n_lost, workforce.n_children_lost
     answers = all_answers(workforce, [child(21, "die"), child(22)])
     assert answers[21].answer.judgement.reason == "its workers died"
     assert answers[22].answer.judgement.fitness > WORST
     assert workforce.n_lost == before + 2
+    assert workforce.n_children_lost == children + 1
 
 
 def cannot_build():
