@@ -6,7 +6,6 @@ restarts in the journal, and ends everything in order.
 
 import contextlib
 import queue
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -18,8 +17,8 @@ import psutil
 from actors.chronicle import Chronicle
 from actors.clock import Clock
 from actors.devices.osc import URGENT, Answer, OscInput
+from actors.ending_signals import on_ending_signals
 from actors.feedback_desk import FeedbackOffice
-from actors.ray_session import ENDING_SIGNALS
 from actors.roster import connect, roster_of
 from actors.stage_config import BandConfig
 from actors.streams.handshake import RollCall
@@ -200,32 +199,26 @@ class Performance:
     @contextlib.contextmanager
     def _listening_to_people(self) -> Iterator[None]:
         """Signals end the music in order; keys and OSC become messages."""
-        before = {
-            number: signal.signal(number, lambda *_: self._stop.set())
-            for number in ENDING_SIGNALS
-            if signal.getsignal(number) != signal.SIG_IGN  # as nohup asks for
-        }
         osc = None
         if self._config.osc is not None:
             osc = OscInput(
                 self._config.osc, self._obey, lambda: self._status.window, self._clock.now
             )
-        self._feedback.start()
-        try:
-            if osc is not None:
-                try:
-                    osc.start()
-                except OSError as error:  # the show goes on without
-                    self._status.take(Fault(0, "osc", "alarm", str(error)))
-            if sys.stdin is not None and sys.stdin.isatty():
-                threading.Thread(target=self._read_keys, name="keys", daemon=True).start()
-            yield
-        finally:
-            if osc is not None:
-                osc.stop()
-            self._feedback.stop()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+        with on_ending_signals(self._stop.set):
+            self._feedback.start()
+            try:
+                if osc is not None:
+                    try:
+                        osc.start()
+                    except OSError as error:  # the show goes on without
+                        self._status.take(Fault(0, "osc", "alarm", str(error)))
+                if sys.stdin is not None and sys.stdin.isatty():
+                    threading.Thread(target=self._read_keys, name="keys", daemon=True).start()
+                yield
+            finally:
+                if osc is not None:
+                    osc.stop()
+                self._feedback.stop()
 
     def _obey(self, message: Feedback | Control, answer: Answer) -> None:
         """Pass on what must not wait; the rest is stored first."""

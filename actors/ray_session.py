@@ -9,14 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from actors.ending_signals import ENDING_SIGNALS
+
 LOOPBACK: Final = "127.0.0.1:0"
 """Where Ray is found by this machine alone, at any free port."""
-
-
-ENDING_SIGNALS: Final = tuple(
-    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
-)
-"""Ctrl-C, a kind kill, and the terminal's end, which Windows does not know."""
 
 
 class StartError(RuntimeError):

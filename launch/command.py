@@ -6,9 +6,7 @@ One sentence in red and an exit code, no traceback; matrices in one thread; `wit
 import argparse
 import errno
 import math
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Final, Protocol, TypeVar
 
@@ -16,7 +14,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from threadpoolctl import threadpool_limits
 
-__all__ = ["broken_rule", "command", "on_signals", "one_line", "shortened", "within"]
+__all__ = ["broken_rule", "command", "one_line", "shortened", "within"]
 
 _RULES: Final = {
     "path_type": "be a path",
@@ -85,18 +83,6 @@ def command(
         return run
 
     return decorate
-
-
-@contextmanager
-def on_signals(handle: Callable[[], None], *numbers: int) -> Iterator[None]:
-    """Within, the signals call `handle`, but for ignored ones; afterwards all is as before."""
-    heeded = [n for n in numbers if signal.getsignal(n) != signal.SIG_IGN]  # nohup ignores SIGHUP
-    before = {number: signal.signal(number, lambda *_: handle()) for number in heeded}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def one_line(error: BaseException) -> str:

@@ -20,13 +20,14 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from actors.ending_signals import on_ending_signals
 from actors.evolution_workers import WorkforceError
-from actors.ray_session import ENDING_SIGNALS, StartError
+from actors.ray_session import StartError
 from agents.evolution.checkpoint import CheckpointError
 from corpus.audio_file import AudioFileError
 from corpus.sonic_pi.install import SonicPiMissingError
 from corpus.sonic_pi.sandbox import SandboxMissingError
-from launch.command import command, on_signals
+from launch.command import command
 from launch.config import PROJECT_ROOT, ConfigError, load_config, resolve
 from launch.evolve_page import said_of_texts, write_page
 from launch.evolve_run import Run
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         Run(config, bar, resumes=not options.fresh) as run,
     ):
         console.print(f"{run.generator.name}: {run.generator.licence}", markup=False)
-        with on_signals(partial(_stop, run), *ENDING_SIGNALS):
+        with on_ending_signals(partial(_stop, run)):
             run.go()
         run.save()
         write_page(run, config.out)

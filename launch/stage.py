@@ -22,14 +22,15 @@ import psutil
 
 from actors.clock import SystemClock
 from actors.devices.sound_card import list_devices
+from actors.ending_signals import on_ending_signals
 from actors.fast_band import FastBand
 from actors.performance import Outcome, Performance
-from actors.ray_session import ENDING_SIGNALS, StartError
+from actors.ray_session import StartError
 from actors.stage_config import BandConfig, StageConfig
 from actors.terminal.display import Display, LogToDisplay, StageConsole
 from actors.terminal.start_up import StartUp
 from actors.terminal.status_line import StatusLine
-from launch.command import on_signals, one_line
+from launch.command import one_line
 from launch.config import PROJECT_ROOT, ConfigError, load_config, resolve
 from launch.outcome import Performed, complain, conclude, say
 from launch.preparation import prepare
@@ -56,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = _parser().parse_args(argv)
         if arguments.list_devices:
             return _list_devices()
-        with on_signals(_interrupt, *ENDING_SIGNALS):
+        with on_ending_signals(_interrupt):
             return _play(arguments, console, started)
     except REFUSALS as error:
         complain(console, one_line(error))
@@ -99,7 +100,7 @@ def _perform_fast(band: BandConfig, opening: "_Opening", started: float) -> Perf
     fast = FastBand(band)
     stop = threading.Event()
     ready = SystemClock().now()
-    with on_signals(stop.set, *ENDING_SIGNALS):
+    with on_ending_signals(stop.set):
         fast.run(stop)
     memory_mb = psutil.Process().memory_info().rss / 2**20
     n_windows = 0 if stop.is_set() else band.n_windows or 0

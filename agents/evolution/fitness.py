@@ -22,7 +22,6 @@ from agents.evolution.music_guard import MusicGuard, Suspicion
 from agents.evolution.second_scorer import SecondScorer
 from agents.evolution.song_space import PieceSpace, SongSpace
 from corpus.song_features import SongEncoder
-from models.listener import Listener
 from models.taste import AlignerV2
 
 FloatArray = NDArray[np.float32]
@@ -66,11 +65,6 @@ def user_target(aligner: AlignerV2, user: int) -> Target:
         raise ValueError(f"user must be in 0..{aligner.users.num_embeddings - 1}, got {user}")
     vector: FloatArray = aligner.embed_users(torch.tensor([user]))[0].numpy()
     return Target("user", lambda: vector)
-
-
-def dynamic_target(listener: Listener) -> Target:
-    """A listener as feedback makes them out so far; moves with every fit."""
-    return Target("dynamic", listener.embedding)
 
 
 def music_target(space: PieceSpace) -> Target:

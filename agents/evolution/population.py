@@ -110,11 +110,6 @@ class Evolution:
         return 0 if share == 0 else max(1, round(share * self.config.population))
 
     @property
-    def in_flight(self) -> tuple[int, ...]:
-        """Ids handed out and not answered, oldest first."""
-        return tuple(self._in_flight)
-
-    @property
     def is_complete(self) -> bool:
         """Whether enough of this generation is answered; the next `ask` begins another."""
         if not self._begun:
@@ -144,13 +139,6 @@ class Evolution:
         chosen, self._waiting = self._waiting[:n], self._waiting[n:]
         self._in_flight.update({child.id: child for child in chosen})
         return chosen
-
-    def give_back(self, ids: Sequence[int]) -> None:
-        """Hand these out again: whoever had them is gone. Unknown ids are passed over."""
-        lost = [self._in_flight.pop(one) for one in ids if one in self._in_flight]
-        self._waiting = [child for child in lost if child.generation == self.generation] + (
-            self._waiting
-        )
 
     def tell(self, answers: Sequence[Answer]) -> list[Individual]:
         """Take answers in any order, however late; those not asked for are counted and passed over.

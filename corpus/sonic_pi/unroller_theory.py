@@ -7,11 +7,9 @@ from typing import Final
 
 from corpus.sonic_pi.unroller_values import (
     UNKNOWN,
-    Ring,
     RubyError,
     Symbol,
     Value,
-    is_list,
     is_number,
 )
 
@@ -290,9 +288,3 @@ def hertz_to_midi(frequency: Value) -> Value:
     if not is_number(frequency) or frequency <= 0:
         return UNKNOWN
     return 12 * math.log2(frequency * 0.0022727272727) + 69
-
-
-def to_notes(values: Value) -> Ring:
-    """A list with every name replaced by its MIDI number."""
-    items = values.items if isinstance(values, Ring) else values if is_list(values) else [values]
-    return Ring([note_number(item) for item in items])

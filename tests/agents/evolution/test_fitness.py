@@ -6,7 +6,7 @@ from agents.evolution.fitness import (
     WORST,
     Fitness,
     FitnessConfig,
-    dynamic_target,
+    Target,
     music_target,
     user_target,
 )
@@ -82,7 +82,7 @@ def test_towards_a_piece_the_piece_itself_is_best(fitness, aligner, real):
 def test_a_dynamic_target_moves_with_what_is_learned_of_the_listener(fitness, aligner, real):
     songs = aligner.embed_songs(torch.from_numpy(real)).numpy()
     listener = Listener(aligner, songs)
-    judge = fitness(dynamic_target(listener))
+    judge = fitness(Target("dynamic", listener.embedding))
     [before] = judge.judge([piece(0)], RATE)
     listener.hear(songs[:1], [1])
     listener.fit()
