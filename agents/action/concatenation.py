@@ -228,7 +228,7 @@ class Concatenator:
     def _lay(self, out: Audio, below: _Voice | None, voice: _Voice) -> None:
         """Bring `voice` in above what `out` (the block at `position`) holds already."""
         if voice.coherent is None:
-            voice.coherent = below is not None and _follows(voice.fragment, below.fragment)
+            voice.coherent = below is not None and self._is_one_signal(voice, below)
         begin = max(self.position, voice.entry)
         end = self.position + len(out)
         whole = min(max(voice.entry + self._fade.n_samples, begin), end)
@@ -238,6 +238,24 @@ class Concatenator:
             fresh = sound[: whole - begin]
             self._fade.join(joining, fresh, begin - voice.entry, coherent=voice.coherent)
         out[whole - self.position :] = sound[whole - begin :]
+
+    def _is_one_signal(self, voice: _Voice, below: _Voice) -> bool:
+        """Where `voice` comes in, both play the same place of the memory: the join is coherent.
+
+        `continues` was said of the window *planned* before; a correction may have put another
+        there.
+        """
+        fragment, previous = voice.fragment, below.fragment
+        joined = voice.entry + self._fade.n_samples - self._grid.boundary(fragment.window)
+        enters, entered = fragment.entry_samples, previous.entry_samples
+        if previous.window == fragment.window:  # a correction: both may not have entered yet
+            goes_on = fragment.after != SILENCE and fragment.after == previous.after
+            return goes_on and max(joined, 0) <= min(enters, entered) - self._fade.n_samples
+        if previous.window != fragment.window - 1 or previous.segment < 0:
+            return False
+        if enters:
+            return previous.segment == fragment.after and joined <= enters - self._fade.n_samples
+        return fragment.continues and previous.segment == fragment.segment - 1
 
     def _forget(self) -> None:
         """Drop voices that a later one covers, and windows long over."""
@@ -263,16 +281,3 @@ class Concatenator:
     def resume(self) -> None:
         """Sound again after `panic`, on the grid as if nothing had been."""
         self._master.move(1.0, self.position, self._fade.n_samples)
-
-
-def _follows(fragment: Fragment, previous: Fragment) -> bool:
-    """The two are neighbours in the memory and on the grid: the join is coherent.
-
-    `continues` was said of the window *planned* before; a correction may have put another there.
-    """
-    return (
-        fragment.continues
-        and previous.window == fragment.window - 1
-        and previous.segment == fragment.segment - 1
-        and previous.segment >= 0
-    )
