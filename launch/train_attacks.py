@@ -13,7 +13,7 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     judged = examples_of(pairs["validation"], window, horizon, EVERY, seed)
     measured = measure(model, pairs, learned_from, judged)
     for name, figure in measured.items():
-        console.print(f"{name}: {figure}", markup=False)
+        console.print(f"{name}: {figure}", markup=False, soft_wrap=True)
     trained = {
         "corpora": [corpus.name for corpus in arguments.corpora],
         "examples": len(learned_from.songs),
@@ -100,15 +100,12 @@ def attack_pairs(
             )
         songs = manifest.with_role(role)
         for song in track(songs, f"{corpus.name} {role}", console=console, transient=True):
-            pairs += song_pairs(corpus, song, bundle.card.window_seconds, attacks_of)
+            pairs += song_pairs(corpus, song, bundle.card.window_seconds, bundle.card.sample_rate)
     return pairs
 
 
 def song_pairs(
-    corpus: Path,
-    song: SongRecord,
-    window_seconds: float,
-    hear: Callable[[Path, float], Array],
+    corpus: Path, song: SongRecord, window_seconds: float, rate: int
 ) -> list[AttackPair]:
     """The ordered pairs of a song, at most as many as a training of the network takes.
 
@@ -116,7 +113,7 @@ def song_pairs(
         corpus: where the song lies.
         song: one of its songs.
         window_seconds: Δ.
-        hear: attack strengths of an audio file for that Δ.
+        rate: at which audio is heard, Hz.
     """
     kept = list(song.pairs)
     if len(kept) > MOST_PAIRS:
@@ -124,7 +121,7 @@ def song_pairs(
         kept = [kept[index] for index in sorted(draw[:MOST_PAIRS])]
     wanted = {name for pair in kept for name in pair}
     files = {part.name: part.audio for part in song.parts if part.audio and part.name in wanted}
-    heard = {name: hear(corpus / file, window_seconds) for name, file in files.items()}
+    heard = {name: attacks_of(corpus / file, window_seconds, rate) for name, file in files.items()}
     fields = load_features(corpus, song, window_seconds)
     found = []
     for guide, partner in sorted(pair for a, b in kept for pair in ((a, b), (b, a))):
@@ -136,7 +133,7 @@ def song_pairs(
     return found
 
 
-def attacks_of(path: Path, window_seconds: float, rate: int = 22_050) -> Array:
+def attacks_of(path: Path, window_seconds: float, rate: int) -> Array:
     """Attack strengths of a file in each part of its windows, (W, P).
 
     Raises:
@@ -176,9 +173,11 @@ def measure(
     for name, told in (("periodic", _periodic), ("guide at the time", _at_the_time)):
         seen = told(pairs["train"], learned_from, model)
         forecasts[name] = _by_level(seen, learned_from, told(pairs["validation"], judged, model))
-    for name, found in forecasts.items():
-        saved = (_bits(found, judged.attacks) - usual).mean(axis=1) * model.n_parts
-        songs = [float(saved[judged.songs == song].mean()) for song in np.unique(judged.songs)]
+    saved = {name: _bits(found, judged.attacks) - usual for name, found in forecasts.items()}
+    saved["learned over periodic"] = saved["learned"] - saved["periodic"]
+    for name, bits in saved.items():
+        of_window = bits.mean(axis=1) * model.n_parts
+        songs = [float(of_window[judged.songs == one].mean()) for one in np.unique(judged.songs)]
         figure = bootstrap_mean(songs)
         figures[name] = {"mean": figure.value, "low": figure.low, "high": figure.high}
     return figures
@@ -186,7 +185,7 @@ def measure(
 
 def _bits(found: NDArray[np.floating], attacks: NDArray[np.bool_]) -> NDArray[np.float64]:
     sure = np.clip(found, 1e-4, 1 - 1e-4)
-    return np.log2(np.where(attacks, sure, 1 - sure))
+    return np.asarray(np.log2(np.where(attacks, sure, 1 - sure)), dtype=np.float64)
 
 
 def _log_odds(

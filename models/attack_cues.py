@@ -131,7 +131,7 @@ class AttackCues:
         )
         best = np.argmax(support, axis=1)
         strength = np.take_along_axis(np.asarray(support), best[:, None], axis=1)[:, 0]
-        return self._beats[best].astype(np.float32), strength / N_HARMONICS
+        return self._beats[best].astype(np.float32), (strength / N_HARMONICS).astype(np.float32)
 
     def _stood(self, told: Array, period: Array, phase: float, n_periods: int) -> Array:
         """Mean of what stood whole periods, less `phase` of one, before each part, (B, A)."""

@@ -138,12 +138,13 @@ def train_attacks(
     n_steps = epochs * -(-len(cues) // BATCH)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, LEARNING_RATE, n_steps)
     for _ in range(epochs):
-        for batch in torch.randperm(len(cues), generator=generator).split(BATCH):
+        order = torch.randperm(len(cues), generator=generator)
+        for batch in torch.split(order, BATCH):
             loss = nn.functional.binary_cross_entropy_with_logits(
                 _forward(weights, cues[batch]), attacks[batch]
             )
             optimiser.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimiser.step()
             schedule.step()
     arrays = {name: weight.detach().numpy() for name, weight in weights.items()}

@@ -20,7 +20,8 @@ from agents.action.fades import Crossfade
 from agents.action.level import InputLevel, LevelConfig, match_level
 from agents.action.manner import Expected
 from agents.action.memory import Memory
-from agents.action.navigation import Choice, NavigationConfig, Navigator
+from agents.action.navigation import Choice, Navigator
+from agents.action.navigation_config import NavigationConfig
 from agents.messages import (
     Audio,
     Clip,
@@ -250,7 +251,7 @@ class ActionAgent:
     def _as_the_memory_attacks(self, log_odds: Sequence[float]) -> tuple[float, ...]:
         """Odds of attacks made surer, and moved so that they are usually the memory's own.
 
-        What is expected tells when; how often, the memory knows (compare `decision.rests`).
+        What is expected tells when; how often, the memory knows.
         """
         usual, sharp = fmean(self._expected_odds or [0.0]), self.config.attack_sharpness
         return tuple(sharp * (one - usual) + self._usual_log_odds for one in log_odds)
@@ -319,7 +320,8 @@ class ActionAgent:
         before = np.zeros_like(samples[:entry])
         if placed.after != SILENCE:
             previous = self._placed.get(window - 1)
-            gain_db = previous.gain_db if previous is not None else placed.gain_db
+            known = None if previous is None else previous.gain_db
+            gain_db = placed.gain_db if known is None else known
             goes_on = self._cut(placed.after + 1, lead_samples, gain_db)[:entry]
             before[: len(goes_on)] = goes_on
         begin = entry - fade.n_samples

@@ -247,15 +247,27 @@ class Concatenator:
         """
         fragment, previous = voice.fragment, below.fragment
         joined = voice.entry + self._fade.n_samples - self._grid.boundary(fragment.window)
-        enters, entered = fragment.entry_samples, previous.entry_samples
-        if previous.window == fragment.window:  # a correction: both may not have entered yet
-            goes_on = fragment.after != SILENCE and fragment.after == previous.after
-            return goes_on and max(joined, 0) <= min(enters, entered) - self._fade.n_samples
-        if previous.window != fragment.window - 1 or previous.segment < 0:
-            return False
-        if enters:
-            return previous.segment == fragment.after and joined <= enters - self._fade.n_samples
-        return fragment.continues and previous.segment == fragment.segment - 1
+        sounds = self._sounding(fragment, joined)
+        if previous.window == fragment.window:  # a correction
+            return sounds != SILENCE and sounds == self._sounding(previous, joined)
+        goes_on = fragment.continues or sounds != fragment.segment
+        return (
+            goes_on
+            and previous.window == fragment.window - 1
+            and previous.segment == sounds - 1
+            and previous.segment >= 0
+        )
+
+    def _sounding(self, fragment: Fragment, until: int) -> int:
+        """Which segment a fragment plays in a join that ends `until` frames after the grid.
+
+        SILENCE if that is none, or another has begun to enter.
+        """
+        entry = fragment.entry_samples
+        if entry == 0 or until - self._fade.n_samples >= entry:
+            return fragment.segment
+        waits = until <= entry - self._fade.n_samples and fragment.after != SILENCE
+        return fragment.after + 1 if waits else SILENCE
 
     def _forget(self) -> None:
         """Drop voices that a later one covers, and windows long over."""
