@@ -157,7 +157,7 @@ class Fragment:
         wanted: label that the plan asked for.
         label: label of the segment chosen (differs from `wanted` on a nearest-label fallback).
         segment: index in the memory, or SILENCE.
-        reason: why this segment: continuation, scenario, suffix, jump, nearest or silence.
+        reason: why this segment: continuation, hold, scenario, suffix, jump, nearest or silence.
         continues: the segment follows the previous window's segment in the memory, so the two
             join without a seam (crossfade linearly: the signals are the same).
         lead_samples: frames of `samples` before the grid, ≥ 0.

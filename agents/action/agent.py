@@ -314,9 +314,8 @@ class ActionAgent:
     def _enter_late(self, samples: Audio, lead_samples: int, window: int, placed: _Placed) -> None:
         """Let what sounded before go on in `samples` until the segment enters, in place."""
         entry = lead_samples + self._entry_samples(window, placed.choice)
-        fade = Crossfade(
-            min(entry, round(self.config.entry_fade_seconds * self._memory.grid.sample_rate))
-        )
+        fade_samples = round(self.config.entry_fade_seconds * self._memory.grid.sample_rate)
+        fade = Crossfade(min(entry, max(fade_samples, 1)))
         before = np.zeros_like(samples[:entry])
         if placed.after != SILENCE:
             previous = self._placed.get(window - 1)

@@ -41,7 +41,8 @@ class Choice:
         segment: index in the memory, or SILENCE.
         label: label of the segment, or SILENCE.
         wanted: label of the scenario, or SILENCE.
-        reason: "continuation" (the memory's next segment), "scenario" (matches the coming labels),
+        reason: "continuation" (the memory's next segment), "hold" (the same, whatever its label, as
+            no attack is expected), "scenario" (matches the coming labels),
             "suffix" (shares the past as well), "jump" (matches this label only), "nearest"
             (the memory does not have the label) or "silence".
         continues: the segment follows without a gap the one that sounded a window before.
@@ -255,7 +256,8 @@ class Navigator:
         if entry is None:
             return (*self._best(query), 0.0)
         if entry.stays:
-            return entry.position, "continuation", 0.0
+            fits = staying is not None and staying.matched > 0
+            return entry.position, "continuation" if fits else "hold", 0.0
         matched = self._match(entry.position, query)
         return entry.position, "scenario" if matched > 1 else "jump", entry.share
 

@@ -421,6 +421,7 @@ def test_where_no_attack_is_foreseen_what_sounds_goes_on_though_another_label_is
     found = fragments(agent, foreseeing(6, [2], (-3.0,) * 5))[6]
 
     assert (found.segment, found.continues, found.label, found.wanted) == (1, True, 1, 2)
+    assert found.reason == "hold"
 
 
 def test_after_a_rest_a_segment_enters_out_of_silence():
