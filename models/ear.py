@@ -127,11 +127,7 @@ class Ear:
         Raises:
             ValueError: a window of another shape or length.
         """
-        if window.ndim != 1 or abs(len(window) - self.window_seconds * self.sample_rate) >= 1:
-            raise ValueError(
-                f"a window must be mono and {self.window_seconds} s at {self.sample_rate} Hz, "
-                f"got shape {window.shape}; cut the audio on the window grid"
-            )
+        self._check(window)
         self._remember(window)
         energy_db = level_db(window)
         silent = self._gate.is_silent(energy_db)
@@ -185,6 +181,14 @@ class Ear:
     def use_gate(self, gate_config: EnergyGateConfig) -> None:
         """Judge silence by another configuration from now on; forgets the reference."""
         self._gate = EnergyGate(gate_config, self.window_seconds)
+
+    def _check(self, window: NDArray[np.float32]) -> None:
+        """Refuse a window of another shape or length."""
+        if window.ndim != 1 or abs(len(window) - self.window_seconds * self.sample_rate) >= 1:
+            raise ValueError(
+                f"a window must be mono and {self.window_seconds} s at {self.sample_rate} Hz, "
+                f"got shape {window.shape}; cut the audio on the window grid"
+            )
 
     def _remember(self, window: NDArray[np.float32]) -> None:
         newest = window[-len(self._history) :]
