@@ -72,7 +72,8 @@ def ear_fingerprint(config: StageConfig) -> str:
     from models.bundle import Bundle
 
     ear = Bundle.load(config.bundle).card.ear
-    return ear.heard_live(config.perception.live).model_dump_json()
+    named = ear.heard_live(config.perception.live).model_dump_json()
+    return named if config.windows_per_beat is None else f"{named} in fine windows"
 
 
 def build_stage_memory(
