@@ -6,6 +6,7 @@ training from features on disk (`on_grid`), live window by window (`FineEar`).
 """
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -152,14 +153,14 @@ class FineEar(Ear):
             "silent": np.array([one.silent for one in heard], dtype=np.bool_),
         }
         found = on_grid(fields, np.array(ends), np.array([begin, self._position]))
-        strongest = np.array([max(one.attacks) for one in heard])
+        strongest = [max(one.attacks) for one in heard]
         return Heard(
             features=np.asarray(found["features"][0], dtype=np.float32),
             energy_db=float(found["energy_db"][0]),
             onset=float(found["onset"][0]),
             silent=bool(found["silent"][0]),
             reference_db=heard[-1].reference_db,
-            attacks=tuple(float(p.max()) for p in np.array_split(strongest, self.n_parts)),
+            attacks=tuple(max(strongest[a:b]) for a, b in self._parts(len(heard))),
         )
 
     def skip(self, n_windows: int) -> None:
@@ -185,6 +186,11 @@ class FineEar(Ear):
     def use_gate(self, gate_config: EnergyGateConfig) -> None:
         """Judge silence by another configuration from now on; forgets the reference."""
         self._fine.use_gate(gate_config)
+
+    def _parts(self, n_fine: int) -> list[tuple[int, int]]:
+        """Which of `n_fine` ≥ 1 fine windows make up each part: there may be one more or less."""
+        edges = [part * n_fine // self.n_parts for part in range(self.n_parts + 1)]
+        return [(a, max(a + 1, b)) for a, b in pairwise(edges)]
 
     def _start_afresh(self) -> None:
         self._pending = np.zeros(0, dtype=np.float32)

@@ -17,6 +17,7 @@ from corpus.manifest import MANIFEST_FILE, load_annotations, load_manifest
 from corpus.segmentation import WindowGrid
 from launch import preparation, replay_pairs
 from launch.corpus_material import hear_corpora, label_pairs
+from launch.paired_tracks_table import main as table
 from launch.reconstruction import reconstruct
 from launch.replay import main as replay
 from launch.song_hearing import on_the_beat
@@ -272,6 +273,21 @@ def test_a_pair_does_not_tune_a_bundle_of_the_beat(bundle, songs_of_two, tmp_pat
     asked = replay_pairs.Replay(tmp_path / "out/bundle", tmp_path, (), tmp_path / "out", 0)
     with pytest.raises(SettingsError, match="must have uniform windows"):
         reconstruct(*map(Path, songs_of_two), asked, Bundle.load(bundle), lambda _: None)
+
+
+def test_a_row_of_the_table_follows_the_beat_and_becomes_a_bundle(corpus, tmp_path):
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump({**SMALL, "horizon": 2}))
+    asked = ["--corpus", str(corpus), "--config", str(tmp_path / "small.yaml"), "--seeds", "1"]
+    asked += ["--alphabet", "4", "--windows-per-beat", "2", "--judged-windows", "400"]
+    to = ["--out", str(tmp_path / "table"), "--bundle", "beat2_A4", str(tmp_path / "bundle")]
+    assert table([*asked, *to]) == 0
+    row = json.loads((tmp_path / "table/table.json").read_text())["rows"]["beat2_A4"]
+    window, usual = on_the_beat([corpus], 2)
+    assert row["window_seconds"] == window
+    card = Bundle.load(tmp_path / "bundle").card
+    assert (card.beats, card.window_seconds) == (usual, window)
+    assert card.transformer.context == round(3 / window)
+    assert card.trained["settings"]["windows_per_beat"] == 2
 
 
 def test_tempi_are_those_of_the_training_songs(corpus):

@@ -100,6 +100,12 @@ def test_attacks_are_told_in_the_part_of_the_segment_in_which_they_come():
     assert max(heard[3].attacks) == 0.0
 
 
+def test_windows_all_a_little_short_are_heard_too():
+    samples, ear = clicks_and_tones(10, 22_050), build_fine_ear(EarConfig(), 22_050, 0.25)
+    heard = [ear.listen(samples[k * 5512 : (k + 1) * 5512]) for k in range(39)]  # 5512.5 are 0.25 s
+    assert {len(one.attacks) for one in heard} == {5}
+
+
 def test_a_track_is_heard_afresh_and_a_gap_counts_as_zeros():
     samples, bounds = clicks_and_tones(7), boundaries(20, RATE, 192)  # 6.25 fine windows each
     ear = build_fine_ear(EarConfig(), RATE, 60 / 192)
