@@ -137,26 +137,24 @@ class SongImporter:
         record = _read_record(_record_path(self._out, source.name))
         if self._hear is None or record is None or record.features is None:
             return None
-        path = self._out / record.features
-        kept = [self._out / part.audio for part in record.parts if part.audio is not None]
-        if len(kept) != len(record.parts) or not all(one.is_file() for one in (path, *kept)):
-            return None
-        with np.load(path, allow_pickle=False) as stored:
-            earlier: dict[str, NDArray[np.generic]] = dict(stored)
+        earlier = _read_features(self._out / record.features)
         there = tuple(dict.fromkeys(float(name.split("/")[1]) for name in earlier))
         settings = self._settings.model_copy(update={"window_seconds": there})
-        if finished_record(self._out, source, settings) is None:
+        if not there or finished_record(self._out, source, settings) is None:
             return None
         wanted = self._settings.window_seconds
         missing = [length for length in wanted if length not in there]
         heard: dict[str, NDArray[np.generic]] = {}
-        for index, audio in enumerate(kept):
-            samples = read_audio(audio, self._settings.sample_rate, 1)[:, 0]
-            found = {name: one for name, one in earlier.items() if name.startswith(f"{index}/")}
-            found |= {f"{index}/{k}": one for k, one in self._hear(samples, missing).items()}
+        for index, part in enumerate(record.parts):
+            try:
+                samples = read_audio(self._out / str(part.audio), self._settings.sample_rate, 1)
+            except AudioFileError:  # not kept, or no longer there
+                return None
+            found = {f"{index}/{k}": v for k, v in self._hear(samples[:, 0], missing).items()}
             for length in wanted:
-                heard |= {k: v for k, v in found.items() if k.startswith(f"{index}/{length:g}/")}
-        write_features(path, heard)
+                prefix = f"{index}/{length:g}/"
+                heard |= {k: v for k, v in (earlier | found).items() if k.startswith(prefix)}
+        write_features(self._out / record.features, heard)
         known = load_annotations(self._out, record)
         annotations, told = self._find_beats(source, known, record.seconds)
         update = {
@@ -335,6 +333,15 @@ def _read_record(place: Path) -> SongRecord | None:
         return SongRecord.model_validate_json(place.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _read_features(path: Path) -> dict[str, NDArray[np.generic]]:
+    """The arrays of an npz file; none if it is not there or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return {}
 
 
 def _record_path(out: Path, name: str) -> Path:

@@ -204,7 +204,7 @@ def test_further_windows_are_heard_in_the_audio_that_was_kept(midi_folder, tmp_p
     assert tree(tmp_path / "out") == tree(tmp_path / "whole")
 
 
-@pytest.mark.parametrize("lost", ["features", "audio", "part.audio"])
+@pytest.mark.parametrize("lost", ["features", "damaged", "audio", "part.audio"])
 def test_what_was_not_kept_whole_is_imported_again(tmp_path, write_stem, lost):
     for name, pitches in (("a", LOW), ("b", HIGH)):
         write_stem(tmp_path / f"in/song/{name}.wav", pitches)
@@ -212,6 +212,8 @@ def test_what_was_not_kept_whole_is_imported_again(tmp_path, write_stem, lost):
     (record,) = run(tmp_path / "in", tmp_path / "out", keep=kept, window_seconds=(0.5,))
     if lost == "features":
         (tmp_path / "out" / record.features).unlink()
+    if lost == "damaged":
+        (tmp_path / "out" / record.features).write_bytes(b"PK\x03\x04 and no more")
     if lost == "part.audio":
         (tmp_path / "out" / record.parts[1].audio).unlink()
     (again,) = run(tmp_path / "in", tmp_path / "out", keep=kept, window_seconds=(0.5, 0.25))
