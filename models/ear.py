@@ -173,8 +173,8 @@ class Ear:
         self._history[:] = 0.0
         self._gate.reset()
 
-    def restore(self, reference_db: float) -> None:
-        """Start afresh, with the gate's reference of an earlier life, dBFS."""
+    def restore(self, reference_db: float, n_heard: int = 0) -> None:  # noqa: ARG002 - a fine ear's
+        """Start afresh, with the gate's reference (dBFS) of a life that heard `n_heard` windows."""
         self.reset()
         self._gate.restore(reference_db)
 

@@ -167,21 +167,24 @@ class FineEar(Ear):
         """Let `n_windows` ≥ 0 segments pass that were never heard: they count as zeros."""
         if n_windows == 0:
             return
-        self._position += round(n_windows * self.window_seconds * self.sample_rate)
-        n_fine = (_PER_SECOND * (self._position + 1) - 1) // self.sample_rate
-        self._fine.skip(n_fine - self._n_fine)
-        self._n_fine = n_fine
-        self._pending = np.zeros(self._position - self._end(n_fine), dtype=np.float32)
+        before = self._n_fine
+        self._stand_after(
+            self._position + round(n_windows * self.window_seconds * self.sample_rate)
+        )
+        self._fine.skip(self._n_fine - before)
 
     def reset(self) -> None:
         """Forget everything heard."""
         self._fine.reset()
-        self._start_afresh()
+        self._stand_after(0)
 
-    def restore(self, reference_db: float) -> None:
-        """Start afresh, with the gate's reference of an earlier life, dBFS."""
+    def restore(self, reference_db: float, n_heard: int = 0) -> None:
+        """Start afresh, with the gate's reference of an earlier life, dBFS.
+
+        Fine windows go on where they were: on the grid of a life that heard `n_heard` segments.
+        """
         self._fine.restore(reference_db)
-        self._start_afresh()
+        self._stand_after(round(n_heard * self.window_seconds * self.sample_rate))
 
     def use_gate(self, gate_config: EnergyGateConfig) -> None:
         """Judge silence by another configuration from now on; forgets the reference."""
@@ -192,9 +195,11 @@ class FineEar(Ear):
         edges = [part * n_fine // self.n_parts for part in range(self.n_parts + 1)]
         return [(a, max(a + 1, b)) for a, b in pairwise(edges)]
 
-    def _start_afresh(self) -> None:
-        self._pending = np.zeros(0, dtype=np.float32)
-        self._position = self._n_fine = 0
+    def _stand_after(self, n_samples: int) -> None:
+        """Be where so many samples have been heard; those since the last fine window as zeros."""
+        self._position = n_samples
+        self._n_fine = (_PER_SECOND * (n_samples + 1) - 1) // self.sample_rate
+        self._pending = np.zeros(n_samples - self._end(self._n_fine), dtype=np.float32)
 
     def _end(self, n_fine: int) -> int:
         """The sample after the last of so many fine windows: floor(n · 50 ms · rate)."""

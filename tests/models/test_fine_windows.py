@@ -128,6 +128,20 @@ def test_a_track_is_heard_afresh_and_a_gap_counts_as_zeros():
             assert skipped.silent == through[k].silent
 
 
+@pytest.mark.parametrize("per_minute", [240, 192, 220])
+def test_after_a_restart_fine_windows_lie_where_they_lay(per_minute):
+    samples, bounds = clicks_and_tones(8), boundaries(20, RATE, per_minute)
+    ear = build_fine_ear(EarConfig(), RATE, 60 / per_minute)
+    through = [ear.listen(samples[a:b]) for a, b in pairwise(bounds)]
+    again = build_fine_ear(EarConfig(), RATE, 60 / per_minute)
+    again.restore(through[6].reference_db, 7)
+    for k in range(7, 20):
+        heard = again.listen(samples[bounds[k] : bounds[k + 1]])
+        if k >= 9:  # frames reach back to what was lost
+            np.testing.assert_allclose(heard.features, through[k].features, atol=2e-2)
+            assert heard.silent == through[k].silent
+
+
 def test_the_gate_can_be_changed_and_taken_up():
     ear = build_fine_ear(EarConfig(), RATE, 0.25)
     sound = (0.01 * np.sin(np.arange(RATE // 4) * 0.3)).astype(np.float32)
