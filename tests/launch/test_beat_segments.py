@@ -17,6 +17,7 @@ from corpus.manifest import MANIFEST_FILE, load_annotations, load_manifest
 from corpus.segmentation import WindowGrid
 from launch import preparation, replay_pairs
 from launch.corpus_material import hear_corpora, label_pairs
+from launch.label_stability import main as label_stability
 from launch.paired_tracks_table import main as table
 from launch.reconstruction import reconstruct
 from launch.replay import main as replay
@@ -24,7 +25,8 @@ from launch.song_hearing import on_the_beat
 from launch.train import main as train
 from launch.train_settings import SettingsError, TrainSettings
 from models.bundle import BeatSegments, Bundle
-from models.ear import EarConfig
+from models.ear import EarConfig, build_ear
+from models.fine_windows import FINE_SECONDS
 from models.key import KeyConfig
 
 RATE, BPM = 8000, {0: 120, 1: 100, 2: 125, 3: 75, 4: 96}
@@ -267,6 +269,21 @@ def test_a_replay_counts_from_the_first_beat_at_the_tempo_of_each_song(
     assert replay([*words, "--set", f"cache={tmp_path / 'memories'}"]) == 0
     assert {bpm for bpm, _ in played} == {75.0, 96.0}
     assert {n for _, n in played} == {20 * RATE - round(0.37 * RATE)}
+
+
+def test_stability_is_judged_with_the_ear_of_the_beat(bundle, songs_of_two, tmp_path, monkeypatch):
+    lengths = []
+
+    def heard_in(config, rate, seconds):
+        lengths.append(seconds)
+        return build_ear(config, rate, seconds)
+
+    monkeypatch.setattr("models.fine_windows.build_ear", heard_in)
+    figures = tmp_path / "figures.json"
+    assert label_stability([songs_of_two[0], "--bundle", str(bundle), "--json", str(figures)]) == 0
+    assert json.loads(figures.read_text())[0]["kept"] == 1.0
+    assert len(lengths) > 4
+    assert set(lengths) == {FINE_SECONDS}
 
 
 def test_a_pair_does_not_tune_a_bundle_of_the_beat(bundle, songs_of_two, tmp_path):
