@@ -79,7 +79,7 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
     asked = _asked(arguments, settings)
     _same_table(arguments.out, asked)
     configurations = _configurations(arguments)
-    papers = [_configuration("--paper", name) for name in arguments.paper or []]
+    papers = [_configuration(name) for name in arguments.paper or []]
     bundled = None
     if arguments.bundle:
         name, place = arguments.bundle
@@ -204,13 +204,13 @@ def _smaller(rows: dict[str, Any], configurations: Sequence[Configuration]) -> l
     ]
 
 
-def _configuration(option: str, name: str) -> Configuration:
+def _configuration(name: str) -> Configuration:
     window, _, alphabet = name.partition("s_A")
     try:
         return Configuration(float(window), int(alphabet))
     except ValueError as error:
         raise SettingsError(
-            f"{option} must name a configuration such as 0.5s_A64, got {name}"
+            f"--paper must name a configuration such as 0.5s_A64, got {name}"
         ) from error
 
 
