@@ -271,6 +271,27 @@ def test_a_replay_counts_from_the_first_beat_at_the_tempo_of_each_song(
     assert {n for _, n in played} == {20 * RATE - round(0.37 * RATE)}
 
 
+def test_a_folder_whose_beats_nobody_knows_is_replayed_at_the_stages_tempo(
+    bundle, make_corpus_song, tmp_path, monkeypatch
+):
+    for i in range(2):
+        make_corpus_song(tmp_path / "songs" / f"song {i}", i)
+    tempi = []
+
+    def prepared(config, *rest):
+        tempi.append(config.tempo.bpm)
+        return preparation.prepare(config, *rest)
+
+    monkeypatch.setattr(replay_pairs, "prepare", prepared)
+    monkeypatch.setattr(replay_pairs, "LONGEST_SECONDS", 5.0)
+    words = ["--pairs", str(tmp_path / "songs"), "--bundle", str(bundle), "--limit", "1"]
+    words += ["--out", str(tmp_path / "out"), "--set", f"cache={tmp_path / 'memories'}"]
+    assert replay([*words, "--set", "tempo.bpm=100"]) == 0
+    assert set(tempi) == {100.0}
+    told = json.loads((tmp_path / "out/replay.json").read_text())["notices"]
+    assert "played at the stage's tempo.bpm" in told[-1]
+
+
 def test_stability_is_judged_with_the_ear_of_the_beat(bundle, songs_of_two, tmp_path, monkeypatch):
     lengths = []
 
