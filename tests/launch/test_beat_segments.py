@@ -11,6 +11,7 @@ import pytest
 import soundfile
 import yaml
 
+from actors.parts import PARTS
 from actors.stage_config import TempoConfig
 from corpus.beat_grid import BeatGrid
 from corpus.manifest import MANIFEST_FILE, load_annotations, load_manifest
@@ -194,6 +195,15 @@ def test_boundaries_of_the_stage_are_exact_at_any_tempo(bundle, command, tmp_pat
     assert grid.boundary(11 * 1200) == 3 * 1200 * grid.sample_rate  # no drift in an hour
     again = type(bands[0]).model_validate_json(bands[0].model_dump_json())
     assert again.grid == grid  # as every process of the band builds it
+
+
+def test_phrases_last_as_many_seconds_at_any_tempo(bundle, command, monkeypatch):
+    bands, built = [], []
+    monkeypatch.setattr("launch.stage.FastBand", lambda band: bands.append(band) or Silent())
+    command("--bundle", bundle, "--set", "tempo.bpm=60")
+    monkeypatch.setattr("agents.decision.agent.build", lambda *given: built.append(given[1]))
+    PARTS["decision"].build(bands[0])
+    assert built[0].card.window_seconds == bands[0].window == 0.5
 
 
 class Silent:
