@@ -14,9 +14,10 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,7 @@ from rich.console import Console
 from corpus.annotations import chord_classes, keys_at
 from corpus.manifest import (
     ManifestError,
+    Role,
     SongRecord,
     load_annotations,
     load_manifest,
@@ -43,6 +45,13 @@ from models.vector_quantizer import Codebook
 
 MOST_WINDOWS = 60_000
 """Windows that a codebook is fitted on; more change nothing and take longer."""
+_MEASURED: Final[Mapping[str, tuple[Role, ...]]] = {
+    "train": ("train",),
+    "validation": ("validation",),
+    "test": ("test",),
+    "unseen": ("validation", "test"),
+}
+"""Sides of the split whose songs are measured, by what the command line calls them."""
 _BEATS_HELP = "N windows per beat instead; the corpus must be imported with --window 0.05"
 
 
@@ -73,7 +82,8 @@ def measure(arguments: argparse.Namespace) -> tuple[list[AlphabetCard], list[str
     """
     fit_on = arguments.fit_on or arguments.corpus
     fit_manifest, manifest = load_manifest(fit_on), load_manifest(arguments.corpus)
-    fit_songs, songs = fit_manifest.with_role("train"), manifest.with_role(arguments.measure)
+    fit_songs = fit_manifest.with_role("train")
+    songs = [song for role in _MEASURED[arguments.measure] for song in manifest.with_role(role)]
     rates = (fit_manifest.settings.sample_rate, manifest.settings.sample_rate)
     if not fit_songs or len(songs) < 2:
         raise ManifestError(
@@ -227,7 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     add("corpus", type=Path, help="an imported corpus")
     add("--out", type=Path, required=True, help="folder for card.html, card.json and pictures")
     add("--fit-on", type=Path, help="another corpus whose training songs the codebook is from")
-    add("--measure", choices=("train", "validation", "test"), default="validation")
+    add("--measure", choices=tuple(_MEASURED), default="validation")
     add("--classes", type=int, action="append", help="K; may be repeated; 64 if left out")
     add("--window", type=float, action="append", help="seconds; may be repeated; 0.5 if left out")
     add("--beats", type=within(int, 1), action="append", metavar="N", help=_BEATS_HELP)
