@@ -30,12 +30,12 @@ class WorkersError(RuntimeError):
 
 
 def build_hear(ear: EarConfig, sample_rate: int, window_seconds: Sequence[float]) -> Hear:
-    """The function that an importer hears with: features for each length of window.
+    """The function that an importer hears with: features for each length of window asked for.
 
     Args:
         ear: encoder, condenser, gate.
         sample_rate: samples per second of the stems.
-        window_seconds: lengths of windows, seconds.
+        window_seconds: lengths of windows that may be asked for, seconds.
 
     Raises:
         ValueError: a rate or window length out of range.
@@ -43,9 +43,11 @@ def build_hear(ear: EarConfig, sample_rate: int, window_seconds: Sequence[float]
     ears = {length: build_ear(ear, sample_rate, length) for length in window_seconds}
     grids = {length: WindowGrid(sample_rate, exact_seconds(length)) for length in window_seconds}
 
-    def hear(samples: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+    def hear(
+        samples: NDArray[np.float32], lengths: Sequence[float], /
+    ) -> dict[str, NDArray[np.generic]]:
         found: dict[str, NDArray[np.generic]] = {}
-        for length in window_seconds:
+        for length in lengths:
             grid = grids[length]
             bounds = grid.boundaries(grid.n_whole_windows(len(samples)))
             heard = list(ears[length].listen_track(samples, bounds))
@@ -71,7 +73,7 @@ def ear_fingerprint(ear: EarConfig, sample_rate: int) -> str:
     pitches = 110.0 * 2.0 ** (np.floor(time / 0.25) * 7 % 36 / 12)
     probe = sum(np.sin(2 * np.pi * k * pitches * time) / k for k in (1, 2, 3, 4))
     samples = (0.2 * np.asarray(probe)).astype(np.float32)
-    features = build_hear(ear, sample_rate, (0.5,))(samples)["0.5/features"]
+    features = build_hear(ear, sample_rate, (0.5,))(samples, (0.5,))["0.5/features"]
     whole = np.rint(np.asarray(features, dtype=np.float64) * 1000).astype("<i4")
     return f"{ear.encoder} {hashlib.blake2b(whole.tobytes(), digest_size=6).hexdigest()}"
 

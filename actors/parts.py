@@ -4,7 +4,7 @@ Builders run inside the role's own process; heavy imports happen there.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -72,7 +72,8 @@ def ear_fingerprint(config: StageConfig) -> str:
     from models.bundle import Bundle
 
     ear = Bundle.load(config.bundle).card.ear
-    return ear.heard_live(config.perception.live).model_dump_json()
+    named = ear.heard_live(config.perception.live).model_dump_json()
+    return named if config.windows_per_beat is None else f"{named} in fine windows"
 
 
 def build_stage_memory(
@@ -142,6 +143,10 @@ def _build_decision(config: BandConfig) -> Agent:
 
     decision = config.decision.model_copy(update={"seed": config.seed})
     bundle = Bundle.load(config.bundle)
+    if config.windows_per_beat is not None:  # phrases are in seconds, whatever the tempo
+        bundle = replace(
+            bundle, card=bundle.card.model_copy(update={"window_seconds": config.window})
+        )
     return build(decision, bundle, config.playable, config.rest_share, config.memory_windows)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from actors.ending_signals import ENDING_SIGNALS
 
 LOOPBACK: Final = "127.0.0.1:0"
 """Where Ray is found by this machine alone, at any free port."""
+_PATIENCE_SECONDS: Final = 5.0
+"""For a cluster to answer; Ray itself would ask for many minutes."""
 
 
 class StartError(RuntimeError):
@@ -69,18 +72,34 @@ def ray_session(n_workers: int, *, niceness: int = 15) -> Iterator[None]:
         niceness: of this machine's workers.
 
     Raises:
-        StartError: Ray cannot start on this machine.
+        StartError: Ray cannot start on this machine, or the cluster named does not answer.
     """
     import ray
 
     if "RAY_ADDRESS" in os.environ:
-        ray.init(log_to_driver=False, configure_logging=False)
+        _join(os.environ["RAY_ADDRESS"])
     else:
         start_ray(n_workers, niceness=niceness)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+def _join(address: str) -> None:
+    """Take part in the cluster at `address`: HOST:PORT, or what else Ray knows ("auto")."""
+    import ray
+
+    host, _, port = address.rpartition(":")
+    try:
+        if host and port.isdecimal() and "://" not in host:
+            socket.create_connection((host, int(port)), _PATIENCE_SECONDS).close()
+        ray.init(log_to_driver=False, configure_logging=False)
+    except (OSError, OverflowError, RuntimeError, ValueError) as error:
+        raise StartError(
+            f"RAY_ADDRESS must name a Ray cluster that answers, got {address!r} ({error}); start "
+            "one by `ray start --head`, or unset RAY_ADDRESS to compute on this machine"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -2,11 +2,12 @@
 
 import os
 import platform
+from fractions import Fraction
 from itertools import cycle
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from actors.audio_engine import AudioEngineConfig
 from actors.code_desk import CodeDeskConfig
@@ -23,12 +24,19 @@ from agents.perception.agent import PerceptionConfig
 from corpus.segmentation import WindowGrid, exact_seconds
 from corpus.transposition import MOST_SEMITONES
 
+SHORTEST_WINDOW: Final = 0.125
+LONGEST_WINDOW: Final = 1.0
+
 
 class TempoConfig(BaseModel, frozen=True, extra="forbid"):
     """A fixed tempo; beats count from the first sample."""
 
     bpm: float = Field(120.0, ge=20, le=400)  # beats per minute
     beats_per_bar: int = Field(4, ge=1, le=32)
+
+    def window(self, per_beat: int) -> Fraction:
+        """The length of a window in seconds, exact, if there are `per_beat` ≥ 1 in a beat."""
+        return 60 / (exact_seconds(self.bpm) * per_beat)
 
 
 class CodeStageConfig(BaseModel, frozen=True, extra="forbid"):
@@ -45,7 +53,9 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     replay: Path | None = None  # the guide, an audio file; none: the sound card's input
     memory: tuple[Path, ...] = Field(min_length=1)  # the sounds to answer with
     bundle: Path  # what was learned
-    window: float = Field(0.25, ge=0.125, le=1.0)  # Δ, seconds
+    windows_per_beat: int | None = Field(None, ge=1)  # the bundle's; none: windows are uniform
+    window: float = Field(0.25, ge=SHORTEST_WINDOW, le=LONGEST_WINDOW)
+    """Δ, seconds; with a bundle whose windows follow the beat, what the tempo gives."""
     pace: Literal["real", "fast"] = "real"
     seed: int = Field(0, ge=0, lt=2**32)  # of every draw
     seconds: float | None = Field(None, gt=0, le=30 * 86400)  # length; none: the guide's own
@@ -84,7 +94,9 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
 
     @field_validator("window")
     @classmethod
-    def _window_is_exact(cls, seconds: float) -> float:
+    def _window_is_exact(cls, seconds: float, given: ValidationInfo) -> float:
+        if given.data.get("windows_per_beat"):
+            return seconds  # the grid is that of the tempo
         if exact_seconds(seconds).denominator > 10_000:
             raise ValueError("must be a short decimal such as 0.25 or 0.35")
         return seconds
@@ -92,7 +104,9 @@ class StageConfig(BaseModel, frozen=True, extra="forbid"):
     @property
     def grid(self) -> WindowGrid:
         """The window grid on the device's sample clock."""
-        return WindowGrid(self.audio.sample_rate, exact_seconds(self.window))
+        per_beat = self.windows_per_beat
+        exact = exact_seconds(self.window) if per_beat is None else self.tempo.window(per_beat)
+        return WindowGrid(self.audio.sample_rate, exact)
 
     @property
     def n_channels(self) -> Literal[1, 2]:

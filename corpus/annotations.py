@@ -1,8 +1,9 @@
 """What people wrote down about a song: beats, chords and keys, in seconds from its start.
 
 Read from text files beside a MIDI file, as POP909 has them: `beat_midi.txt` (time first),
-`chord_midi.txt` and `key_audio.txt` (start, end, name). They are never needed for learning; the
-alphabet card and the key estimate are judged by them.
+`chord_midi.txt` and `key_audio.txt` (start, end, name). Chords and keys are never needed for
+learning; the alphabet card and the key estimate are judged by them. Windows may follow the beats;
+those of audio are found by `corpus.beat_tracking`.
 """
 
 import re

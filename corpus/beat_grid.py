@@ -2,18 +2,23 @@
 
 Same questions as `WindowGrid`, other windows: between two beats they divide the time evenly, so
 their lengths follow the tempo. Where no beats are known, before the first and after the last, the
-nearest beat's length goes on. An ear hears windows of one length only; its features are brought
-onto this grid by `pool`, from a fine uniform grid.
+nearest beat's length goes on. At a steady tempo from 0 s on this is the `WindowGrid` of a
+fraction of the beat, on which the stage plays.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BeatGrid", "on_grid", "pool"]
+from corpus.segmentation import exact_seconds
+
+__all__ = ["BeatGrid", "tempo_of"]
+
+USUAL: Final = 0.1
+"""Share of the median by which a beat may be longer or shorter and still tells the tempo."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class BeatGrid:
 
     def boundaries(self, n_windows: int) -> NDArray[np.int64]:
         """First samples of windows 0..n_windows, shape (n_windows + 1,), strictly rising."""
-        exact = [Fraction(time) * self.sample_rate for time in self.beats]
+        exact = [exact_seconds(time) * self.sample_rate for time in self.beats]
         first, last = exact[1] - exact[0], exact[-1] - exact[-2]
         n_before = int(exact[0] // first)
         exact = [exact[0] - k * first for k in range(n_before, 0, -1)] + exact
@@ -78,68 +83,14 @@ class BeatGrid:
         return self.n_whole_windows(sample)
 
 
-def pool(
-    features: NDArray[np.float32], ends: NDArray[np.int64], boundaries: NDArray[np.int64]
-) -> NDArray[np.float32]:
-    """Features of windows: the mean of the fine frames that end inside each.
+def tempo_of(beats: Sequence[float]) -> float:
+    """Beats per minute: by the mean of the beats that are about as long as their median.
 
-    Causal as the frames are. A window in which no frame ends takes the last one before its end
-    (the first of all if there is none): windows should be longer than frames are apart.
+    So neither a beat that was passed over counts, nor that beats found in sound lie on frames.
 
     Args:
-        features: of fine frames, shape (N, D), N ≥ 1.
-        ends: the sample after the last of each frame, (N,), rising.
-        boundaries: of the windows, (W + 1,), rising.
-
-    Returns:
-        Shape (W, D), float32.
-
-    Raises:
-        ValueError: not as many ends as frames, or none.
+        beats: seconds, rising, two or more.
     """
-    if len(features) == 0 or len(ends) != len(features):
-        raise ValueError(
-            f"there must be a frame, and an end for each, got {len(features)} and {len(ends)}"
-        )
-    total = np.concatenate(
-        [np.zeros((1, features.shape[1])), np.cumsum(features, axis=0, dtype=np.float64)]
-    )
-    place = np.searchsorted(ends, boundaries, side="right")
-    start, stop = place[:-1], place[1:]
-    empty = start == stop
-    start = np.where(empty, np.maximum(stop - 1, 0), start)
-    stop = np.where(empty, start + 1, stop)
-    pooled: NDArray[np.float32] = ((total[stop] - total[start]) / (stop - start)[:, None]).astype(
-        np.float32
-    )
-    return pooled
-
-
-def on_grid(
-    heard: Mapping[str, NDArray[np.generic]],
-    ends: NDArray[np.int64],
-    boundaries: NDArray[np.int64],
-) -> dict[str, NDArray[np.generic]]:
-    """What an ear heard on a fine grid, brought onto the windows of another.
-
-    Features and onset are means, levels are means of power, and a window is silent if all of its
-    frames are.
-
-    Args:
-        heard: "features" (N, D), "energy_db" (N,), "onset" (N,), "silent" (N,).
-        ends: the sample after the last of each fine window, (N,), rising.
-        boundaries: of the windows, (W + 1,), rising.
-
-    Returns:
-        The same fields, W rows each.
-    """
-    power = 10.0 ** (np.asarray(heard["energy_db"], dtype=np.float32) / 10)
-    columns = [power, heard["onset"], np.asarray(heard["silent"], dtype=np.float32)]
-    beside = pool(np.stack(columns, axis=1).astype(np.float32), ends, boundaries)
-    features = np.asarray(heard["features"], dtype=np.float32)
-    return {
-        "features": pool(features, ends, boundaries),
-        "energy_db": 10.0 * np.log10(np.maximum(beside[:, 0], 1e-12)),
-        "onset": beside[:, 1],
-        "silent": beside[:, 2] > 1 - 1e-6,
-    }
+    lengths = np.diff(np.array(beats, dtype=np.float64))
+    usual = np.median(lengths)
+    return 60.0 / float(np.mean(lengths[np.abs(lengths - usual) <= USUAL * usual]))

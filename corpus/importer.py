@@ -2,19 +2,20 @@
 
 A song that cannot be used is refused with one sentence in its record, and the import goes on. A
 song whose record is there, of equal sources and settings, is not imported again: an import that
-was killed goes on where it was and ends with the same bytes.
+was killed goes on where it was and ends with the same bytes. If only the lengths of windows
+differ and its audio was kept, that is heard anew, and nothing is rendered.
 """
 
 import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import numpy as np
 import soundfile
@@ -22,11 +23,15 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from corpus.annotations import Annotations
-from corpus.audio_file import AudioFileError, content_hash
+from corpus.audio_file import AudioFileError, content_hash, read_audio
+from corpus.beat_grid import tempo_of
+from corpus.beat_tracking import find_beats
 from corpus.manifest import (
+    SHORTEST_WINDOW,
     ImportSettings,
     PartRecord,
     SongRecord,
+    load_annotations,
     to_json,
 )
 from corpus.midi_song import MidiFileError
@@ -46,10 +51,23 @@ __all__ = [
 ]
 
 Samples = NDArray[np.float32]
-Hear = Callable[[Samples], dict[str, NDArray[np.generic]]]
-"""Features of a stem at the rate of the settings: "Δ/field" → array, one row per window."""
 
 SONGS: Final = "songs"
+
+
+class Hear(Protocol):
+    """Makes features of a stem."""
+
+    def __call__(
+        self, samples: Samples, lengths: Sequence[float], /
+    ) -> dict[str, NDArray[np.generic]]:
+        """Features "Δ/field", one row per window, for each length of window, seconds.
+
+        Args:
+            samples: mono, at the rate of the settings, shape (n,).
+            lengths: of windows, seconds.
+        """
+        ...
 
 
 class SongRefusedError(ValueError):
@@ -101,7 +119,7 @@ class SongImporter:
             SynthesizerMissingError: MIDI is to be rendered and FluidSynth is not installed.
             OSError: the corpus cannot be written.
         """
-        record = finished_record(self._out, source, self._settings)
+        record = finished_record(self._out, source, self._settings) or self._hear_more(source)
         if record is not None:
             return record
         self._remove_earlier(source)
@@ -111,6 +129,40 @@ class SongImporter:
         except (SongRefusedError, MidiFileError, AudioFileError) as error:
             self._remove(source, self._written)
             record = self._record(source, _hashes(source), refused=str(error))
+        write_atomically(_record_path(self._out, source.name), to_json(record))
+        return record
+
+    def _hear_more(self, source: SongSource) -> SongRecord | None:
+        """The record of a song whose kept audio only had to be heard in other windows; or None."""
+        record = _read_record(_record_path(self._out, source.name))
+        if self._hear is None or record is None or record.features is None:
+            return None
+        earlier = _read_features(self._out / record.features)
+        there = tuple(dict.fromkeys(float(name.split("/")[1]) for name in earlier))
+        settings = self._settings.model_copy(update={"window_seconds": there})
+        if not there or finished_record(self._out, source, settings) is None:
+            return None
+        wanted = self._settings.window_seconds
+        missing = [length for length in wanted if length not in there]
+        heard: dict[str, NDArray[np.generic]] = {}
+        for index, part in enumerate(record.parts):
+            try:
+                samples = read_audio(self._out / str(part.audio), self._settings.sample_rate, 1)
+            except AudioFileError:  # not kept, or no longer there
+                return None
+            found = {f"{index}/{k}": v for k, v in self._hear(samples[:, 0], missing).items()}
+            for length in wanted:
+                prefix = f"{index}/{length:g}/"
+                heard |= {k: v for k, v in (earlier | found).items() if k.startswith(prefix)}
+        write_features(self._out / record.features, heard)
+        known = load_annotations(self._out, record)
+        annotations, told = self._find_beats(source, known, record.seconds)
+        update = {
+            "settings": self._hash,
+            "annotations": self._annotate(source, annotations),
+            "notices": (*record.notices, *told),
+        }
+        record = record.model_copy(update=update)
         write_atomically(_record_path(self._out, source.name), to_json(record))
         return record
 
@@ -130,7 +182,8 @@ class SongImporter:
                 f"{dropped}"
             )
         parts, features = self._keep(source, stems)
-        annotations = self._annotate(source, stems.annotations)
+        found, told = self._find_beats(source, stems.annotations, stems.seconds)
+        annotations = self._annotate(source, found)
         return self._record(
             source,
             hashes,
@@ -138,7 +191,7 @@ class SongImporter:
             parts=parts,
             doubled=doubled,
             dropped=tuple(stems.dropped),
-            notices=tuple(stems.notices),
+            notices=(*stems.notices, *told),
             features=features,
             annotations=annotations,
         )
@@ -150,14 +203,17 @@ class SongImporter:
         heard: dict[str, NDArray[np.generic]] = {}
         parts = []
         for index, part in enumerate(stems.parts):
-            samples = stems.samples(part)
-            if self._hear is not None and self._settings.keep != "audio":
-                heard |= {f"{index}/{key}": value for key, value in self._hear(samples).items()}
+            samples, rate = stems.samples(part), self._settings.sample_rate
             if self._settings.keep != "features":
                 path = self._folder(source) / f"{index} {part.name.replace('/', ' ')}.flac"
                 self._written.append(path)
-                _write_flac(path, samples, self._settings.sample_rate)
+                _write_flac(path, samples, rate)
                 part = part.model_copy(update={"audio": path.relative_to(self._out).as_posix()})
+            if self._hear is not None and self._settings.keep != "audio":
+                if self._settings.keep == "both":
+                    samples = read_audio(path, rate, 1)[:, 0]  # as it would be heard later
+                found = self._hear(samples, self._settings.window_seconds)
+                heard |= {f"{index}/{key}": value for key, value in found.items()}
             parts.append(part)
         if not heard:
             return tuple(parts), None
@@ -165,6 +221,18 @@ class SongImporter:
         self._written.append(path)
         write_features(path, heard)
         return tuple(parts), path.relative_to(self._out).as_posix()
+
+    def _find_beats(
+        self, source: SongSource, known: Annotations, seconds: float
+    ) -> tuple[Annotations, list[str]]:
+        """Annotations with beats if fine windows shall follow them, and what to say about it."""
+        if known.beats or SHORTEST_WINDOW not in self._settings.window_seconds:
+            return known, []
+        beats = find_beats(source, seconds)
+        if not beats:
+            return known, ["no beats are annotated, and none were found in its sound"]
+        told = f"its beats were found in its sound, about {tempo_of(beats):.0f} per minute"
+        return known.model_copy(update={"beats": beats}), [told]
 
     def _annotate(self, source: SongSource, annotations: Annotations) -> str | None:
         if annotations == Annotations():
@@ -265,6 +333,15 @@ def _read_record(place: Path) -> SongRecord | None:
         return SongRecord.model_validate_json(place.read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _read_features(path: Path) -> dict[str, NDArray[np.generic]]:
+    """The arrays of an npz file; none if it is not there or damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return dict(stored)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        return {}
 
 
 def _record_path(out: Path, name: str) -> Path:

@@ -14,27 +14,27 @@ if __package__ in (None, ""):  # run as a file: the packages lie one folder up
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
 from corpus.annotations import chord_classes, keys_at
-from corpus.beat_grid import BeatGrid, on_grid
 from corpus.manifest import (
     ManifestError,
+    Role,
     SongRecord,
     load_annotations,
-    load_features,
     load_manifest,
 )
-from corpus.segmentation import WindowGrid, exact_seconds
 from corpus.whole_file import write_atomically
 from launch.alphabet_card_page import card_table, write_cards
 from launch.command import command, within
+from launch.song_hearing import BeatsMissingError, Fields, song_fields
 from models.alphabet import SILENCE
 from models.alphabet_card import AlphabetCard, CardPart, CardSong, measure_card
 from models.descriptors import FEATURE_DIM, N_CHROMA
@@ -45,8 +45,13 @@ from models.vector_quantizer import Codebook
 
 MOST_WINDOWS = 60_000
 """Windows that a codebook is fitted on; more change nothing and take longer."""
-FINE_SECONDS = 0.05
-"""Windows that segments of a beat are made of."""
+_MEASURED: Final[Mapping[str, tuple[Role, ...]]] = {
+    "train": ("train",),
+    "validation": ("validation",),
+    "test": ("test",),
+    "unseen": ("validation", "test"),
+}
+"""Sides of the split whose songs are measured, by what the command line calls them."""
 _BEATS_HELP = "N windows per beat instead; the corpus must be imported with --window 0.05"
 
 
@@ -77,7 +82,8 @@ def measure(arguments: argparse.Namespace) -> tuple[list[AlphabetCard], list[str
     """
     fit_on = arguments.fit_on or arguments.corpus
     fit_manifest, manifest = load_manifest(fit_on), load_manifest(arguments.corpus)
-    fit_songs, songs = fit_manifest.with_role("train"), manifest.with_role(arguments.measure)
+    fit_songs = fit_manifest.with_role("train")
+    songs = [song for role in _MEASURED[arguments.measure] for song in manifest.with_role(role)]
     rates = (fit_manifest.settings.sample_rate, manifest.settings.sample_rate)
     if not fit_songs or len(songs) < 2:
         raise ManifestError(
@@ -92,19 +98,20 @@ def measure(arguments: argparse.Namespace) -> tuple[list[AlphabetCard], list[str
     ]
     cards = []
     for window, per_beat in _segments(arguments):
-        fit_heard = [hear(fit_on, rates[0], song, window, per_beat)[0] for song in fit_songs]
-        sounding = _sounding(fit_heard, arguments.seed)
-        heard = [hear(arguments.corpus, rates[1], song, window, per_beat) for song in songs]
+        fitted, told = _hear_all(fit_on, rates[0], fit_songs, window, per_beat)
+        sounding = _sounding([fields for _, fields, _ in fitted], arguments.seed)
+        heard, untold = _hear_all(arguments.corpus, rates[1], songs, window, per_beat)
+        notices += dict.fromkeys(told + untold)
         if not per_beat:
-            parts = [fields for fields, _ in heard]
+            parts = [fields for _, fields, _ in heard]
             notices += key_notices(arguments.corpus, songs, parts, window)
         for n_classes in arguments.classes or [64]:
             codebook = Codebook.fit(sounding, n_classes, arguments.seed)
             labelled = [
                 card_song(arguments.corpus, song, features, codebook, moments)
-                for song, (features, moments) in zip(songs, heard, strict=True)
+                for song, features, moments in heard
             ]
-            usual = float(np.median(np.concatenate([np.diff(m) for _, m in heard])))
+            usual = float(np.median(np.concatenate([np.diff(m) for *_, m in heard])))
             card = measure_card(labelled, n_classes, round(usual, 3), arguments.seed)
             cards.append(card)
             if per_beat:
@@ -115,44 +122,37 @@ def measure(arguments: argparse.Namespace) -> tuple[list[AlphabetCard], list[str
     return cards, notices
 
 
-def hear(
-    corpus: Path, sample_rate: int, song: SongRecord, window_seconds: float, per_beat: int
-) -> tuple[dict[str, dict[str, NDArray[np.generic]]], NDArray[np.floating]]:
-    """Fields of every part of a song, and the middle of every window, seconds.
-
-    Args:
-        corpus: where they are.
-        sample_rate: of the corpus, Hz.
-        song: its record.
-        window_seconds: of the windows, or of the fine ones that beats are made of.
-        per_beat: windows per beat, or 0 for uniform windows.
+def _hear_all(
+    corpus: Path, sample_rate: int, songs: Sequence[SongRecord], window: float, per_beat: int | None
+) -> tuple[list[tuple[SongRecord, dict[str, Fields], NDArray[np.float64]]], list[str]]:
+    """Of every song its record, fields and the middle of every window, seconds; who was left out.
 
     Raises:
-        ManifestError: the corpus has no features of this window length.
-        ValueError: beats are wanted, and the song has no two of them.
+        ManifestError: features are missing, or the beats of all songs.
     """
-    heard = load_features(corpus, song, window_seconds)
-    uniform = WindowGrid(sample_rate, exact_seconds(window_seconds))
-    n_windows = len(next(iter(heard.values()))["silent"])
-    bounds = uniform.boundaries(n_windows)
-    if per_beat:
-        grid = BeatGrid(sample_rate, load_annotations(corpus, song).beats, per_beat)
-        beats = grid.boundaries(grid.n_whole_windows(int(bounds[-1])))
-        heard = {name: on_grid(fields, bounds[1:], beats) for name, fields in heard.items()}
-        bounds = beats
-    return heard, (bounds[1:] + bounds[:-1]) / (2.0 * sample_rate)
+    heard, notices = [], []
+    for song in songs:
+        try:
+            fields, bounds = song_fields(corpus, sample_rate, song, window, per_beat)
+        except BeatsMissingError as error:
+            notices.append(f"{song.name} is left out: {error}.")
+            continue
+        heard.append((song, fields, (bounds[1:] + bounds[:-1]) / (2.0 * sample_rate)))
+    if not heard:
+        raise ManifestError(f"windows per beat need songs whose beats are known; {notices[0]}")
+    return heard, notices
 
 
-def _segments(arguments: argparse.Namespace) -> list[tuple[float, int]]:
-    """(window in seconds, windows per beat or 0) of every kind of segment asked for."""
+def _segments(arguments: argparse.Namespace) -> list[tuple[float, int | None]]:
+    """(window in seconds, windows per beat or None) of every kind of segment asked for."""
     uniform = arguments.window or ([] if arguments.beats else [0.5])
-    return [(one, 0) for one in uniform] + [(FINE_SECONDS, n) for n in arguments.beats or []]
+    return [(one, None) for one in uniform] + [(0.0, n) for n in arguments.beats or []]
 
 
 def card_song(
     corpus: Path,
     song: SongRecord,
-    heard: dict[str, dict[str, NDArray[np.generic]]],
+    heard: dict[str, Fields],
     codebook: Codebook,
     moments: NDArray[np.floating],
 ) -> CardSong:
@@ -188,7 +188,7 @@ def card_song(
 def key_notices(
     corpus: Path,
     songs: Sequence[SongRecord],
-    heard: Sequence[dict[str, dict[str, NDArray[np.generic]]]],
+    heard: Sequence[dict[str, Fields]],
     window_seconds: float,
 ) -> list[str]:
     """How often the running key of each usual part is right, where keys are annotated."""
@@ -216,9 +216,7 @@ def key_notices(
     ]
 
 
-def _sounding(
-    songs: Sequence[dict[str, dict[str, NDArray[np.generic]]]], seed: int
-) -> NDArray[np.float32]:
+def _sounding(songs: Sequence[dict[str, Fields]], seed: int) -> NDArray[np.float32]:
     """Features of windows that sound, of all parts of all songs, thinned out evenly by a draw."""
     rows = []
     for fields in (one for song in songs for one in song.values()):
@@ -239,7 +237,7 @@ def _parser() -> argparse.ArgumentParser:
     add("corpus", type=Path, help="an imported corpus")
     add("--out", type=Path, required=True, help="folder for card.html, card.json and pictures")
     add("--fit-on", type=Path, help="another corpus whose training songs the codebook is from")
-    add("--measure", choices=("train", "validation", "test"), default="validation")
+    add("--measure", choices=tuple(_MEASURED), default="validation")
     add("--classes", type=int, action="append", help="K; may be repeated; 64 if left out")
     add("--window", type=float, action="append", help="seconds; may be repeated; 0.5 if left out")
     add("--beats", type=within(int, 1), action="append", metavar="N", help=_BEATS_HELP)

@@ -16,24 +16,21 @@ from corpus.manifest import (
     CorpusManifest,
     ManifestError,
     Role,
-    SongRecord,
-    load_features,
     load_manifest,
     music_of,
 )
-from corpus.voices import name_seed
+from launch.song_hearing import BeatsMissingError, CorpusSong, hear_song, on_the_beat
 from launch.train_material import Material, alphabet_size
 from launch.train_settings import TrainSettings
 from models.alphabet import SILENCE
 from models.alphabet_card import ALL, CardPart, CardSong, measure_card
+from models.bundle import BeatSegments
 from models.ear import EarConfig
 from models.key import N_ROTATIONS, KeyConfig
-from models.key_normalisation import answered_under, guide_rotations, write_labels
+from models.key_normalisation import answered_under, write_labels
 from models.paired_labels import Block, Split
 from models.vector_quantizer import Codebook
 
-MOST_PAIRS: Final = 6
-"""Pairs of parts taken from one song, drawn if it has more: no song outweighs the others."""
 MOST_WINDOWS: Final = 24_000
 """Windows that a codebook is fitted on; more change nothing and take longer."""
 FEWEST_WINDOWS: Final = 40
@@ -45,52 +42,13 @@ ASTRAY_EVERY: Final = 4
 
 
 @dataclass(frozen=True, eq=False)
-class HeardPart:
-    """One part as the ear heard it, W windows.
-
-    Args:
-        features: (W, D) float32.
-        silent: (W,) bool.
-        fields: (W, 2) float32, energy in dB and onset strength.
-        rotations: (W,) int64, by which it is turned when it is the guide.
-    """
-
-    features: NDArray[np.float32]
-    silent: NDArray[np.bool_]
-    fields: NDArray[np.float32]
-    rotations: NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class CorpusSong:
-    """One song of a corpus, before there is an alphabet.
-
-    Args:
-        name: with the name of its collection in front.
-        collection: which it came from.
-        role: its side of the split.
-        parts: by name.
-        pairs: ordered, guide first.
-        sources: content hash of every source file.
-        instruments: General MIDI program by which each part was rendered, −1 for audio.
-    """
-
-    name: str
-    collection: str
-    role: Role
-    parts: dict[str, HeardPart]
-    pairs: list[tuple[str, str]]
-    sources: dict[str, str]
-    instruments: dict[str, int]
-
-
-@dataclass(frozen=True, eq=False)
 class HeardCorpora:
     """All songs of some corpora, heard with one ear on one grid.
 
     Args:
         songs: in the order of the corpora and of their names.
-        window_seconds: Δ.
+        window_seconds: Δ; the median where it follows beats.
+        beats: how it follows them; None for uniform windows.
         sample_rate: of the audio heard, Hz.
         key: how the running key of the guide follows; None if nothing is turned.
         notices: what the user should know, one sentence each.
@@ -98,6 +56,7 @@ class HeardCorpora:
 
     songs: list[CorpusSong]
     window_seconds: float
+    beats: BeatSegments | None
     sample_rate: int
     key: KeyConfig | None
     notices: list[str]
@@ -113,15 +72,18 @@ def hear_corpora(
     key: KeyConfig | None,
     ear: EarConfig,
     on_song: Callable[[str], None] = lambda _: None,
+    per_beat: int | None = None,
 ) -> HeardCorpora:
     """Read the features of all usable songs, and follow the key of every part.
 
     Args:
         folders: imported corpora, one or more.
-        window_seconds: Δ; every corpus must have been imported with it.
+        window_seconds: Δ of uniform windows; every corpus must have been imported with it.
         key: how the running key follows; None leaves labels as they sound.
         ear: whose features are wanted.
         on_song: told the name of every song read.
+        per_beat: windows per beat instead; every corpus must have been imported with fine windows,
+            and songs without beats are left out.
 
     Raises:
         ManifestError: no corpus, an empty one, corpora that do not fit each other or the ear, or
@@ -134,6 +96,9 @@ def hear_corpora(
             f"the key is followed by chroma, which the ear {ear.encoder} does not give; set "
             "key_normalised: false, or take descriptors or a learned ear trained with --chroma"
         )
+    beats = None
+    if per_beat is not None:
+        window_seconds, beats = on_the_beat(folders, per_beat)
     notices: list[str] = []
     songs: list[CorpusSong] = []
     music = music_of(part for one in manifests for song in one.used for part in song.parts)
@@ -150,13 +115,19 @@ def hear_corpora(
                 )
                 continue
             seen |= dict.fromkeys(parts, f"{folder.name}/{record.name}")
-            song = _hear_song(folder, record, window_seconds, key)
+            rate = manifest.settings.sample_rate
+            try:
+                song = hear_song(folder, rate, record, window_seconds, key, per_beat)
+            except BeatsMissingError as error:
+                notices.append(f"{folder.name}/{record.name} is left out: {error}.")
+                continue
             if len(next(iter(song.parts.values())).silent) >= FEWEST_WINDOWS:
                 songs.append(song)
             else:
                 notices.append(f"{song.name} is left out: it is shorter than 40 windows.")
             on_song(song.name)
-    heard = HeardCorpora(songs, window_seconds, manifests[0].settings.sample_rate, key, notices)
+    rate = manifests[0].settings.sample_rate
+    heard = HeardCorpora(songs, window_seconds, beats, rate, key, notices)
     missing = [role for role in ("train", "validation", "test") if not heard.with_role(role)]
     if missing:
         raise ManifestError(
@@ -193,34 +164,6 @@ def _check_alike(
                 f"{folder} must be heard by the encoder {ear.encoder}, got features of "
                 f"{settings.ear or 'none'}; import it again"
             )
-
-
-def _hear_song(
-    folder: Path, record: SongRecord, window_seconds: float, key: KeyConfig | None
-) -> CorpusSong:
-    parts = {}
-    wanted = {name for pair in record.pairs for name in pair}
-    for name, fields in load_features(folder, record, window_seconds).items():
-        if name not in wanted:
-            continue
-        features = np.asarray(fields["features"], dtype=np.float32)
-        silent = np.asarray(fields["silent"], dtype=np.bool_)
-        levels = np.stack([fields["energy_db"], fields["onset"]], axis=1).astype(np.float32)
-        rotations = np.zeros(len(silent), dtype=np.int64)
-        if key is not None:
-            rotations = guide_rotations(features, silent, key, window_seconds)
-        parts[name] = HeardPart(features, silent, levels, rotations)
-    pairs = record.pairs
-    if len(pairs) > MOST_PAIRS:
-        draw = np.random.default_rng(name_seed(record.name)).permutation(len(pairs))
-        pairs = [pairs[index] for index in sorted(draw[:MOST_PAIRS])]
-    ordered = [pair for a, b in pairs for pair in ((a, b), (b, a))]
-    assert record.role is not None  # a usable song is on one side
-    name = f"{folder.name}/{record.name}"
-    instruments = {
-        part.name: -1 if part.voice is None else part.voice.program for part in record.parts
-    }
-    return CorpusSong(name, folder.name, record.role, parts, ordered, record.sources, instruments)
 
 
 def fit_codebook(heard: HeardCorpora, alphabet: int, seed: int) -> tuple[Codebook, list[str]]:
@@ -342,7 +285,7 @@ def corpus_material(
 
     Args:
         folders: imported corpora.
-        settings: window, alphabet wished for, ear, key.
+        settings: window or windows per beat, alphabet wished for, ear, key.
         on_song: told the name of every song read.
 
     Raises:
@@ -350,7 +293,9 @@ def corpus_material(
         SettingsError: too little sound.
     """
     key = settings.key if settings.key_normalised else None
-    heard = hear_corpora(folders, settings.window_seconds, key, settings.ear, on_song)
+    heard = hear_corpora(
+        folders, settings.window_seconds, key, settings.ear, on_song, settings.windows_per_beat
+    )
     codebook, notices = fit_codebook(heard, settings.alphabet, settings.seed)
     split = label_pairs(heard, codebook)
     collections = sorted({song.collection for song in heard.songs})
@@ -374,4 +319,6 @@ def corpus_material(
         heard.sample_rate,
         key,
         about,
+        heard.window_seconds,
+        heard.beats,
     )

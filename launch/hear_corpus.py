@@ -29,6 +29,7 @@ from corpus.importer import Hear, settings_hash, write_features
 from corpus.manifest import (
     MANIFEST_FILE,
     CorpusManifest,
+    ImportSettings,
     ManifestError,
     SongRecord,
     load_manifest,
@@ -76,32 +77,33 @@ def hear_corpus(arguments: argparse.Namespace, console: Console) -> CorpusManife
             "keep": "features",
         }
     )
-    hear, mark = build_hear(ear, rate, windows), settings_hash(settings)
+    hear = build_hear(ear, rate, windows)
     roles = set(arguments.role or ("train", "validation", "test"))
     kept = [song for song in old.used if song.role in roles]
     songs = []
     for song in track(kept, "hearing", console=console, transient=True):
-        songs.append(_hear_song(arguments.corpus, arguments.out, song, hear, rate, mark))
+        songs.append(_hear_song(arguments.corpus, arguments.out, song, hear, settings))
     manifest = old.model_copy(update={"settings": settings, "songs": tuple(songs)})
     write_atomically(arguments.out / MANIFEST_FILE, to_json(manifest))
     return manifest
 
 
 def _hear_song(
-    corpus: Path, out: Path, song: SongRecord, hear: Hear, rate: int, mark: str
+    corpus: Path, out: Path, song: SongRecord, hear: Hear, settings: ImportSettings
 ) -> SongRecord:
     """One song in the new corpus, as it is there already or heard now."""
     features = f"songs/{song.name}.npz"
     parts = tuple(part.model_copy(update={"audio": None}) for part in song.parts)
-    update = {"features": features, "settings": mark, "parts": parts}
+    update = {"features": features, "settings": settings_hash(settings), "parts": parts}
     record = song.model_copy(update=update)
     path = out / f"songs/{song.name}.json"
     if path.is_file() and path.read_text(encoding="utf-8") == to_json(record):
         return record
     heard: dict[str, NDArray[np.generic]] = {}
     for index, part in enumerate(song.parts):
-        samples = read_audio(corpus / str(part.audio), rate, 1)[:, 0]
-        heard |= {f"{index}/{key}": value for key, value in hear(samples).items()}
+        samples = read_audio(corpus / str(part.audio), settings.sample_rate, 1)[:, 0]
+        found = hear(samples, settings.window_seconds)
+        heard |= {f"{index}/{key}": value for key, value in found.items()}
     write_features(out / features, heard)
     if song.annotations is not None:
         (out / song.annotations).parent.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,9 @@
 """Import songs to learn from: `python launch/import_corpus.py FOLDER --out CORPUS`.
 
 Takes a folder of multi-track MIDI, a folder of songs with their stems, two paired folders, or two
-files. An import that was stopped goes on where it was: give the same command again.
+files. An import that was stopped goes on where it was: give the same command again. The same
+command with another --window adds its features to the corpus; audio that was kept (`--keep both`)
+is heard for that, and not made again.
 """
 
 if __package__ in (None, ""):  # run as a file: the packages lie one folder up
@@ -29,9 +31,11 @@ from corpus.manifest import (
     MANIFEST_FILE,
     CorpusManifest,
     ImportSettings,
+    ManifestError,
     Role,
     SongRecord,
     assemble,
+    load_manifest,
     to_json,
 )
 from corpus.song_sources import LAYOUTS, SongSource, SourceError, find_sources
@@ -51,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Import as the command line says; 0 if the manifest was written and songs can be used."""
     arguments = _parser().parse_args(argv)
     console = Console(stderr=True)
-    settings = _settings(arguments)
+    settings = with_earlier_windows(arguments.out, _settings(arguments))
     manifest = run_import(arguments, settings, console)
     _summarise(manifest, console)
     return 0 if manifest.used else 1
@@ -98,6 +102,23 @@ def run_import(
     seconds = time.perf_counter() - started
     console.print(f"{len(records)} songs in {seconds:.1f} s, {60 * len(records) / seconds:.1f}/min")
     return manifest
+
+
+def with_earlier_windows(out: Path, settings: ImportSettings) -> ImportSettings:
+    """The settings with the windows that a corpus has already, if it was imported alike.
+
+    Args:
+        out: the corpus, there or not.
+        settings: asked for.
+    """
+    try:
+        earlier = load_manifest(out).settings
+    except ManifestError:
+        return settings
+    windows = tuple(dict.fromkeys(earlier.window_seconds + settings.window_seconds))
+    wider = settings.model_copy(update={"window_seconds": windows})
+    alike = earlier.model_copy(update={"window_seconds": windows}) == wider
+    return wider if alike else settings
 
 
 def chosen(sources: Sequence[SongSource], arguments: argparse.Namespace) -> list[SongSource]:

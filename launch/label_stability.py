@@ -38,8 +38,9 @@ from launch.command import command, within
 from launch.hear_corpus import ear_of
 from models.bundle import Bundle, BundleError
 from models.descriptors import FEATURE_DIM, N_CHROMA, rotate_features
-from models.ear import EarConfig, build_ear
+from models.ear import Ear, EarConfig, build_ear
 from models.encoder_config import PretrainedConfig
+from models.fine_windows import build_fine_ear
 from models.vector_quantizer import Codebook
 
 __all__ = ["Row", "main", "measure"]
@@ -115,11 +116,14 @@ def measure(arguments: argparse.Namespace) -> list[Row]:
     rate = arguments.rate if bundle is None else bundle.card.sample_rate
     window = arguments.window if bundle is None else bundle.card.window_seconds
     recordings = [read_audio(path, rate, 1)[:, 0] for path in arguments.audio]
-    usual = [_hear(one, rate, window, ear) for one in recordings]
+    build = build_ear if bundle is None or bundle.card.beats is None else build_fine_ear
+    usual = [_hear(one, build(ear, rate, window)) for one in recordings]
     codebook = bundle.codebook if bundle else _codebook(arguments, ear, window, usual)
     rows = []
     for way in _ways(ear, rate, window):
-        heard = [_hear(way.change(one, rate), way.rate, window, way.ear) for one in recordings]
+        heard = [
+            _hear(way.change(one, rate), build(way.ear, way.rate, window)) for one in recordings
+        ]
         rows.append(_row(way, usual, heard, codebook, arguments.seed))
     return rows
 
@@ -181,13 +185,10 @@ def _at_stage_rate(samples: Samples, rate: int) -> Samples:
     return found
 
 
-def _hear(
-    samples: Samples, rate: int, window: float, ear: EarConfig
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def _hear(samples: Samples, listener: Ear) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Features (W, D) and silence (W,) of the windows of a recording, one after the other."""
-    grid = WindowGrid(rate, exact_seconds(window))
+    grid = WindowGrid(listener.sample_rate, exact_seconds(listener.window_seconds))
     bounds = grid.boundaries(grid.n_whole_windows(len(samples)))
-    listener = build_ear(ear, rate, window)
     heard = [listener.listen(samples[a:b]) for a, b in pairwise(bounds)]
     features = np.array([one.features for one in heard], dtype=np.float32)
     silent = np.array([one.silent for one in heard], dtype=np.bool_)

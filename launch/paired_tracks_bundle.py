@@ -8,6 +8,7 @@ from safetensors.numpy import load_file
 from corpus.manifest import load_manifest
 from launch.paired_tracks_jobs import Cell, Configuration, Effort, settings_of
 from launch.paired_tracks_summary import summarise
+from launch.song_hearing import on_the_beat
 from models.bundle import Bundle, BundleCard
 from models.count_model import CountModel
 from models.paired_labels import Split
@@ -39,6 +40,7 @@ def write_bundle(
     """
     split, codebook = labelled
     settings = settings_of(effort, configuration, codebook.n_classes, cell["seed"])
+    per_beat = configuration.windows_per_beat
     manifests = [load_manifest(folder) for folder in corpora]
     counts = CountModel.fit(
         [(b.heard, b.answer) for b in split.train],
@@ -50,6 +52,7 @@ def write_bundle(
     card = BundleCard(
         ear=settings.ear,
         window_seconds=configuration.window_seconds,
+        beats=None if per_beat is None else on_the_beat(corpora, per_beat)[1],
         sample_rate=manifests[0].settings.sample_rate,
         n_labels=codebook.n_classes,
         horizon=settings.horizon,

@@ -37,17 +37,21 @@ class Configuration:
     """Window and alphabet, as the paper names them.
 
     Args:
-        window_seconds: Δ.
+        window_seconds: Δ; the median where it follows beats.
         alphabet: K.
+        windows_per_beat: windows of a fraction of the beat; None for uniform ones.
     """
 
     window_seconds: float
     alphabet: int
+    windows_per_beat: int | None = None
 
     @property
     def name(self) -> str:
-        """Such as `0.5s_A64`."""
-        return f"{self.window_seconds:g}s_A{self.alphabet}"
+        """Such as `0.5s_A64`, or `beat2_A64` with two windows per beat."""
+        per_beat = self.windows_per_beat
+        window = f"{self.window_seconds:g}s" if per_beat is None else f"beat{per_beat}"
+        return f"{window}_A{self.alphabet}"
 
 
 @dataclass(frozen=True)
@@ -191,6 +195,7 @@ def settings_of(
     settings, window = effort.settings, configuration.window_seconds
     told = {
         "window_seconds": window,
+        "windows_per_beat": configuration.windows_per_beat,
         "alphabet": n_labels,
         "seed": seed,
         "batch_size": max(1, round(settings.batch_size * window / 0.5)),

@@ -40,6 +40,7 @@ from launch.paired_tracks_jobs import (
 from launch.paired_tracks_page import write_page
 from launch.paired_tracks_paper import PaperEffort, run_paper
 from launch.paired_tracks_summary import summarise
+from launch.song_hearing import on_the_beat
 from launch.train_settings import SettingsError, TrainSettings, read_settings
 from models.bundle import BundleError, check_target
 from models.paired_labels import Split
@@ -47,6 +48,8 @@ from models.vector_quantizer import Codebook
 
 WINDOWS = (0.25, 0.35, 0.5)
 ALPHABETS = (16, 64, 256)
+BY_CONFIGURATION = {"window_seconds", "windows_per_beat", "alphabet"}
+"""Settings that each configuration has for itself."""
 ASKED_FILE = "asked.json"
 ERRORS = (ManifestError, SettingsError, BundleError, OSError, ValueError)
 
@@ -75,29 +78,30 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
     effort = Effort(settings, arguments.judged_windows, arguments.measure)
     asked = _asked(arguments, settings)
     _same_table(arguments.out, asked)
-    configurations = [
-        Configuration(window, alphabet)
-        for window in arguments.window or WINDOWS
-        for alphabet in arguments.alphabet or ALPHABETS
-    ]
-    papers = [_configuration("--paper", name) for name in arguments.paper or []]
-    bundled = _configuration("--bundle", arguments.bundle[0]) if arguments.bundle else None
-    if bundled is not None and bundled not in configurations:
-        raise SettingsError(f"--bundle must name a configuration of the table, got {bundled.name}")
-    if bundled is not None:
-        check_target(Path(arguments.bundle[1]))
+    configurations = _configurations(arguments)
+    papers = [_configuration(name) for name in arguments.paper or []]
+    bundled = None
+    if arguments.bundle:
+        name, place = arguments.bundle
+        bundled = next((one for one in configurations if one.name == name), None)
+        if bundled is None:
+            raise SettingsError(f"--bundle must name a configuration of the table, got {name}")
+        check_target(Path(place))
 
     @cache
-    def heard(window: float) -> HeardCorpora:
-        say(f"reading the corpora in windows of {window:g} s")
+    def heard(window: float, per_beat: int | None) -> HeardCorpora:
+        about = "" if per_beat is None else f", usually, {per_beat} per beat"
+        say(f"reading the corpora in windows of {window:g} s{about}")
         key = settings.key if settings.key_normalised else None
-        found = hear_corpora(arguments.corpus, window, key, settings.ear)
+        found = hear_corpora(arguments.corpus, window, key, settings.ear, per_beat=per_beat)
         write_atomically(arguments.out / ASKED_FILE, asked)  # now that there is something to keep
         return found
 
     def labelled(configuration: Configuration) -> Callable[[], tuple[Split, Codebook]]:
         return lambda: labels_of(
-            configuration, arguments.out, lambda: heard(configuration.window_seconds)
+            configuration,
+            arguments.out,
+            lambda: heard(configuration.window_seconds, configuration.windows_per_beat),
         )
 
     @lru_cache(maxsize=1)  # that of one configuration fills half a gigabyte
@@ -144,6 +148,23 @@ def fill(arguments: argparse.Namespace, say: Callable[[str], None]) -> dict[str,
     }
 
 
+def _configurations(arguments: argparse.Namespace) -> list[Configuration]:
+    """The rows of the table: uniform windows, then those of the beat, each with all alphabets.
+
+    Raises:
+        ManifestError: windows of the beat, and no training song whose beats are known.
+    """
+    uniform = arguments.window or ([] if arguments.windows_per_beat else WINDOWS)
+    windows: list[tuple[float, int | None]] = [(window, None) for window in uniform]
+    for per_beat in arguments.windows_per_beat or []:
+        windows.append((on_the_beat(arguments.corpus, per_beat)[0], per_beat))
+    return [
+        Configuration(window, alphabet, per_beat)
+        for window, per_beat in windows
+        for alphabet in arguments.alphabet or ALPHABETS
+    ]
+
+
 def _asked(arguments: argparse.Namespace, settings: TrainSettings) -> str:
     """What the results of a table depend on, as JSON; corpora by what their manifests hold.
 
@@ -156,7 +177,7 @@ def _asked(arguments: argparse.Namespace, settings: TrainSettings) -> str:
     }
     told = {
         "corpora": corpora,
-        "settings": settings.model_dump(mode="json", exclude={"window_seconds", "alphabet"}),
+        "settings": settings.model_dump(mode="json", exclude=BY_CONFIGURATION),
         "judged_windows": arguments.judged_windows,
         "measured_on": arguments.measure,
     }
@@ -183,13 +204,13 @@ def _smaller(rows: dict[str, Any], configurations: Sequence[Configuration]) -> l
     ]
 
 
-def _configuration(option: str, name: str) -> Configuration:
+def _configuration(name: str) -> Configuration:
     window, _, alphabet = name.partition("s_A")
     try:
         return Configuration(float(window), int(alphabet))
     except ValueError as error:
         raise SettingsError(
-            f"{option} must name a configuration such as 0.5s_A64, got {name}"
+            f"--paper must name a configuration such as 0.5s_A64, got {name}"
         ) from error
 
 
@@ -202,6 +223,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--out", type=Path, required=True, metavar="DIR", help="folder of the table")
     add("--seeds", type=within(int, 1), default=3, help="trainings per configuration (3)")
     add("--window", type=float, action="append", help="seconds; may be repeated; all three")
+    add("--windows-per-beat", type=within(int, 1), action="append", help="windows of 1/N beat too")
     add("--alphabet", type=within(int, 2), action="append", help="K; may be repeated; 16, 64, 256")
     add("--config", type=Path, metavar="YAML", help="settings, as in configs/training.yaml")
     add("--steps", type=int, help="training steps at most")

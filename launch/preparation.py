@@ -4,6 +4,7 @@ What is wrong is found here, while nothing has been written and no process start
 """
 
 from pathlib import Path
+from typing import Final
 
 from actors.audio_process import build_engine
 from actors.devices.audio import DeviceError
@@ -11,15 +12,26 @@ from actors.devices.code_preview import check_headphones
 from actors.devices.sound_card import choose
 from actors.evolution_config import StageEvolutionConfig
 from actors.parts import build_labeller, build_stage_memory
-from actors.stage_config import BandConfig, CodeStageConfig, StageConfig
+from actors.stage_config import (
+    LONGEST_WINDOW,
+    SHORTEST_WINDOW,
+    BandConfig,
+    CodeStageConfig,
+    StageConfig,
+)
 from actors.streams.broker import check_endpoints_are_free
 from corpus.audio_file import AudioFileError, is_silent, read_audio
 from launch.config import PROJECT_ROOT, ConfigError, is_there, resolve
 from launch.live_hearing import Told, fit_for_live
 from launch.run_folder import run_folder
 from models.alphabet import SILENCE
-from models.bundle import Bundle
+from models.bundle import BeatSegments, Bundle, BundleCard
 from models.language_model import LanguageModel, LanguageModelError
+
+SAME_WINDOW: Final = 0.0005
+"""Seconds by which a window written as a decimal may be off the tempo's."""
+FAR: Final = 1.25
+"""A tempo so many times above or below those learned from is told."""
 
 
 def prepare(config: StageConfig, name: str, told: Told) -> BandConfig:
@@ -35,6 +47,8 @@ def prepare(config: StageConfig, name: str, told: Told) -> BandConfig:
         ValueError, OSError: a file, folder, device or port cannot be used; one sentence.
     """
     config = _absolute(config)
+    told.begin("loading the bundle")
+    config = _fitting_bundle(config, Bundle.load(config.bundle).card, told)
     told.begin("checking the guide and the devices")
     _check_blocks(config)
     if config.pace == "real":
@@ -47,8 +61,6 @@ def prepare(config: StageConfig, name: str, told: Told) -> BandConfig:
     n_windows = _count_windows(config, told)
     told.begin("making the run's folder")
     with run_folder(config, name, n_windows, told.note) as folder:
-        told.begin("loading the bundle")
-        _check_bundle(config)
         config = fit_for_live(config, told)
         told.begin("labelling the memory")
         memory = build_stage_memory(config, build_labeller(config), told.tell)
@@ -218,13 +230,43 @@ def _count_windows(config: StageConfig, told: Told) -> int | None:
     return None if n_samples is None else config.grid.window_of(n_samples)
 
 
-def _check_bundle(config: StageConfig) -> None:
-    card = Bundle.load(config.bundle).card
+def _fitting_bundle(config: StageConfig, card: BundleCard, told: Told) -> StageConfig:
+    """The stage as its bundle needs it: with the windows of the beat, if it learned in them."""
     if card.horizon < config.decision.horizon:
         raise ConfigError(
             f"decision.horizon must be at most the bundle's {card.horizon}, got "
             f"{config.decision.horizon}; lower it with --set decision.horizon={card.horizon}"
         )
+    per_beat = None if card.beats is None else card.beats.windows_per_beat
+    if config.windows_per_beat not in (None, per_beat):
+        raise ConfigError(
+            f"windows_per_beat must be the bundle's, {per_beat or 'none'}, got "
+            f"{config.windows_per_beat}; leave it out"
+        )
+    return config if card.beats is None else _on_the_beat(config, card.beats, told)
+
+
+def _on_the_beat(config: StageConfig, beats: BeatSegments, told: Told) -> StageConfig:
+    """The stage with the windows that its tempo gives."""
+    per_beat, bpm = beats.windows_per_beat, config.tempo.bpm
+    window = float(config.tempo.window(per_beat))
+    if not SHORTEST_WINDOW <= window <= LONGEST_WINDOW:
+        raise ConfigError(
+            f"tempo.bpm must be {60 / per_beat / LONGEST_WINDOW:g} to "
+            f"{60 / per_beat / SHORTEST_WINDOW:g} with a bundle of {per_beat} windows per beat, "
+            f"got {bpm:g}; count beats twice or half as fast, or take another bundle"
+        )
+    if "window" in config.model_fields_set and abs(config.window - window) > SAME_WINDOW:
+        raise ConfigError(
+            f"window must be {window:.4g} s, 1/{per_beat} of a beat at {bpm:g} bpm as the bundle "
+            f"learned it, got {config.window:g} s; leave it out, or set tempo.bpm"
+        )
+    if not beats.lowest_bpm / FAR <= bpm <= beats.highest_bpm * FAR:
+        told.note(
+            f"a tempo of {bpm:g} bpm is far from what the bundle learned at, "
+            f"{beats.lowest_bpm:g} to {beats.highest_bpm:g} bpm: it may answer less surely"
+        )
+    return config.model_copy(update={"window": window, "windows_per_beat": per_beat})
 
 
 def _with_working_output(config: StageConfig, told: Told) -> StageConfig:

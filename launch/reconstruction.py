@@ -70,10 +70,15 @@ def reconstruct(
         What was measured: "figures" on the sound, "labels" on what was decided, "seconds".
 
     Raises:
-        AudioFileError, SettingsError: a file that cannot be used, or too little sound.
+        AudioFileError, SettingsError: a file or base that cannot be used, or too little sound.
         BundleError, OSError: the results cannot be written.
     """
     check_target(replay.bundle)
+    if base is not None and base.card.beats is not None:
+        raise SettingsError(
+            "a bundle tuned on a pair must have uniform windows, as the beats of a pair are not "
+            "known, got one whose windows follow the beat; give another --bundle or none"
+        )
     began = time.perf_counter()
     torch.set_num_threads(1)
     settings = TrainSettings(sample_rate=22_050, window_seconds=0.5, alphabet=64)

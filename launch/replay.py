@@ -66,7 +66,7 @@ def _replay(arguments: argparse.Namespace, console: Console) -> dict[str, object
     if arguments.bundle is None:
         raise ConfigError("--pairs needs a --bundle to play with, got none; name one")
     bundle = resolve(arguments.bundle, typed=True)
-    Bundle.load(bundle)
+    card = Bundle.load(bundle).card
     memory = [resolve(path, typed=True) for path in arguments.memory]
     songs, out = os.path.realpath(arguments.pairs), os.path.realpath(arguments.out)
     if os.path.commonpath([songs, out]) == songs:
@@ -77,6 +77,11 @@ def _replay(arguments: argparse.Namespace, console: Console) -> dict[str, object
     duos, notices = find_duos(
         arguments.pairs, arguments.limit, arguments.seed, memory, arguments.role
     )
+    if card.beats is not None and any(len(duo.beats) < 2 for duo in duos):
+        notices.append(
+            "Songs whose beats are not known are played at the stage's tempo.bpm, counted from "
+            "their start."
+        )
     replay = Replay(
         bundle=bundle,
         base=resolve(arguments.config, typed=True),

@@ -1,7 +1,7 @@
 """What is replayed: duos of a guide and its true partner, and the memory that answers the guide."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Final
@@ -10,7 +10,13 @@ import numpy as np
 
 from corpus.audio_file import AudioFileError, read_audio
 from corpus.doubling import are_doubled_samples
-from corpus.manifest import MANIFEST_FILE, ManifestError, Role, load_manifest
+from corpus.manifest import (
+    MANIFEST_FILE,
+    ManifestError,
+    Role,
+    load_annotations,
+    load_manifest,
+)
 from corpus.pairs import Song, find_songs
 from corpus.voices import name_seed
 
@@ -37,6 +43,7 @@ class Duo:
         memory: stems of the partner's kind from other songs.
         stranger: one of them, the floor: what an unrelated track scores.
         warm_up_seconds: at the start of guide and partner, played and not measured.
+        beats: of the song, seconds; empty if nobody knows.
     """
 
     song: str
@@ -47,11 +54,15 @@ class Duo:
     memory: tuple[Path, ...]
     stranger: Path
     warm_up_seconds: float = 0.0
+    beats: tuple[float, ...] = ()
 
     @property
     def name(self) -> str:
         """Names the duo among all."""
         return f"{self.song}: {self.guide} → {self.partner}"
+
+
+_Found = tuple[list[Song], dict[str, list[tuple[str, str]]], dict[str, tuple[float, ...]]]
 
 
 def find_duos(
@@ -74,7 +85,7 @@ def find_duos(
         ManifestError, AudioFileError: no such place, too few songs, or a corpus without audio.
     """
     in_corpus = (place / MANIFEST_FILE).is_file()
-    songs, pairs = _of_corpus(place, role) if in_corpus else _of_folder(place)
+    songs, pairs, beats = _of_corpus(place, role) if in_corpus else _of_folder(place)
     if len(songs) < 2:
         raise AudioFileError(
             f"{place} must hold at least two songs to try, as a song is compared with strangers, "
@@ -93,7 +104,8 @@ def find_duos(
         draw = np.random.default_rng([seed, name_seed(song.name)])
         for index in sorted(draw.permutation(len(directed))[:DUOS_PER_SONG]):
             guide, partner = directed[index]
-            duos.append(_duo(song, guide, partner, others, tuple(memory), draw))
+            duo = _duo(song, guide, partner, others, tuple(memory), draw)
+            duos.append(replace(duo, beats=beats.get(song.name, ())))
     if not duos:
         raise AudioFileError(
             f"{place} must hold songs with two stems that differ, got none: {notices[-1]}"
@@ -125,26 +137,27 @@ def _duo(
     )
 
 
-def _of_corpus(place: Path, role: Role) -> tuple[list[Song], dict[str, list[tuple[str, str]]]]:
-    """Songs of one side with their audio, and the pairs in each that may answer each other."""
-    songs, pairs = [], {}
+def _of_corpus(place: Path, role: Role) -> _Found:
+    """Songs of one side with their audio, the pairs that may answer each other, and beats."""
+    songs, pairs, beats = [], {}, {}
     for record in load_manifest(place).with_role(role):
         stems = {one.name: place / one.audio for one in record.parts if one.audio is not None}
         usable = [pair for pair in record.pairs if all(name in stems for name in pair)]
         if usable:
             songs.append(Song(record.name, stems))
             pairs[record.name] = usable
+            beats[record.name] = load_annotations(place, record).beats
     if not songs:
         raise ManifestError(
             f"{place} must hold {role} songs with audio, got none; import it with --keep both"
         )
-    return songs, pairs
+    return songs, pairs, beats
 
 
-def _of_folder(place: Path) -> tuple[list[Song], dict[str, list[tuple[str, str]]]]:
-    """All songs of a folder, and every pair of stems in each."""
+def _of_folder(place: Path) -> _Found:
+    """All songs of a folder, and every pair of stems in each; nothing is known of their beats."""
     songs = find_songs(place)
-    return songs, {song.name: list(combinations(song.stems, 2)) for song in songs}
+    return songs, {song.name: list(combinations(song.stems, 2)) for song in songs}, {}
 
 
 def _keep_apart(song: Song, pairs: list[tuple[str, str]]) -> list[str]:

@@ -8,13 +8,15 @@ interrupted goes on where it stopped.
 import hashlib
 import json
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import soundfile
 from numpy.typing import NDArray
 
 from actors.fast_band import FastBand
@@ -24,6 +26,7 @@ from agents.agent import Agent
 from agents.messages import HeardLabel, Message, Plan
 from agents.musical_time import Moment
 from corpus.audio_file import AudioFileError, content_hash, is_silent, read_audio
+from corpus.beat_grid import tempo_of
 from corpus.voices import name_seed
 from corpus.whole_file import write_atomically
 from launch.config import load_config
@@ -100,7 +103,9 @@ def replay_duo(duo: Duo, replay: Replay) -> dict[str, Any]:
     if known is not None:
         return known
     try:
-        result = _measure(duo, replay, replay.out / "duos" / name)
+        with tempfile.TemporaryDirectory() as spare:
+            counted = _from_the_first_beat(duo, replay, Path(spare))
+            result = _measure(counted, replay, replay.out / "duos" / name)
     except AudioFileError as error:
         result = {"refused": str(error)}
     result = {"duo": duo.name, "song": duo.song, "fingerprint": fingerprint, **result}
@@ -158,6 +163,22 @@ def _measure(duo: Duo, replay: Replay, folder: Path) -> dict[str, Any]:
     }
 
 
+def _from_the_first_beat(duo: Duo, replay: Replay, spare: Path) -> Duo:
+    """The duo in files that begin with its first beat, as the stage counts from its first sample.
+
+    As it is if the bundle knows no beats, or nobody knows those of the song.
+    """
+    card = Bundle.load(replay.bundle).card
+    if card.beats is None or len(duo.beats) < 2:
+        return duo
+    files = []
+    for name, path in (("guide", duo.guide_file), ("partner", duo.partner_file)):
+        samples = read_audio(path, card.sample_rate, 1)[round(duo.beats[0] * card.sample_rate) :]
+        files.append(spare / f"{name}.wav")
+        soundfile.write(files[-1], samples, card.sample_rate, subtype="FLOAT")
+    return replace(duo, guide_file=files[0], partner_file=files[1])
+
+
 def _play(
     duo: Duo, replay: Replay, folder: Path, seconds: float, *, copying: bool
 ) -> NDArray[np.float32]:
@@ -182,11 +203,15 @@ def _play(
 
 def _stage(duo: Duo, replay: Replay, folder: Path, seconds: float) -> StageConfig:
     card = Bundle.load(replay.bundle).card
+    bpm = None
+    if card.beats is not None and len(duo.beats) > 1:
+        bpm = round(tempo_of(duo.beats), 3)
     options = {
         "replay": duo.guide_file.absolute(),
         "memory": [path.absolute() for path in duo.memory],
         "bundle": replay.bundle.absolute(),
-        "window": card.window_seconds,
+        "window": card.window_seconds if card.beats is None else None,
+        "tempo.bpm": bpm,
         "pace": "fast",
         "seed": duo_seed(duo, replay.seed),
         "seconds": seconds,

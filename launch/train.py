@@ -110,7 +110,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--out", type=Path, required=True, metavar="DIR", help="the bundle to write")
     add("--config", type=Path, metavar="YAML", help="settings, as in configs/training.yaml")
-    add("--window", type=float, metavar="SECONDS", help="length of a window (0.25)")
+    window = parser.add_mutually_exclusive_group()
+    window.add_argument("--window", type=float, metavar="SECONDS", help="its length (0.25)")
+    window.add_argument(
+        "--windows-per-beat",
+        type=within(int, 1),
+        metavar="N",
+        help="windows of 1/N beat instead; corpora imported with --window 0.05",
+    )
     add("--alphabet", type=int, metavar="K", help="classes of the codebook (64)")
     add("--seed", type=int, help="of everything drawn (0)")
     add("--steps", type=int, metavar="N", help="training steps at most (600)")
@@ -131,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
 def _overrides(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "window_seconds": arguments.window,
+        "windows_per_beat": arguments.windows_per_beat,
         "alphabet": arguments.alphabet,
         "seed": arguments.seed,
         "max_steps": arguments.steps,
@@ -196,6 +204,7 @@ def train(
     with Progress(*columns, TimeElapsedColumn(), console=console) as bar:
         material = _hear(settings, paths, kind, bar)
         split = material.split
+        settings = settings.model_copy(update={"window_seconds": material.window_seconds})
         counts = CountModel.fit(
             [(b.heard, b.answer) for b in split.train],
             [(b.heard[b.warm_up :], b.answer[b.warm_up :]) for b in split.validation],
@@ -304,6 +313,7 @@ def _bundle(
     card = BundleCard(
         ear=settings.ear,
         window_seconds=settings.window_seconds,
+        beats=material.beats,
         sample_rate=material.sample_rate,
         n_labels=material.codebook.n_classes,
         horizon=settings.horizon,

@@ -50,6 +50,8 @@ FloatArray = NDArray[np.float32]
 VIEWS = ("text", "sketch", "events")
 HELD_OUT_SHARE = 0.2
 N_FOLDS = 4
+FEWEST_PAIRS = 20
+"""A fifth of fewer are too few sounds to say whether their distances are in order."""
 NARROW = AlignmentConfig(loss="symmetric", output_dim=16)
 FIGURES = (
     "cka", "cka_floor", "cca", "cca_floor", "code_to_audio_r10", "audio_to_code_r10", "chance_r10",
@@ -65,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         task = progress.add_task("describing pairs", total=None)
         encoder = TextEmbeddingConfig(model=arguments.text)
         material = load_material(arguments.dataset, encoder, lambda n: progress.advance(task, n))
+    _refuse_few(material, arguments.dataset)
     if arguments.save is not None:
         _save(material, arguments.save)
     if arguments.programs_out:
@@ -164,6 +167,15 @@ def ours_on_known(material: Material, n_runs: int) -> dict[str, list[GridRow]]:
         bent = KernelRegression.fit(learned, sounds).predict(given)
         rows[f"{name}: kernel regression"] = [_figures(bent, real, asked.programs)]
     return rows
+
+
+def _refuse_few(material: Material, folder: Path) -> None:
+    n_pairs, n_programs = len(material.programs), len(np.unique(material.programs))
+    if n_pairs < FEWEST_PAIRS or n_programs < N_FOLDS:
+        raise ValueError(
+            f"an alignment is learned from {FEWEST_PAIRS} pairs of {N_FOLDS} programs or more, got "
+            f"{n_pairs} pairs of {n_programs} in {folder}; render more with launch/render_corpus.py"
+        )
 
 
 def _programs_out(material: Material) -> dict[str, list[GridRow]]:

@@ -31,7 +31,7 @@ from corpus.segmentation import WindowGrid, exact_seconds
 from corpus.voices import name_seed
 from launch.command import command, within
 from launch.config import resolve
-from launch.corpus_material import MOST_PAIRS
+from launch.song_hearing import MOST_PAIRS
 from models.activity import OnsetStrength, attack_events
 from models.attack_model import AttackModel
 from models.attack_training import EPOCHS, AttackPair, Examples, examples_of, train_attacks
@@ -54,6 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(stderr=True)
     folder = resolve(arguments.bundle, typed=True)
     bundle = Bundle.load(folder)
+    if bundle.card.beats is not None:
+        raise ValueError(
+            f"{folder} must count windows in seconds for a forecast of attacks, got windows of "
+            "beats; train a bundle with --window"
+        )
     pairs = {
         role: attack_pairs(arguments.corpora, role, bundle, console)
         for role in ("train", "validation")

@@ -16,6 +16,7 @@ from corpus.pairs import Song, find_songs, load_song, pair_song
 from corpus.segmentation import WindowGrid, exact_seconds
 from launch.train_settings import SettingsError, TrainSettings
 from models.alphabet import SILENCE
+from models.bundle import BeatSegments
 from models.ear import Ear, build_ear
 from models.key import KeyConfig
 from models.paired_labels import LabelledSong, LabelTrack, Split, split_songs
@@ -57,6 +58,8 @@ class Material:
         sample_rate: of the audio heard, Hz.
         key: how the running key of the guide follows; None if labels are not normalised by it.
         about: what else the bundle's card tells of the material.
+        window_seconds: Δ; the median where it follows beats.
+        beats: how it follows them; None for uniform windows.
     """
 
     split: Split
@@ -67,6 +70,8 @@ class Material:
     sample_rate: int
     key: KeyConfig | None
     about: dict[str, Any]
+    window_seconds: float
+    beats: BeatSegments | None = None
 
 
 def songs_of(paths: Sequence[Path]) -> list[Song]:
@@ -104,6 +109,11 @@ def label_songs(
         AudioFileError: a file that cannot be used.
         SettingsError: too little sound to learn from.
     """
+    if settings.windows_per_beat is not None:
+        raise SettingsError(
+            "windows_per_beat needs songs whose beats are known; bring the tracks into a corpus by "
+            "antiphon import-corpus with --window 0.05 and give --corpus"
+        )
     grid = WindowGrid(settings.sample_rate, exact_seconds(settings.window_seconds))
     ear = build_ear(settings.ear, settings.sample_rate, settings.window_seconds)
     heard: dict[str, dict[str, HeardTrack]] = {}
@@ -170,7 +180,15 @@ def label_songs(
     )
     n_windows = sum(song.n_windows * len(song.tracks) for song in labelled)
     return Material(
-        split, codebook, sources, notices + told, n_windows, settings.sample_rate, None, {}
+        split,
+        codebook,
+        sources,
+        notices + told,
+        n_windows,
+        settings.sample_rate,
+        None,
+        {},
+        settings.window_seconds,
     )
 
 

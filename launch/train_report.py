@@ -137,7 +137,9 @@ border-bottom:1px solid #ccc}.verdict{font-size:1.2em;padding:1em;border-left:.4
 {{ "#2a7" if r.learned else "#c63" }};background:#f6f6f6}svg{max-width:100%;height:auto}</style>
 <h1>Training report</h1><p class="verdict">{{ r.verdict }}</p>
 {% for notice in r.notices %}<p>{{ notice }}</p>{% endfor %}
-<p>{{ r.sources|length }} song(s), {{ r.n_windows }} windows of {{ r.settings.window_seconds }} s,
+<p>{{ r.sources|length }} song(s), {{ r.n_windows }} windows of
+{% if r.settings.windows_per_beat %}1/{{ r.settings.windows_per_beat }} beat, usually {% endif %}
+{{ r.settings.window_seconds }} s,
 {{ r.n_labels }} classes. Split {{ r.split }}. The alphabet was made from all windows, the models
 were not. Training ended because {{ stopped }}; weights of step {{ r.best_step }} are kept.
 It all took {{ "%.0f"|format(r.seconds) }} s.</p>

@@ -1,11 +1,11 @@
 """What a training is asked to do: defaults, then a YAML file, then the command line."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import torch
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from models.ear import EarConfig
 from models.key import KeyConfig
@@ -21,6 +21,12 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
     """One training, in seconds where a user thinks in seconds."""
 
     window_seconds: float = Field(default=0.25, ge=0.05, le=2, description="Δ, seconds.")
+    windows_per_beat: int | None = Field(
+        default=None,
+        ge=1,
+        le=16,
+        description="Corpora only: windows of the beat in the place of `window_seconds`.",
+    )
     alphabet: int = Field(default=64, ge=2, le=1024, description="K wished for.")
     sample_rate: int = Field(default=44100, ge=8000, le=192000, description="Hz.")
     horizon: int = Field(default=4, ge=1, le=64, description="H, windows predicted.")
@@ -56,6 +62,16 @@ class TrainSettings(BaseModel, frozen=True, extra="forbid"):
         default=(1.0, 3.0), description="What led up to moments that it is told the sequel of."
     )
     activity: bool = Field(default=True, description="It foresees level and onset as well.")
+
+    @model_validator(mode="after")
+    def _fine_windows_can_be_pooled(self) -> Self:
+        ear = self.ear
+        if self.windows_per_beat and (ear.encoder == "pretrained" or ear.condenser != "mean"):
+            raise ValueError(
+                "windows_per_beat needs an ear that is quick enough for windows of 0.05 s and the "
+                "mean of them: descriptors or learned, condenser mean"
+            )
+        return self
 
     def transformer(self) -> TransformerConfig:
         """The size of the network, the context in windows."""
@@ -115,5 +131,6 @@ def read_settings(config: Path | None, overrides: dict[str, Any]) -> TrainSettin
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "the settings"
-        raise SettingsError(f"{name}: {first['msg']}, got {first['input']!r}") from error
+        got = f", got {first['input']!r}" if first["loc"] else ""
+        raise SettingsError(f"{name}: {first['msg'].removeprefix('Value error, ')}{got}") from error
     return settings

@@ -28,6 +28,7 @@ from models.count_model import CountModel, LiveCounts
 from models.decision_model import DecisionModel
 from models.ear import EarConfig, build_ear
 from models.encoder_config import LiveHearing
+from models.fine_windows import build_fine_ear
 from models.key import KeyConfig, RunningKey
 from models.labeller import Labeller
 from models.live_transformer import LiveTransformer, check_weights
@@ -48,12 +49,25 @@ class BundleError(ValueError):
     """A bundle that cannot be used; the message is one sentence for the user."""
 
 
+class BeatSegments(BaseModel, frozen=True, extra="forbid"):
+    """Windows that are a fraction of the beat: on stage their length follows from the tempo."""
+
+    windows_per_beat: int = Field(ge=1, description="2 is an eighth in four-four time.")
+    lowest_bpm: float = Field(gt=0, description="95 % of the training songs are as fast or faster,")
+    highest_bpm: float = Field(gt=0, description="95 % as slow or slower; beats per minute.")
+
+
 class BundleCard(BaseModel, frozen=True, extra="forbid"):
     """What `bundle.yaml` says."""
 
     format_version: Literal[1] = Field(default=1, description="Of this folder's layout.")
     ear: EarConfig = Field(description="How a window becomes a vector, and when it is silent.")
-    window_seconds: float = Field(gt=0, le=10, description="Δ of the training, seconds.")
+    window_seconds: float = Field(
+        gt=0, le=10, description="Δ of the training, seconds; the median where it follows beats."
+    )
+    beats: BeatSegments | None = Field(
+        default=None, description="How windows follow the beat; none: they are uniform."
+    )
     sample_rate: int = Field(ge=1000, description="Of the audio labelled for training, Hz.")
     n_labels: int = Field(ge=1, description="K, classes of the codebook.")
     horizon: int = Field(ge=1, le=64, description="H, windows predicted.")
@@ -101,7 +115,8 @@ class Bundle:
             window_seconds: length of a window, seconds, > 0.
             live: how a pretrained model hears on this machine; None hears as in training.
         """
-        ear = build_ear(self.card.ear.heard_live(live), sample_rate, window_seconds)
+        build = build_ear if self.card.beats is None else build_fine_ear
+        ear = build(self.card.ear.heard_live(live), sample_rate, window_seconds)
         key = RunningKey(self.card.key, window_seconds) if self.card.key_normalised else None
         return Labeller(ear, self.codebook, key)
 

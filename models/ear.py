@@ -127,11 +127,7 @@ class Ear:
         Raises:
             ValueError: a window of another shape or length.
         """
-        if window.ndim != 1 or abs(len(window) - self.window_seconds * self.sample_rate) >= 1:
-            raise ValueError(
-                f"a window must be mono and {self.window_seconds} s at {self.sample_rate} Hz, "
-                f"got shape {window.shape}; cut the audio on the window grid"
-            )
+        self._check(window)
         self._remember(window)
         energy_db = level_db(window)
         silent = self._gate.is_silent(energy_db)
@@ -177,14 +173,22 @@ class Ear:
         self._history[:] = 0.0
         self._gate.reset()
 
-    def restore(self, reference_db: float) -> None:
-        """Start afresh, with the gate's reference of an earlier life, dBFS."""
+    def restore(self, reference_db: float, n_heard: int = 0) -> None:  # noqa: ARG002 - a fine ear's
+        """Start afresh, with the gate's reference (dBFS) of a life that heard `n_heard` windows."""
         self.reset()
         self._gate.restore(reference_db)
 
     def use_gate(self, gate_config: EnergyGateConfig) -> None:
         """Judge silence by another configuration from now on; forgets the reference."""
         self._gate = EnergyGate(gate_config, self.window_seconds)
+
+    def _check(self, window: NDArray[np.float32]) -> None:
+        """Refuse a window of another shape or length."""
+        if window.ndim != 1 or abs(len(window) - self.window_seconds * self.sample_rate) >= 1:
+            raise ValueError(
+                f"a window must be mono and {self.window_seconds} s at {self.sample_rate} Hz, "
+                f"got shape {window.shape}; cut the audio on the window grid"
+            )
 
     def _remember(self, window: NDArray[np.float32]) -> None:
         newest = window[-len(self._history) :]

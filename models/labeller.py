@@ -198,9 +198,15 @@ class Labeller:
         if self._key is not None:
             self._key.reset()
 
-    def restore(self, reference_db: float, key: KeyState = NO_KEY) -> None:
-        """Start afresh, with the gate's reference (dBFS) and the key of an earlier life."""
-        self.ear.restore(reference_db)
+    def restore(self, reference_db: float, key: KeyState = NO_KEY, n_heard: int = 0) -> None:
+        """Start afresh, as an earlier life was after `n_heard` windows.
+
+        Args:
+            reference_db: of the gate, dBFS.
+            key: followed so far.
+            n_heard: windows since the first, ≥ 0.
+        """
+        self.ear.restore(reference_db, n_heard)
         if self._key is not None:
             self._key.restore(key)
 

@@ -69,7 +69,7 @@ class PerceptionAgent:
             self._newest = None
             return
         newest = max(labels, key=lambda message: message.window)
-        self._labeller.restore(newest.reference_db, newest.key)
+        self._labeller.restore(newest.reference_db, newest.key, newest.window + 1)
         self._newest = newest.window
 
     def _hear(self, message: AudioIn) -> HeardLabel | None:

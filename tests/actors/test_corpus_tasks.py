@@ -43,7 +43,7 @@ def test_features_are_those_that_the_ear_hears_window_by_window(stems, tmp_path)
 
 
 def test_a_stem_shorter_than_a_window_has_no_features_and_no_error():
-    found = build_hear(EarConfig(), RATE, (0.5,))(np.zeros(10, np.float32))
+    found = build_hear(EarConfig(), RATE, (0.5,))(np.zeros(10, np.float32), (0.5,))
     assert found["0.5/features"].shape == (0, 18)
 
 

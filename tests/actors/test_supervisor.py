@@ -12,7 +12,6 @@ import pytest
 from actors import supervisor as module
 from actors.clock import ManualClock
 from actors.evolution_config import StageEvolutionConfig
-from actors.ray_session import signals_wait
 from actors.roster import HUNG_SECONDS, ROSTER, roster_of
 from actors.supervisor import LATECOMER_SILENT_SECONDS, LOOK_SECONDS, SILENT_SECONDS, Supervisor
 from agents.messages import Heartbeat
@@ -230,32 +229,6 @@ def test_who_stands_back_may_be_silent_longer_before_it_is_killed(watch):
     assert watch.killed == []
     watch.look(LATECOMER_SILENT_SECONDS, hearts=("perception", "decision"))
     assert watch.killed == [(500, signal.SIGKILL)]
-
-
-def test_signals_wait_until_ray_has_started_and_then_go_where_they_were_meant_to():
-    came, before = [], signal.signal(signal.SIGTERM, lambda *_: came.append("term"))
-    try:
-        with signals_wait():
-            signal.raise_signal(signal.SIGTERM)
-            assert came == []
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as Ray does
-        assert came == ["term"]
-        signal.raise_signal(signal.SIGTERM)
-        assert came == ["term", "term"]
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def test_what_makes_ray_exit_while_it_starts_goes_where_it_was_meant_to():
-    came, before = [], signal.signal(signal.SIGTERM, lambda *_: came.append("term"))
-    try:
-        with signals_wait():
-            signal.signal(signal.SIGTERM, lambda number, _: sys.exit(number))  # as Ray does
-            signal.raise_signal(signal.SIGTERM)
-            pytest.fail("Ray went on")
-        assert came == ["term"]
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_band_stopped_while_ray_is_loaded_closes_without_it(demo_stage, tmp_path, monkeypatch):

@@ -1,9 +1,12 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpus.beat_grid import BeatGrid, on_grid, pool
+from corpus.beat_grid import BeatGrid, tempo_of
+from corpus.segmentation import WindowGrid, exact_seconds
 
 beat_lists = st.lists(st.floats(0.2, 2.0), min_size=1, max_size=12).map(
     lambda steps: tuple(np.cumsum([0.3, *steps]).tolist())
@@ -63,39 +66,19 @@ def test_beats_that_make_no_grid_are_refused(beats, message):
         BeatGrid(1000, beats)
 
 
-def test_pooled_features_are_means_of_the_frames_that_end_inside():
-    frames = np.array([[1.0], [3.0], [5.0], [7.0]], np.float32)
-    ends = np.array([10, 20, 30, 40])
-    assert pool(frames, ends, np.array([0, 20, 40]))[:, 0].tolist() == [2.0, 6.0]
-    assert pool(frames, ends, np.array([0, 15, 40]))[:, 0].tolist() == [1.0, 5.0]
+@given(st.sampled_from([8000, 22_050, 44_100, 48_000]), st.integers(40, 240), st.integers(1, 4))
+def test_steady_beats_give_the_windows_that_the_stage_plays_at_that_tempo(rate, bpm, per_beat):
+    beats = tuple(60 * k / bpm for k in range(100))
+    trained = BeatGrid(rate, beats, per_beat).boundaries(90 * per_beat)
+    played = WindowGrid(rate, Fraction(60, bpm * per_beat)).boundaries(90 * per_beat)
+    assert np.abs(trained - played).max() <= 1  # a float that is a hair below the beat
+    if 6000 % bpm == 0:  # a beat of whole hundredths of a second has no such float
+        exact = BeatGrid(rate, tuple(float(exact_seconds(round(b, 2))) for b in beats), per_beat)
+        np.testing.assert_array_equal(exact.boundaries(90 * per_beat), played)
 
 
-def test_a_window_without_frames_takes_the_last_before_and_never_a_later_one():
-    frames = np.array([[1.0], [3.0]], np.float32)
-    assert pool(frames, np.array([10, 30]), np.array([10, 15, 20]))[:, 0].tolist() == [1.0, 1.0]
-
-
-def test_frames_without_ends_are_refused():
-    with pytest.raises(ValueError, match="an end for each"):
-        pool(np.zeros((2, 1), np.float32), np.array([1]), np.array([0, 5]))
-
-
-def test_levels_are_pooled_as_power_and_silence_needs_every_frame():
-    heard = {
-        "features": np.array([[1.0], [3.0], [5.0], [5.0]], np.float32),
-        "energy_db": np.array([-20.0, -30.0, -90.0, -90.0], np.float32),
-        "onset": np.array([0.4, 0.0, 0.0, 0.0], np.float32),
-        "silent": np.array([False, True, True, True]),
-    }
-    found = on_grid(heard, np.array([10, 20, 30, 40]), np.array([0, 20, 40]))
-    assert found["features"][:, 0].tolist() == [2.0, 5.0]
-    assert found["energy_db"][0] == pytest.approx(10 * np.log10((0.01 + 0.001) / 2), abs=1e-3)
-    assert found["onset"][0] == pytest.approx(0.2)
-    assert found["silent"].tolist() == [False, True]
-
-
-def test_pooling_on_a_uniform_grid_gives_the_means_of_whole_windows():
-    rng = np.random.default_rng(0)
-    frames = rng.random((40, 3)).astype(np.float32)
-    found = pool(frames, np.arange(1, 41) * 50, np.arange(0, 9) * 250)
-    np.testing.assert_allclose(found, frames.reshape(8, 5, 3).mean(axis=1), atol=1e-6)
+def test_the_tempo_is_that_of_the_usual_beats():
+    beats = np.round(np.arange(0, 60, 0.6) / 0.0232) * 0.0232  # on the frames of a beat tracker
+    assert tempo_of(beats) == pytest.approx(100, abs=0.1)
+    assert tempo_of(np.delete(beats, [10, 11, 12, 50])) == pytest.approx(100, abs=0.1)
+    assert tempo_of((1.0, 1.5)) == 120

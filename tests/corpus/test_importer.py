@@ -21,14 +21,16 @@ RATE = 8000
 LOW, HIGH = [48, 52, 55, 53] * 6, [72, 71, 69, 67, 65, 64] * 4
 
 
-def hear(samples):
-    """A tiny ear: the level of every half second."""
-    blocks = samples[: len(samples) // 4000 * 4000].reshape(-1, 4000)
-    power = np.square(blocks).mean(axis=1, dtype=np.float64)
-    return {
-        "0.5/features": power[:, None].astype(np.float32),
-        "0.5/silent": power < 1e-6,
-    }
+def hear(samples, lengths):
+    """A tiny ear: the level of every window."""
+    found = {}
+    for length in lengths:
+        n = round(length * RATE)
+        blocks = samples[: len(samples) // n * n].reshape(-1, n)
+        power = np.square(blocks).mean(axis=1, dtype=np.float64)
+        found[f"{length:g}/features"] = power[:, None].astype(np.float32)
+        found[f"{length:g}/silent"] = power < 1e-6
+    return found
 
 
 def settings(**changes):
@@ -56,7 +58,7 @@ def test_stems_are_kept_with_features_and_drums_and_mixes_are_dropped_with_a_rea
 ):
     for name, pitches in (("bass", LOW), ("flute", HIGH), ("drums", HIGH), ("Song_mix", LOW)):
         write_stem(tmp_path / f"in/song/{name}.wav", pitches)
-    (record,) = run(tmp_path / "in", tmp_path / "out")
+    (record,) = run(tmp_path / "in", tmp_path / "out", window_seconds=(0.5,))
     assert [part.name for part in record.parts] == ["bass", "flute"]
     assert record.pairs == [("bass", "flute")]
     assert reasons(record) == {"Song_mix": "its name says mix", "drums": "its name says drums"}
@@ -183,11 +185,79 @@ def test_a_midi_pad_called_fx_is_kept_and_a_part_called_drums_is_not(tmp_path, w
 
 
 @pytest.mark.usefixtures("needs_synthesizer")
+def test_further_windows_are_heard_in_the_audio_that_was_kept(midi_folder, tmp_path, monkeypatch):
+    whole = run(midi_folder, tmp_path / "whole", keep="both", window_seconds=(0.5, 0.25))
+    run(midi_folder, tmp_path / "out", keep="both", window_seconds=(0.5,))
+    asked = []
+
+    def hear_and_tell(samples, lengths):
+        asked.append(tuple(lengths))
+        return hear(samples, lengths)
+
+    def must_not_render(*_):
+        raise AssertionError("rendered again")
+
+    monkeypatch.setattr("corpus.importer.MidiStems.samples", must_not_render)
+    wider = {"keep": "both", "window_seconds": (0.5, 0.25)}
+    assert run(midi_folder, tmp_path / "out", hear_and_tell, **wider) == whole
+    assert set(asked) == {(0.25,)}
+    assert tree(tmp_path / "out") == tree(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("lost", ["features", "damaged", "audio", "part.audio"])
+def test_what_was_not_kept_whole_is_imported_again(tmp_path, write_stem, lost):
+    for name, pitches in (("a", LOW), ("b", HIGH)):
+        write_stem(tmp_path / f"in/song/{name}.wav", pitches)
+    kept = "features" if lost == "audio" else "both"
+    (record,) = run(tmp_path / "in", tmp_path / "out", keep=kept, window_seconds=(0.5,))
+    if lost == "features":
+        (tmp_path / "out" / record.features).unlink()
+    if lost == "damaged":
+        (tmp_path / "out" / record.features).write_bytes(b"PK\x03\x04 and no more")
+    if lost == "part.audio":
+        (tmp_path / "out" / record.parts[1].audio).unlink()
+    (again,) = run(tmp_path / "in", tmp_path / "out", keep=kept, window_seconds=(0.5, 0.25))
+    assert load_features(tmp_path / "out", again, 0.25)["b"]["features"].shape == (48, 1)
+    assert len(tree(tmp_path / "out")) == (4 if kept == "both" else 2)
+
+
+def test_beats_of_audio_are_looked_for_when_fine_windows_are(tmp_path):
+    """Two stems without beats to speak of, and the drums that have them."""
+    t = np.arange(20 * RATE) / RATE
+    for name, sound in (
+        ("pad", 0.1 * np.sin(2 * np.pi * 220 * t)),
+        ("bass", 0.1 * np.sin(2 * np.pi * 100 * (1 + (t // 5)) * t)),
+        ("drums", np.exp(-60 * (t % 0.6)) * np.sin(2 * np.pi * 900 * t)),
+    ):
+        (tmp_path / "in/song").mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / f"in/song/{name}.wav", sound, RATE)
+    (before,) = run(tmp_path / "in", tmp_path / "out", keep="both", window_seconds=(0.5,))
+    assert before.annotations is None
+    for out in ("out", "fresh"):
+        (record,) = run(tmp_path / "in", tmp_path / out, keep="both", window_seconds=(0.5, 0.05))
+        beats = np.array(load_annotations(tmp_path / out, record).beats)
+        assert np.median(np.diff(beats)) == pytest.approx(0.6, abs=0.02)
+        assert np.abs((beats + 0.3) % 0.6 - 0.3).max() < 0.08
+        assert record.notices == ("its beats were found in its sound, about 100 per minute",)
+    assert tree(tmp_path / "out") == tree(tmp_path / "fresh")
+
+
+def test_a_song_without_beats_says_so(tmp_path):
+    t = np.arange(12 * RATE) / RATE
+    for name, hertz in (("a", 220), ("b", 330)):
+        (tmp_path / "in/song").mkdir(parents=True, exist_ok=True)
+        soundfile.write(tmp_path / f"in/song/{name}.wav", 0.3 * np.sin(hertz * 6.28 * t), RATE)
+    (record,) = run(tmp_path / "in", tmp_path / "out", window_seconds=(0.05,))
+    assert load_annotations(tmp_path / "out", record).beats == ()
+    assert record.notices == ("no beats are annotated, and none were found in its sound",)
+
+
+@pytest.mark.usefixtures("needs_synthesizer")
 def test_an_import_killed_in_the_middle_goes_on_and_ends_with_the_same_bytes(midi_folder, tmp_path):
-    def fails_at_the_second_song(samples):
+    def fails_at_the_second_song(samples, lengths):
         if (tmp_path / "cut/songs/001.json").exists():
             raise KeyboardInterrupt
-        return hear(samples)
+        return hear(samples, lengths)
 
     whole = run(midi_folder, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
@@ -204,7 +274,7 @@ def test_a_finished_song_is_not_heard_again_until_its_file_or_the_settings_chang
     out = tmp_path / "out"
     first = run(midi_folder, out)
 
-    def must_not_hear(_):
+    def must_not_hear(*_):
         raise AssertionError("heard again")
 
     assert run(midi_folder, out, must_not_hear) == first

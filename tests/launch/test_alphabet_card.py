@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from corpus.manifest import load_manifest
 from launch.alphabet_card import main
 from launch.import_corpus import main as import_corpus
 
@@ -41,6 +42,14 @@ def test_a_card_is_written_as_page_picture_and_figures(corpus, tmp_path, capsys)
     assert page.count("data:image/png;base64,") == 2
     assert "http" not in page
     assert "relation, high – low" in capsys.readouterr().err
+
+
+def test_all_songs_that_were_not_learned_from_are_measured_together(corpus, tmp_path):
+    roles = [song.role for song in load_manifest(corpus).used]
+    assert main([str(corpus), "--out", str(tmp_path), "--measure", "unseen", "--classes", "4"]) == 0
+    figures = json.loads((tmp_path / "card.json").read_text())
+    assert figures["cards"][0]["n_songs"] == roles.count("validation") + roles.count("test")
+    assert figures["notices"][0].endswith("unseen songs never used.")
 
 
 def test_the_same_corpus_and_seed_give_the_same_card(corpus, tmp_path):

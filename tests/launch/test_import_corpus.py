@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from corpus.manifest import load_manifest
+from corpus.manifest import load_features, load_manifest
 from corpus.song_sources import SongSource
 from launch.import_corpus import chosen, main
 
@@ -53,6 +53,19 @@ def test_a_song_at_another_level_and_from_another_codec_is_the_same_music(tmp_pa
     assert main([str(tmp_path / "in"), "--out", str(out), "--sample-rate", "8000"]) == 0
     assert [song.name for song in load_manifest(out).used] == ["a", "c"]
     assert "left out b: it holds the same music as a" in capsys.readouterr().err
+
+
+def test_the_same_command_with_other_windows_adds_them(stems, tmp_path):
+    arguments = [str(stems), "--out", str(tmp_path / "out"), "--sample-rate", "8000"]
+    for more in (["--window", "0.5"], ["--window", "0.25"], ["--window", "0.5"]):
+        assert main([*arguments, *more]) == 0
+    manifest = load_manifest(tmp_path / "out")
+    assert manifest.settings.window_seconds == (0.5, 0.25)
+    for length, n_windows in ((0.5, 4), (0.25, 8)):
+        found = load_features(tmp_path / "out", manifest.used[0], length)
+        assert found["high"]["features"].shape[0] == n_windows
+    assert main([*arguments, "--window", "0.25", "--longest", "1.5"]) == 0  # another import
+    assert load_manifest(tmp_path / "out").settings.window_seconds == (0.25,)
 
 
 def test_only_and_limit_choose_songs(stems, tmp_path):

@@ -121,6 +121,18 @@ def test_no_data_set_is_refused_with_what_to_do(tmp_path, capsys):
     assert "launch/render_corpus.py" in capsys.readouterr().err
 
 
+def test_too_few_pairs_are_refused_with_what_to_do(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(alignment_material, "TextEmbedding", LetterCounts)
+    rng = np.random.default_rng(0)
+    with Dataset(tmp_path, DatasetConfig(renders=2, seconds=1), TEMPLATES) as dataset:
+        for job in dataset.missing():
+            dataset.add(checked_pair(job, _sound(job, rng), CheckConfig()))
+    n_pairs = 2 * len(TEMPLATES)
+    assert train_alignment.main([str(tmp_path), "--save", str(tmp_path / "model")]) == 2
+    assert f"got {n_pairs} pairs of {len(TEMPLATES)} in" in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+
+
 def test_no_runs_are_refused_before_anything_is_read(tmp_path, capsys):
     with pytest.raises(SystemExit, match="2"):
         train_alignment.main([str(tmp_path), "--runs", "0"])

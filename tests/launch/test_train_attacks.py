@@ -4,12 +4,13 @@ import shutil
 
 import numpy as np
 import pytest
+import yaml
 
 from corpus.manifest import load_manifest
 from launch.config import PROJECT_ROOT
 from launch.train_attacks import main, song_pairs
 from models.activity import attack_events
-from models.bundle import Bundle
+from models.bundle import CARD_FILE, Bundle
 
 
 @pytest.fixture(scope="module")
@@ -59,3 +60,11 @@ def test_pairs_hear_the_attacks_of_both_parts(sounding):
 def test_a_corpus_without_audio_is_refused(corpora, bundle, refusal, capsys):
     code = main([str(corpora[0]), "--bundle", str(bundle)])
     assert "must keep audio, got features alone" in refusal(code, capsys.readouterr().err)
+
+
+def test_a_bundle_whose_windows_follow_the_beat_is_refused(sounding, bundle, refusal, capsys):
+    card = yaml.safe_load((bundle / CARD_FILE).read_text("utf-8"))
+    card["beats"] = {"windows_per_beat": 2, "lowest_bpm": 60.0, "highest_bpm": 160.0}
+    (bundle / CARD_FILE).write_text(yaml.safe_dump(card), "utf-8")
+    code = main([str(sounding), "--bundle", str(bundle)])
+    assert "must count windows in seconds" in refusal(code, capsys.readouterr().err)
