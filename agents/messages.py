@@ -126,6 +126,8 @@ class Plan:
         attacks: how strong attacks are expected to be in the parts of each window, by the guide's
             own rhythm; empty if it has none.
         activity: expected of each window; empty if the model does not foresee it.
+        attack_log_odds: of an attack in the parts of each window, as a forecast learned from pairs
+            says; empty without one.
     """
 
     TOPIC: ClassVar[str] = "plan"
@@ -135,6 +137,7 @@ class Plan:
     rotation: int = 0
     attacks: tuple[tuple[float, ...], ...] = ()
     activity: tuple[Activity, ...] = ()
+    attack_log_odds: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,12 +157,15 @@ class Fragment:
         wanted: label that the plan asked for.
         label: label of the segment chosen (differs from `wanted` on a nearest-label fallback).
         segment: index in the memory, or SILENCE.
-        reason: why this segment: continuation, scenario, suffix, jump, nearest or silence.
+        reason: why this segment: continuation, hold, scenario, suffix, jump, nearest or silence.
         continues: the segment follows the previous window's segment in the memory, so the two
             join without a seam (crossfade linearly: the signals are the same).
         lead_samples: frames of `samples` before the grid, ≥ 0.
         samples: (frames, channels), level-matched, before the limiter.
         rotation: in which `wanted` and `label` are meant, 0..11.
+        entry_samples: frames after the grid at which the segment enters, ≥ 0; before, `samples`
+            hold what sounded before, going on.
+        after: segment of the window before, if it goes on until the entry; else SILENCE.
     """
 
     TOPIC: ClassVar[str] = "fragment"
@@ -173,6 +179,8 @@ class Fragment:
     lead_samples: int
     samples: Audio = field(repr=False)
     rotation: int = 0
+    entry_samples: int = 0
+    after: int = SILENCE
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ COMMANDS = {
     "train": "make a bundle from tracks that were played together",
     "import-corpus": "make a corpus to learn from: stems, pairs, or multi-track MIDI",
     "train-ear": "train a learned ear on imported songs",
+    "train-attacks": "learn when a partner attacks, into a bundle",
     "train-key": "learn what tells a key from songs whose keys are annotated",
     "hear-corpus": "hear an imported corpus with another ear",
     "alphabet-card": "say what the labels of a corpus mean, before any training",

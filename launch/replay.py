@@ -1,7 +1,8 @@
 """Evaluate on replayed audio: `python launch/replay.py --pairs CORPUS --bundle B --out DIR`.
 
-Plays every guide of a corpus (its test songs) or of a folder of songs to the band, at fast pace,
-and measures the answers beside the true partner, a stranger and a copy of the guide.
+Plays every guide of a corpus (its test songs, or `--role validation`) or of a folder of songs to
+the band, at fast pace, and measures the answers beside the true partner, a stranger and a copy of
+the guide.
 `--reconstruct A B` learns one pair of files and rebuilds the end of B from A, and `--table
 paired-tracks` writes the tables of the paper instead.
 """
@@ -73,7 +74,9 @@ def _replay(arguments: argparse.Namespace, console: Console) -> dict[str, object
             f"--out must lie apart from the songs, got {arguments.out}, which lies in "
             f"{arguments.pairs}; choose another folder"
         )
-    duos, notices = find_duos(arguments.pairs, arguments.limit, arguments.seed, memory)
+    duos, notices = find_duos(
+        arguments.pairs, arguments.limit, arguments.seed, memory, arguments.role
+    )
     if card.beats is not None and any(len(duo.beats) < 2 for duo in duos):
         notices.append(
             "Songs whose beats are not known are played at the stage's tempo.bpm, counted from "
@@ -189,6 +192,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--bundle", type=Path, metavar="DIR", help="what was learned; tuned by --reconstruct")
     add("--out", type=Path, required=True, metavar="DIR", help="where the report goes")
     add("--limit", type=within(int, 1), metavar="N", help="songs at most, drawn")
+    add(
+        "--role",
+        choices=("test", "validation"),
+        default="test",
+        help="side of a corpus whose songs are played (test)",
+    )
     add("--seed", type=int, default=0, metavar="N", help="of every draw (0)")
     add(
         "--memory",

@@ -10,7 +10,13 @@ import numpy as np
 
 from corpus.audio_file import AudioFileError, read_audio
 from corpus.doubling import are_doubled_samples
-from corpus.manifest import MANIFEST_FILE, ManifestError, load_annotations, load_manifest
+from corpus.manifest import (
+    MANIFEST_FILE,
+    ManifestError,
+    Role,
+    load_annotations,
+    load_manifest,
+)
 from corpus.pairs import Song, find_songs
 from corpus.voices import name_seed
 
@@ -60,21 +66,26 @@ _Found = tuple[list[Song], dict[str, list[tuple[str, str]]], dict[str, tuple[flo
 
 
 def find_duos(
-    place: Path, limit: int | None, seed: int, memory: Sequence[Path] = ()
+    place: Path,
+    limit: int | None,
+    seed: int,
+    memory: Sequence[Path] = (),
+    role: Role = "test",
 ) -> tuple[list[Duo], list[str]]:
-    """The duos of a corpus (its test songs) or of a folder of songs, and what to know about them.
+    """The duos of a corpus (one side of its split) or of a folder of songs, and what to know.
 
     Args:
         place: an imported corpus with audio, or a folder with a subfolder of stems per song.
         limit: songs at most, drawn; None for all.
         seed: of all draws.
         memory: answer with these files instead of stems of other songs.
+        role: the side of a corpus; choices are made on "validation", figures told of "test".
 
     Raises:
         ManifestError, AudioFileError: no such place, too few songs, or a corpus without audio.
     """
     in_corpus = (place / MANIFEST_FILE).is_file()
-    songs, pairs, beats = _of_corpus(place) if in_corpus else _of_folder(place)
+    songs, pairs, beats = _of_corpus(place, role) if in_corpus else _of_folder(place)
     if len(songs) < 2:
         raise AudioFileError(
             f"{place} must hold at least two songs to try, as a song is compared with strangers, "
@@ -126,10 +137,10 @@ def _duo(
     )
 
 
-def _of_corpus(place: Path) -> _Found:
-    """Test songs with their audio, the pairs in each that may answer each other, and beats."""
+def _of_corpus(place: Path, role: Role) -> _Found:
+    """Songs of one side with their audio, the pairs that may answer each other, and beats."""
     songs, pairs, beats = [], {}, {}
-    for record in load_manifest(place).with_role("test"):
+    for record in load_manifest(place).with_role(role):
         stems = {one.name: place / one.audio for one in record.parts if one.audio is not None}
         usable = [pair for pair in record.pairs if all(name in stems for name in pair)]
         if usable:
@@ -138,7 +149,7 @@ def _of_corpus(place: Path) -> _Found:
             beats[record.name] = load_annotations(place, record).beats
     if not songs:
         raise ManifestError(
-            f"{place} must hold test songs with audio, got none; import it with --keep both"
+            f"{place} must hold {role} songs with audio, got none; import it with --keep both"
         )
     return songs, pairs, beats
 

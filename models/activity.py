@@ -15,6 +15,11 @@ LOWEST_HZ: Final = 60.0
 HIGHEST_HZ: Final = 8000.0
 LAG_FRAMES: Final = 2
 COMPRESSION: Final = 1000.0
+WEAKEST_ATTACK: Final = 0.05
+"""Strength below which nothing is an attack; vibrato and beats stay below it."""
+WEAKEST_SHARE: Final = 0.2
+"""Of a track's strong attacks, what an attack must have at least."""
+STRONG_PERCENTILE: Final = 90
 
 
 class OnsetStrength:
@@ -69,6 +74,23 @@ class OnsetStrength:
         flux = np.maximum(bands[LAG_FRAMES:] - before, 0.0)
         parts = np.array_split(flux.mean(axis=1), self.n_parts)
         return float(flux.mean()), tuple(float(part.max()) for part in parts)
+
+
+def attack_events(attacks: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """In which parts of successive windows a track has attacks, (windows, parts).
+
+    An attack is a part stronger than its neighbours that stands out from the track.
+
+    Args:
+        attacks: strongest onset in each part, ≥ 0, (windows, parts).
+    """
+    strength = attacks.ravel()
+    audible = strength[strength > WEAKEST_ATTACK / 2]
+    strong = np.percentile(audible, STRONG_PERCENTILE) if audible.size else 0.0
+    least = max(WEAKEST_ATTACK, WEAKEST_SHARE * float(strong))
+    before, after = np.append(0.0, strength[:-1]), np.append(strength[1:], 0.0)
+    events = (strength >= before) & (strength > after) & (strength > least)
+    return events.reshape(attacks.shape)
 
 
 def _band_filters(sample_rate: int, n_fft: int) -> NDArray[np.float32]:

@@ -1,9 +1,9 @@
 """A bundle: everything that training made, in one folder that says what it is.
 
 `bundle.yaml` is the card (how to hear, how large the models are, how they were trained, what was
-measured); `codebook.safetensors`, `counts.safetensors` and `decision.safetensors` hold the arrays.
-The card knows the content hash of each, so a foreign or damaged file is found before anything
-plays.
+measured); `codebook.safetensors`, `counts.safetensors` and `decision.safetensors` hold the arrays,
+and `attacks.safetensors`, if there, those of the forecast of attacks. The card knows the content
+hash of each, so a foreign or damaged file is found before anything plays.
 """
 
 import hashlib
@@ -23,6 +23,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
+from models.attack_model import AttackModel
 from models.count_model import CountModel, LiveCounts
 from models.decision_model import DecisionModel
 from models.ear import EarConfig, build_ear
@@ -37,6 +38,8 @@ from models.vector_quantizer import Codebook
 FORMAT_VERSION: Final = 1
 CARD_FILE: Final = "bundle.yaml"
 TENSOR_FILES: Final = ("codebook.safetensors", "counts.safetensors", "decision.safetensors")
+ATTACKS_FILE: Final = "attacks.safetensors"
+"""The forecast of attacks; a bundle may be without."""
 
 ModelKind = Literal["transformer", "counts"]
 Arrays = Mapping[str, NDArray[Any]]
@@ -91,12 +94,14 @@ class Bundle:
         codebook: K centres.
         counts: the count model.
         decision: weights of the decision transformer, by name.
+        attacks: weights of the forecast of attacks, by name; None without one.
     """
 
     card: BundleCard
     codebook: Codebook
     counts: CountModel
     decision: Arrays
+    attacks: Arrays | None = None
 
     def labeller(
         self, sample_rate: int, window_seconds: float, live: LiveHearing | None = None
@@ -122,6 +127,12 @@ class Bundle:
         card = self.card
         return LiveTransformer(card.transformer, card.n_labels, card.horizon, self.decision)
 
+    def attack_model(self) -> AttackModel | None:
+        """The forecast of attacks, if there is one."""
+        if self.attacks is None:
+            return None
+        return AttackModel(self.attacks, self.card.horizon, self.card.window_seconds)
+
     def save(self, folder: str | Path, beside: Mapping[str, bytes] | None = None) -> None:
         """Write the bundle to `folder`, whole or not at all; a bundle that is there is replaced.
 
@@ -139,6 +150,8 @@ class Bundle:
             "counts.safetensors": self.counts.arrays(),
             "decision.safetensors": self.decision,
         }
+        if self.attacks is not None:
+            tensors[ATTACKS_FILE] = self.attacks
         partial: Path | None = None
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -174,7 +187,8 @@ class Bundle:
         """
         folder = Path(folder)
         card = _read_card(folder)
-        arrays = {name: _read_tensors(folder / name, card.files[name]) for name in TENSOR_FILES}
+        names = [*TENSOR_FILES, *([ATTACKS_FILE] if ATTACKS_FILE in card.files else [])]
+        arrays = {name: _read_tensors(folder / name, card.files[name]) for name in names}
         try:
             codebook = Codebook(arrays["codebook.safetensors"].get("centres", np.zeros((0, 0))))
             if codebook.n_classes != card.n_labels:
@@ -186,11 +200,13 @@ class Bundle:
             )
             decision = arrays["decision.safetensors"]
             check_weights(card.transformer, card.n_labels, card.horizon, decision)
+            bundle = cls(card, codebook, counts, decision, arrays.get(ATTACKS_FILE))
+            bundle.attack_model()  # refuses weights that do not fit
         except ValueError as error:
             raise BundleError(
                 f"the bundle {folder} must hold arrays that fit its card: {error}; train it again"
             ) from error
-        return cls(card, codebook, counts, decision)
+        return bundle
 
 
 REPORT_FILES: Final = ("training.html", "training.json")
@@ -206,7 +222,7 @@ def check_target(folder: Path) -> None:
     Raises:
         BundleError: something else is there, or its folder cannot be written.
     """
-    parts = {CARD_FILE, *TENSOR_FILES, *REPORT_FILES, ".DS_Store"}
+    parts = {CARD_FILE, *TENSOR_FILES, ATTACKS_FILE, *REPORT_FILES, ".DS_Store"}
     if not folder.exists():
         place = next(parent for parent in folder.absolute().parents if parent.exists())
         if not (place.is_dir() and os.access(place, os.W_OK)):

@@ -16,11 +16,14 @@ import numpy as np
 from pydantic import Field, ValidationError
 
 from agents.action.clips import Change, Clips
+from agents.action.fades import Crossfade
 from agents.action.level import InputLevel, LevelConfig, match_level
 from agents.action.manner import Expected
 from agents.action.memory import Memory
-from agents.action.navigation import Choice, NavigationConfig, Navigator
+from agents.action.navigation import Choice, Navigator
+from agents.action.navigation_config import NavigationConfig
 from agents.messages import (
+    Audio,
     Clip,
     Control,
     Feedback,
@@ -38,6 +41,8 @@ SECTION: Final = "action."
 MISSED: Final = "missed"
 USUAL_WINDOWS: Final = 64
 """Levels expected of so many windows make the usual one."""
+ATTACK_SECONDS: Final = 2.0
+"""Attacks expected in so long make the usual odds, which are moved to the memory's own."""
 LEVEL_DELAY_WINDOWS: Final = 1
 """The level of the window just heard is left aside: it may arrive after the plan."""
 
@@ -49,6 +54,8 @@ class ActionConfig(NavigationConfig, LevelConfig, frozen=True, extra="forbid"):
     """Sound before the grid in each fragment, seconds."""
     tail_seconds: float = Field(0.12, ge=0, le=2)
     """Sound after the window in each fragment, seconds."""
+    entry_fade_seconds: float = Field(0.01, gt=0, le=0.05)
+    """Of a segment that enters inside its window; ends where it enters, seconds."""
     clip_seconds: float = Field(240.0, ge=0, le=7200)
     """Evolved clips in the memory, seconds in all; the least liked, then the oldest go."""
 
@@ -99,6 +106,9 @@ class ActionAgent:
         self._navigator = navigator
         self._input_level = InputLevel(float(memory.grid.window_seconds))
         self._expected_db: deque[float] = deque(maxlen=USUAL_WINDOWS)  # of what was planned
+        kept = max(1, round(ATTACK_SECONDS / float(memory.grid.window_seconds)))
+        self._expected_odds: deque[float] = deque(maxlen=kept)  # of attacks, mean of each window
+        self._usual_log_odds = memory.manner.usual_log_odds
         self._placed: dict[int, _Placed] = {}
         self._newest_plan = -1
         self._leave = False
@@ -172,8 +182,9 @@ class ActionAgent:
 
     def _adopt(self, change: Change, window: int) -> None:
         """Swap the memory; what was foreseen from what is gone is forgotten."""
-        self._memory = change.memory
-        self._navigator.walk(change.passages, change.memory.manner)
+        manner = change.memory.manner
+        self._memory, self._usual_log_odds = change.memory, manner.usual_log_odds
+        self._navigator.walk(change.passages, manner)
         self._placed = {
             w: placed
             for w, placed in self._placed.items()
@@ -185,6 +196,7 @@ class ActionAgent:
     def _answer(self, plan: Plan) -> list[Message]:
         self._newest_plan = plan.window
         self._expected_db.extend(one.level_db for one in plan.activity[:1])
+        self._expected_odds.extend(fmean(parts) for parts in plan.attack_log_odds[:1] if parts)
         outbox: list[Message] = []
         for offset, wanted in enumerate(plan.labels):
             window = plan.window + offset
@@ -229,11 +241,20 @@ class ActionAgent:
         """How the plan expects a window to be played; its level is told against those before."""
         ahead = window - plan.window
         attacks = next(iter(plan.attacks[ahead:]), ())
+        log_odds = self._as_the_memory_attacks(next(iter(plan.attack_log_odds[ahead:]), ()))
         if ahead >= len(plan.activity):
-            return Expected(attacks)
+            return Expected(attacks, log_odds=log_odds)
         activity = plan.activity[ahead]
         usual_db = fmean(self._expected_db or [activity.level_db])
-        return Expected(attacks, activity.onset, activity.level_db - usual_db)
+        return Expected(attacks, activity.onset, activity.level_db - usual_db, log_odds)
+
+    def _as_the_memory_attacks(self, log_odds: Sequence[float]) -> tuple[float, ...]:
+        """Odds of attacks made surer, and moved so that they are usually the memory's own.
+
+        What is expected tells when; how often, the memory knows.
+        """
+        usual, sharp = fmean(self._expected_odds or [0.0]), self.config.attack_sharpness
+        return tuple(sharp * (one - usual) + self._usual_log_odds for one in log_odds)
 
     def _history(self, window: int) -> list[int]:
         """Segments of the windows before `window`, oldest first, at least one."""
@@ -259,11 +280,10 @@ class ActionAgent:
         lead_samples = 0
         samples = np.zeros((0, self._memory.channels), dtype=np.float32)
         if choice.segment != SILENCE and not placed.sent:
-            rate = self._memory.grid.sample_rate
-            lead_samples = round(self.config.lead_seconds * rate)
-            tail_samples = round(self.config.tail_seconds * rate)
-            samples = self._memory.cut(choice.segment, lead_samples, tail_samples)
-            samples *= np.float32(10 ** ((placed.gain_db or 0.0) / 20))
+            lead_samples = round(self.config.lead_seconds * self._memory.grid.sample_rate)
+            samples = self._cut(choice.segment, lead_samples, placed.gain_db)
+            if choice.entry:
+                self._enter_late(samples, lead_samples, window, placed)
         return Fragment(
             window=window,
             plan_window=plan_window,
@@ -275,7 +295,37 @@ class ActionAgent:
             lead_samples=lead_samples,
             samples=samples,
             rotation=placed.rotation,
+            entry_samples=self._entry_samples(window, choice),
+            after=placed.after if choice.entry else SILENCE,
         )
+
+    def _entry_samples(self, window: int, choice: Choice) -> int:
+        """Frames after the grid at which a segment enters."""
+        grid = self._memory.grid
+        return round(choice.entry * (grid.boundary(window + 1) - grid.boundary(window)))
+
+    def _cut(self, segment: int, lead_samples: int, gain_db: float | None) -> Audio:
+        """A segment with lead and tail, at its level."""
+        tail_samples = round(self.config.tail_seconds * self._memory.grid.sample_rate)
+        samples = self._memory.cut(segment, lead_samples, tail_samples)
+        samples *= np.float32(10 ** ((gain_db or 0.0) / 20))
+        return samples
+
+    def _enter_late(self, samples: Audio, lead_samples: int, window: int, placed: _Placed) -> None:
+        """Let what sounded before go on in `samples` until the segment enters, in place."""
+        entry = lead_samples + self._entry_samples(window, placed.choice)
+        fade_samples = round(self.config.entry_fade_seconds * self._memory.grid.sample_rate)
+        fade = Crossfade(min(entry, max(fade_samples, 1)))
+        before = np.zeros_like(samples[:entry])
+        if placed.after != SILENCE:
+            previous = self._placed.get(window - 1)
+            known = None if previous is None else previous.gain_db
+            gain_db = placed.gain_db if known is None else known
+            goes_on = self._cut(placed.after + 1, lead_samples, gain_db)[:entry]
+            before[: len(goes_on)] = goes_on
+        begin = entry - fade.n_samples
+        fade.join(before[begin:], samples[begin:entry], 0, coherent=False)
+        samples[:entry] = before
 
     def _correct(self, played: Played) -> None:
         """Believe the device: what sounded counts, and what it lost is sent again."""
@@ -298,6 +348,7 @@ class ActionAgent:
             fragment.wanted,
             fragment.reason,
             continues=fragment.continues,
+            entry=self._entry_of(fragment),
         )
         gain_db = self._sent_gain_db(fragment)
         before = self._placed.get(fragment.window)
@@ -306,14 +357,20 @@ class ActionAgent:
         previous = self._history(fragment.window)[-1]
         self._placed[fragment.window] = _Placed(choice, gain_db, previous, True, fragment.rotation)
 
+    def _entry_of(self, fragment: Fragment) -> float:
+        """Share of its window that is over when a fragment's segment enters."""
+        grid, window = self._memory.grid, fragment.window
+        return fragment.entry_samples / (grid.boundary(window + 1) - grid.boundary(window))
+
     def _sent_gain_db(self, fragment: Fragment) -> float | None:
         """The gain that its samples were sent with, dB; None if they do not tell."""
         if not (len(fragment.samples) and 0 <= fragment.segment < len(self._memory)):
             return None
         lead_samples = fragment.lead_samples
+        own = slice(lead_samples + fragment.entry_samples if fragment.entry_samples else 0, None)
         sound = self._memory.cut(fragment.segment, lead_samples, len(fragment.samples))
-        norm = float(np.linalg.norm(sound[: len(fragment.samples)]))
-        sent_norm = float(np.linalg.norm(fragment.samples))
+        norm = float(np.linalg.norm(sound[: len(fragment.samples)][own]))
+        sent_norm = float(np.linalg.norm(fragment.samples[own]))
         return 20 * log10(sent_norm / norm) if norm and sent_norm else None
 
     def _set(self, name: str, value: float | int | str | bool) -> None:

@@ -228,7 +228,7 @@ class Concatenator:
     def _lay(self, out: Audio, below: _Voice | None, voice: _Voice) -> None:
         """Bring `voice` in above what `out` (the block at `position`) holds already."""
         if voice.coherent is None:
-            voice.coherent = below is not None and _follows(voice.fragment, below.fragment)
+            voice.coherent = below is not None and self._is_one_signal(voice, below)
         begin = max(self.position, voice.entry)
         end = self.position + len(out)
         whole = min(max(voice.entry + self._fade.n_samples, begin), end)
@@ -238,6 +238,36 @@ class Concatenator:
             fresh = sound[: whole - begin]
             self._fade.join(joining, fresh, begin - voice.entry, coherent=voice.coherent)
         out[whole - self.position :] = sound[whole - begin :]
+
+    def _is_one_signal(self, voice: _Voice, below: _Voice) -> bool:
+        """Where `voice` comes in, both play the same place of the memory: the join is coherent.
+
+        `continues` was said of the window *planned* before; a correction may have put another
+        there.
+        """
+        fragment, previous = voice.fragment, below.fragment
+        joined = voice.entry + self._fade.n_samples - self._grid.boundary(fragment.window)
+        sounds = self._sounding(fragment, joined)
+        if previous.window == fragment.window:  # a correction
+            return sounds != SILENCE and sounds == self._sounding(previous, joined)
+        goes_on = fragment.continues or sounds != fragment.segment
+        return (
+            goes_on
+            and previous.window == fragment.window - 1
+            and previous.segment == sounds - 1
+            and previous.segment >= 0
+        )
+
+    def _sounding(self, fragment: Fragment, until: int) -> int:
+        """Which segment a fragment plays in a join that ends `until` frames after the grid.
+
+        SILENCE if that is none, or another has begun to enter.
+        """
+        entry = fragment.entry_samples
+        if entry == 0 or until - self._fade.n_samples >= entry:
+            return fragment.segment
+        waits = until <= entry - self._fade.n_samples and fragment.after != SILENCE
+        return fragment.after + 1 if waits else SILENCE
 
     def _forget(self) -> None:
         """Drop voices that a later one covers, and windows long over."""
@@ -263,16 +293,3 @@ class Concatenator:
     def resume(self) -> None:
         """Sound again after `panic`, on the grid as if nothing had been."""
         self._master.move(1.0, self.position, self._fade.n_samples)
-
-
-def _follows(fragment: Fragment, previous: Fragment) -> bool:
-    """The two are neighbours in the memory and on the grid: the join is coherent.
-
-    `continues` was said of the window *planned* before; a correction may have put another there.
-    """
-    return (
-        fragment.continues
-        and previous.window == fragment.window - 1
-        and previous.segment == fragment.segment - 1
-        and previous.segment >= 0
-    )

@@ -5,13 +5,19 @@ expected is taken.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.activity import attack_events
+
 __all__ = ["Expected", "Manner", "standardised"]
 
 Array = NDArray[np.float32]
+
+SURE_SHARE: Final = (0.005, 0.5)
+"""Bounds of the share of parts with an attack: a memory without any can still play one."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +28,13 @@ class Expected:
         attacks: how strong attacks are in the parts of the window; empty if no rhythm is known.
         onset: onset strength, ≥ 0; None if it is not foreseen.
         level_db: level relative to the usual one, dB; counts only beside `onset`.
+        log_odds: of an attack in the parts of the window; empty if they are not foreseen.
     """
 
     attacks: tuple[float, ...] = ()
     onset: float | None = None
     level_db: float = 0.0
+    log_odds: tuple[float, ...] = ()
 
     @property
     def is_nothing(self) -> bool:
@@ -48,6 +56,11 @@ class Manner:
         self, attacks: Array, onset: Array, level_db: Array, sounding: NDArray[np.bool_]
     ) -> None:
         self._attacks = standardised(attacks)
+        self.strikes = attack_events(attacks).astype(np.float32)
+        """Where the segments have attacks, 1 or 0, (segments, parts)."""
+        share = np.clip(self.strikes[sounding].mean() if sounding.any() else 0.0, *SURE_SHARE)
+        self.usual_log_odds = float(np.log(share / (1 - share)))
+        """Of an attack in a part of a segment that sounds."""
         self._activity = np.stack([onset, level_db], axis=1)
         heard = self._activity[sounding]
         spread = heard.std(axis=0) if len(heard) else np.ones(2)

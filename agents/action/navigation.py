@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
-from pydantic import BaseModel, Field
 
+from agents.action.entries import Offer, best_entry
 from agents.action.manner import Expected, Manner
+from agents.action.navigation_config import NavigationConfig
 from agents.action.passages import Passages
 from agents.action.suffix_array import BREAK, DEPTH, SYMBOL_BYTES, Occurrences
 from models.alphabet import SILENCE
@@ -28,27 +29,8 @@ N_DRAWS = 4093
 NOTHING_EXPECTED = Expected()
 N_MANNER_CANDIDATES = 16
 """Equals among which the one that is played as expected is chosen."""
-
-
-class NavigationConfig(BaseModel, frozen=True, extra="forbid"):
-    """How the memory is walked."""
-
-    taboo: int = Field(16, ge=0, le=256)
-    """Segments that sounded within so many windows are not jumped to, if others are there."""
-    max_continuity: int = Field(64, ge=1, le=1024)
-    """After so many windows of one passage another is sought."""
-    continuity_bonus: int = Field(2, ge=0, le=DEPTH)
-    """A jump must match so many labels more than the memory's next segment."""
-    context_bonus: int = Field(1, ge=0, le=DEPTH)
-    """A place that shares the past may match so many labels fewer than the best jump."""
-    min_context: int = Field(2, ge=1, le=DEPTH)
-    """A place shares the past if so many labels before it are the same."""
-    context_candidates: int = Field(8, ge=0, le=256)
-    """Places found by suffix links that are looked at, per choice."""
-    activity_weight: float = Field(0.5, ge=0, le=10)
-    """What onset strength and level count beside the times of attacks, among equals."""
-    budget_seconds: float = Field(0.02, gt=0, le=1)
-    """Time for one call, seconds; then the best found so far is the answer."""
+N_ENTRY_CANDIDATES = 128
+"""Places looked at where it is foreseen when attacks come."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +41,13 @@ class Choice:
         segment: index in the memory, or SILENCE.
         label: label of the segment, or SILENCE.
         wanted: label of the scenario, or SILENCE.
-        reason: "continuation" (the memory's next segment), "scenario" (matches the coming labels),
+        reason: "continuation" (the memory's next segment), "hold" (the same, whatever its label, as
+            no attack is expected), "scenario" (matches the coming labels),
             "suffix" (shares the past as well), "jump" (matches this label only), "nearest"
             (the memory does not have the label) or "silence".
         continues: the segment follows without a gap the one that sounded a window before.
+        entry: share of the window that is over before it enters, in [0, 1); until then the passage
+            of the window before goes on, or its rest.
     """
 
     segment: int
@@ -70,6 +55,7 @@ class Choice:
     wanted: int
     reason: str
     continues: bool
+    entry: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +67,7 @@ class _Query:
         label: the label wanted, or its substitute; the memory has it.
         pattern: the coming labels, as the suffix array reads them.
         previous: position that sounded last, or BREAK.
+        before: segment of the window before, or SILENCE.
         leaving: the passage has gone on for long enough.
         last_heard: segments under taboo; the larger the number, the later.
         preferred: position that was foreseen, or BREAK.
@@ -93,6 +80,7 @@ class _Query:
     label: int
     pattern: bytes
     previous: int
+    before: int
     leaving: bool
     last_heard: dict[int, int]
     preferred: int
@@ -223,6 +211,7 @@ class Navigator:
             label=passages.substitute(wanted),
             pattern=passages.pattern(scenario),
             previous=previous,
+            before=history[-1] if history else SILENCE,
             leaving=leave or continuity >= self.config.max_continuity,
             last_heard=self._last_heard(history),
             preferred=passages.position_of(preferred),
@@ -230,15 +219,71 @@ class Navigator:
             expected=expected,
             deadline=deadline,
         )
-        position, reason = self._best(query)
+        foreseen = self.config.attack_weight > 0 and bool(expected.log_odds)
+        position, reason, entry = self._entering(query) if foreseen else (*self._best(query), 0.0)
         segment = passages.segment_at(position)
         return Choice(
             segment=segment,
-            label=query.label,
+            label=passages.label(segment),
             wanted=wanted,
             reason=reason if query.label == wanted else "nearest",
-            continues=bool(history) and passages.follows(history[-1], segment),
+            continues=passages.follows(query.before, segment),
+            entry=entry,
         )
+
+    def _entering(self, query: _Query) -> tuple[int, str, float]:
+        """The position whose attacks fit best, why, and when in the window it enters."""
+        log_odds = np.array(query.expected.log_odds, dtype=np.float32)
+        if self._manner is None or self._manner.strikes.shape[1:] != log_odds.shape:
+            return (*self._best(query), 0.0)
+        if self._now() > query.deadline:
+            return (*self._hurried(query, self._match_ahead(query)), 0.0)
+        goes_on = query.passages.follows(query.before, query.before + 1)
+        ahead = query.passages.position_of(query.before + 1) if goes_on else BREAK
+        staying = None
+        if ahead != BREAK and not query.leaving:
+            staying = self._offer(query, ahead, self._match(ahead, query))
+        entry = best_entry(
+            [
+                self._offer(query, place, length)
+                for place, length in self._free_places(query).items()
+            ],
+            staying,
+            log_odds,
+            self.config.attack_weight,
+            waits=goes_on or query.before == SILENCE,
+        )
+        if entry is None:
+            return (*self._best(query), 0.0)
+        if entry.stays:
+            fits = staying is not None and staying.matched > 0
+            return entry.position, "continuation" if fits else "hold", 0.0
+        matched = self._match(entry.position, query)
+        return entry.position, "scenario" if matched > 1 else "jump", entry.share
+
+    def _offer(self, query: _Query, position: int, matched: int) -> Offer:
+        assert self._manner is not None
+        strikes = self._manner.strikes[query.passages.segment_at(position)]
+        return Offer(position, strikes, matched, foreseen=position == query.preferred)
+
+    def _free_places(self, query: _Query) -> dict[int, int]:
+        """Positions that have the label, and how many of the coming labels: longest matches first.
+
+        What was foreseen comes before all.
+        """
+        array, places = query.passages.array, dict[int, int]()
+        if self._is_free(query, query.preferred) and (n := self._match(query.preferred, query)):
+            places[query.preferred] = n
+        found = array.longest(query.pattern)
+        for length in range(found.length, 0, -1):
+            if length < found.length:
+                found = array.occurrences(query.pattern[: SYMBOL_BYTES * length])
+            for position in self._candidates(query, found, N_ENTRY_CANDIDATES):
+                if len(places) >= N_ENTRY_CANDIDATES:
+                    return places
+                if position not in places and self._is_free(query, position):
+                    places[position] = length
+        return places
 
     def _best(self, query: _Query) -> tuple[int, str]:
         """The best position found in time, and why."""
@@ -306,11 +351,13 @@ class Navigator:
         fit = self._manner.fit(segments, query.expected, self.config.activity_weight)
         return positions[int(np.argmax(fit))]
 
-    def _candidates(self, query: _Query, found: Occurrences) -> Iterator[int]:
+    def _candidates(
+        self, query: _Query, found: Occurrences, n_wanted: int = N_MANNER_CANDIDATES
+    ) -> Iterator[int]:
         """Positions in an order that the draw decides: more than can be under taboo."""
         n_found = found.last - found.first
         n_taboo = len(query.last_heard) + 1 + (2 * self.config.taboo if query.leaving else 0)
-        for offset in range(min(n_found, n_taboo + N_MANNER_CANDIDATES)):
+        for offset in range(min(n_found, n_taboo + n_wanted)):
             yield query.passages.array.position(found.first + (query.draw + offset) % n_found)
 
     def _is_free(self, query: _Query, position: int) -> bool:

@@ -41,7 +41,7 @@ class Passages:
         self.array = SuffixArray(sequence)
         self.oracle = FactorOracle(sequence.tolist())
         self._labels = _compact(labels)
-        self._starts = frozenset(starts)
+        self._starts = frozenset([*starts, len(labels)])  # nor does anything follow the last
         self._segment_at = _compact(np.append(segment_at, BREAK))
         self._position_of = _compact(position_of)
         self._substitutes = _substitutes(labels, distances)

@@ -26,6 +26,7 @@ from agents.messages import (
     Plan,
 )
 from agents.musical_time import Moment
+from models.attack_model import AttackModel, LiveAttacks
 from models.bundle import Bundle, ModelKind
 from models.decision_model import HIDDEN, OWN_PAST_WEIGHT, DecisionModel, Prediction
 from models.sampling import NOTHING_PLAYABLE, draw_label, gumbel_noise
@@ -85,6 +86,7 @@ class DecisionAgent:
         fallback: predicts when the model fails; its own from now on.
         window_seconds: Δ, > 0.
         rest_odds: by which factor this part rests more often than those learned from, > 0.
+        attacks: foresees attacks as learned; None leaves them to the guide's own period.
 
     Raises:
         ValueError: models of different size, too short a horizon, no rotation, or a foreign class
@@ -100,6 +102,7 @@ class DecisionAgent:
         *,
         window_seconds: float = 0.25,
         rest_odds: float = 1.0,
+        attacks: AttackModel | None = None,
     ) -> None:
         if fallback.n_labels != model.n_labels:
             raise ValueError(
@@ -117,6 +120,7 @@ class DecisionAgent:
                 "playable must hold the memory's class ids for at least one rotation, got none"
             )
         self._attacks = AttackForecast()
+        self._learned_attacks = None if attacks is None else LiveAttacks(attacks)
         self._rests = Rests(
             max(1, round(config.phrase_seconds / window_seconds)),
             round(config.entry_seconds / window_seconds),
@@ -166,7 +170,7 @@ class DecisionAgent:
         """The state before anything was heard."""
         self._model.reset()
         self._fallback.reset()
-        self._attacks.reset()
+        self._reset_attacks()
         self._rests.reset()
         self._newest: int | None = None  # last window observed
         self._rotation = 0  # of the last label
@@ -192,20 +196,30 @@ class DecisionAgent:
         if missing > _LONGEST_GAP:
             self._model.reset()
             self._fallback.reset()
-            self._attacks.reset()
+            self._reset_attacks()
             self._rests.reset()
             missing = 0
         for gap in range(window - missing, window):
             self._observe(gap, SILENCE, _QUIET_DB, 0.0)
-            self._attacks.hear((0.0,) * len(heard.attacks))
+            self._hear_attacks((0.0,) * len(heard.attacks))
         if missing:
             answers.append(Metric(window, "decision.windows_never_heard", float(missing)))
         self._observe(window, label, heard.energy_db, heard.onset)
-        self._attacks.hear(heard.attacks)
+        self._hear_attacks(heard.attacks)
         self._rests.hear(window, sounds=label != SILENCE)
         self._own = {w: own for w, own in self._own.items() if w > window}
         self._newest, self._rotation = window, rotation
         return answers
+
+    def _reset_attacks(self) -> None:
+        self._attacks.reset()
+        if self._learned_attacks is not None:
+            self._learned_attacks.reset()
+
+    def _hear_attacks(self, attacks: tuple[float, ...]) -> None:
+        self._attacks.hear(attacks)
+        if self._learned_attacks is not None:
+            self._learned_attacks.hear(attacks)
 
     def _observe(self, window: int, label: int, energy_db: float, onset: float) -> None:
         own = self._own.get(window, HIDDEN)
@@ -248,13 +262,15 @@ class DecisionAgent:
             probabilities.append(probability)
         if not self._masks[self._rotation].any():
             answers.append(Metric(first, "decision.nothing_playable", 1.0))
+        horizon, learned = self._config.horizon, self._learned_attacks
         plan = Plan(
             first,
             tuple(labels),
             tuple(probabilities),
             self._rotation,
-            self._attacks.expect(self._config.horizon),
-            _activity(prediction, self._config.horizon),
+            self._attacks.expect(horizon),
+            _activity(prediction, horizon),
+            learned.expect(horizon) if learned is not None else (),
         )
         self._remember(plan)
         return [plan, *answers]
@@ -344,5 +360,11 @@ def build(
         learned = float(rests / max(1.0, plays + rests))
         odds = odds_of_resting(learned, rest_share, n_windows, window_seconds)
     return DecisionAgent(
-        model, config, playable, fallback, window_seconds=window_seconds, rest_odds=odds
+        model,
+        config,
+        playable,
+        fallback,
+        window_seconds=window_seconds,
+        rest_odds=odds,
+        attacks=bundle.attack_model(),
     )

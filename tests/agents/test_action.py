@@ -375,3 +375,110 @@ def test_a_window_planned_louder_than_usual_gets_a_louder_segment():
         activity = (Activity(-40.0, 0.0), Activity(level_db, 0.0))
         fragments(agent, Plan(window, (SILENCE, 0), (1.0, 1.0), activity=activity))
         assert energy_db[agent._placed[window + 1].choice.segment] == segment_db
+
+
+def struck_agent(strikes, labels):
+    """Attacks, in five parts, of each segment of a memory."""
+    memory = memory_of(labels)
+    attacks = 0.5 * np.float32(strikes)
+    track = replace(memory._tracks[0], attacks=attacks)
+    memory = Memory([track], GRID)
+    distances = np.abs(np.subtract.outer(np.arange(N_LABELS), np.arange(N_LABELS))).astype(float)
+    passages = Passages(memory.labels[0], memory.starts, distances)
+    navigator = Navigator([passages], ActionConfig(), seed=3, now=lambda: 0.0, manner=memory.manner)
+    return ActionAgent(memory, navigator, ActionConfig(taboo=0))
+
+
+def foreseeing(window, labels, *odds):
+    return replace(plan(window, *labels), attack_log_odds=odds)
+
+
+NOT, SURE = (-3.0,) * 5, (-3.0, -3.0, 3.0, -3.0, -3.0)
+STILL = [[0] * 5] * 8
+
+
+def test_where_an_attack_is_foreseen_a_segment_enters_and_what_sounds_goes_on_until_then():
+    agent = struck_agent(STILL, [0, 5, 4, 4, 1, 2, 3, 3])
+    first = fragments(agent, foreseeing(5, [0], NOT))[5]
+
+    found = fragments(agent, foreseeing(6, [1, 2], SURE, NOT))[6]
+
+    assert (first.segment, found.segment, found.after) == (0, 4, 0)
+    assert found.entry_samples == 800
+    lead, entry = found.lead_samples, found.lead_samples + 800
+    goes_on = agent._memory.cut(1, lead, 0) * 10 ** (gain_db(agent, first) / 20)
+    np.testing.assert_allclose(found.samples[: entry - 80], goes_on[: entry - 80], atol=1e-6)
+    enters = agent._memory.cut(4, lead, 960)
+    gains = found.samples[entry:] / enters[entry:]
+    np.testing.assert_allclose(gains, gains[0, 0], rtol=1e-4)
+
+
+def test_where_no_attack_is_foreseen_what_sounds_goes_on_though_another_label_is_wanted():
+    agent = struck_agent(STILL, [0, 1, 4, 4, 1, 2, 3, 3])
+    agent.config = agent._navigator.config = ActionConfig(taboo=0, attack_weight=9.0)
+    fragments(agent, foreseeing(5, [0], NOT))
+
+    found = fragments(agent, foreseeing(6, [2], (-3.0,) * 5))[6]
+
+    assert (found.segment, found.continues, found.label, found.wanted) == (1, True, 1, 2)
+    assert found.reason == "hold"
+
+
+def test_after_a_rest_a_segment_enters_out_of_silence():
+    agent = struck_agent(STILL, [0, 5, 4, 4, 1, 2, 3, 3])
+    fragments(agent, foreseeing(5, [SILENCE], NOT))
+
+    found = fragments(agent, foreseeing(6, [1], SURE))[6]
+
+    assert (found.segment, found.entry_samples, found.after) == (4, 800, SILENCE)
+    entry = found.lead_samples + 800
+    assert not found.samples[: entry - 80].any()
+    assert found.samples[entry - 40 : entry].any()
+
+
+def test_odds_of_another_number_of_parts_change_nothing():
+    plain, other = (struck_agent(STILL, [0, 5, 4, 4, 1, 2, 3, 3]) for _ in range(2))
+    for window, label in ((5, 0), (6, 1), (7, 3)):
+        expected = fragments(plain, plan(window, label))
+        assert summary(fragments(other, foreseeing(window, [label], (3.0,) * 4))) == summary(
+            expected
+        )
+
+
+def test_odds_are_told_apart_by_time_and_not_by_their_level():
+    low, high = (struck_agent(STILL, [0, 5, 4, 4, 1, 2, 3, 3]) for _ in range(2))
+    for window, label in ((5, 0), (6, 1), (7, 3)):
+        odds = (-3.0, -3.0, -1.0, -3.0, -3.0)
+        ours = fragments(low, foreseeing(window, [label], odds))[window]
+        theirs = fragments(high, foreseeing(window, [label], tuple(o + 2 for o in odds)))[window]
+        assert ours.samples.tobytes() == theirs.samples.tobytes()
+
+
+ODDS = st.lists(st.floats(-5, 5), min_size=5, max_size=5).map(tuple)
+
+
+@given(
+    st.lists(
+        st.tuples(st.lists(st.integers(SILENCE, 4), min_size=2, max_size=2), ODDS),
+        min_size=1,
+        max_size=8,
+    )
+)
+@settings(deadline=None, max_examples=30)
+def test_a_restored_agent_enters_like_the_one_that_died(told):
+    strikes = np.random.default_rng(0).integers(0, 2, (len(MELODY), 5))
+    agent, history = struck_agent(strikes, MELODY), []
+    for window, (labels, odds) in enumerate(told):
+        history += [heard(window, -20.0), foreseeing(window, labels, odds, odds)]
+        history += step(agent, *history[-2:])
+    reborn = struck_agent(strikes, MELODY)
+
+    reborn.restore(history)
+
+    for window in range(len(told), len(told) + 1):
+        ours, theirs = agent._placed[window], reborn._placed[window]
+        assert ours.choice.segment == theirs.choice.segment
+        assert ours.choice.entry == pytest.approx(theirs.choice.entry)
+        assert ours.gain_db == theirs.gain_db or ours.gain_db == pytest.approx(
+            theirs.gain_db, abs=1e-3
+        )

@@ -119,6 +119,49 @@ def test_a_continuation_of_something_corrected_away_joins_at_equal_power(concate
     assert out[middle] == pytest.approx(expected, abs=1e-6)
 
 
+def entering(memory, other, window, segment, entry, after):
+    """A fragment in which `after` goes on, as `memory` has it, until `other` enters at `entry`."""
+    fragment = cut(memory, window, segment)
+    at = LEAD + entry
+    fragment.samples[at:] = cut(other, window, segment).samples[at:]
+    return replace(fragment, entry_samples=entry, after=after)
+
+
+def test_what_goes_on_until_a_segment_enters_is_the_memory_exactly(concatenator):
+    memory, other = noise(5), noise(6)
+    concatenator.schedule(cut(memory, 1, 41))
+    concatenator.schedule(entering(memory, other, 2, 70, 400, after=41))
+    concatenator.schedule(cut(other, 3, 71, continues=True))
+    out = render(concatenator, 4000)
+    np.testing.assert_array_equal(out[1000:2400], memory[1000:2400])
+    np.testing.assert_array_equal(out[2400:], other[2400:4000])
+
+
+@pytest.mark.parametrize(("entry", "corrected"), [(400, 600), (400, 0)])
+def test_a_correction_before_anything_has_entered_is_not_heard(concatenator, entry, corrected):
+    memory, other = noise(5), noise(6)
+    concatenator.schedule(cut(memory, 1, 41))
+    concatenator.schedule(entering(memory, other, 2, 70, entry, after=41))
+    head = render(concatenator, 2150)
+    anew = cut(memory, 2, 42, continues=True)
+    if corrected:
+        anew = entering(memory, noise(7), 2, 90, corrected, after=41)
+    assert concatenator.schedule(replace(anew, plan_window=3)) is Outcome.JOINED
+    out = np.concatenate([head, render(concatenator, 350)])
+    np.testing.assert_array_equal(out[1000:], memory[1000:2500])
+
+
+def test_a_segment_that_enters_after_another_than_sounds_joins_at_equal_power(concatenator):
+    concatenator.schedule(cut(noise(1), 1, 99))
+    concatenator.schedule(entering(noise(2), noise(6), 2, 70, 400, after=41))
+    out = render(concatenator, 2000)
+    middle = 2000 - FADE // 2
+    rising = np.sin(0.5 * np.pi * (FADE // 2 + 0.5) / FADE)
+    falling = np.cos(0.5 * np.pi * (FADE // 2 + 0.5) / FADE)
+    expected = rising * noise(2)[middle] + falling * noise(1)[middle]
+    assert out[middle] == pytest.approx(expected, abs=1e-6)
+
+
 def test_uncorrelated_noise_keeps_its_power_through_a_join():
     power = np.zeros(200)
     for seed in range(600):

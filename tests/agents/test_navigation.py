@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agents.action.manner import Expected, Manner
-from agents.action.navigation import NavigationConfig, Navigator
+from agents.action.navigation import Navigator
+from agents.action.navigation_config import NavigationConfig
 from agents.action.passages import Passages
 from models.alphabet import SILENCE
 

@@ -19,7 +19,8 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from agents.action.factor_oracle import FactorOracle
-from agents.action.navigation import NavigationConfig, Navigator
+from agents.action.navigation import Navigator
+from agents.action.navigation_config import NavigationConfig
 from agents.action.passages import Passages
 
 SIZES = (500, 2_000, 30_000, 1_000_000)

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 
 from corpus.audio_file import AudioFileError
+from corpus.manifest import load_manifest
 from launch import reconstruction, replay_pairs
 from launch.config import PROJECT_ROOT
 from launch.replay import DEFAULT_CONFIG, main
@@ -129,6 +130,16 @@ def test_a_duo_has_strangers_of_the_partners_kind(songs):
         assert duo.song not in {path.parent.name for path in duo.memory}
         assert duo.song != duo.stranger.parent.name
     assert find_duos(songs, None, 0)[0] == duos
+
+
+def test_choices_are_made_on_validation_songs(tmp_path, make_corpus_song, import_songs):
+    for index in range(16):
+        make_corpus_song(tmp_path / "pop" / f"song {index:02}", index, n_windows=44)
+    corpus = import_songs(tmp_path / "pop", "--keep", "both")
+    manifest = load_manifest(corpus)
+    for role in ("validation", "test"):
+        duos, _ = find_duos(corpus, None, 0, role=role)
+        assert {duo.song for duo in duos} == {song.name for song in manifest.with_role(role)}
 
 
 def test_a_given_memory_answers_every_guide(songs, tmp_path):

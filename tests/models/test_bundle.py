@@ -7,7 +7,8 @@ import pytest
 import torch
 import yaml
 
-from models.bundle import CARD_FILE, TENSOR_FILES, Bundle, BundleCard, BundleError
+from models.attack_cues import N_CUES
+from models.bundle import ATTACKS_FILE, CARD_FILE, TENSOR_FILES, Bundle, BundleCard, BundleError
 from models.count_model import CountModel
 from models.decision_transformer import DecisionTransformer
 from models.ear import EarConfig, build_ear
@@ -217,3 +218,31 @@ def test_a_card_with_a_key_that_cannot_be_is_refused(folder):
     change_card(folder, key={"changes_per_minute": -1})
     with pytest.raises(BundleError, match=r"key\.changes_per_minute"):
         Bundle.load(folder)
+
+
+def with_attacks(n_ahead=5 * H):
+    shapes = {"cues": (N_CUES, 3), "ahead": (n_ahead, 3), "hidden": (3, 3), "hidden_bias": (3,)}
+    shapes |= {"out": (3,), "out_bias": (1,), "cue_mean": (N_CUES,), "cue_scale": (N_CUES,)}
+    rng = np.random.default_rng(0)
+    arrays = {name: rng.normal(1, 0.1, shape).astype("f4") for name, shape in shapes.items()}
+    return replace(make_bundle(), attacks=arrays)
+
+
+def test_a_bundle_with_a_forecast_of_attacks_keeps_it(tmp_path):
+    with_attacks().save(tmp_path / "b")
+    ours, theirs = with_attacks().attack_model(), Bundle.load(tmp_path / "b").attack_model()
+    past = np.random.default_rng(1).exponential(0.1, (1, ours.cues.n_past)).astype(np.float32)
+    np.testing.assert_array_equal(ours.log_odds(past), theirs.log_odds(past))
+
+
+def test_a_bundle_without_a_forecast_of_attacks_has_none_even_where_one_was_before(tmp_path):
+    with_attacks().save(tmp_path / "b")
+    make_bundle().save(tmp_path / "b")
+    assert Bundle.load(tmp_path / "b").attack_model() is None
+    assert not (tmp_path / "b" / ATTACKS_FILE).exists()
+
+
+def test_a_forecast_of_attacks_for_another_horizon_is_refused(tmp_path):
+    with_attacks(n_ahead=5).save(tmp_path / "b")
+    with pytest.raises(BundleError, match="as many parts for each of 2 windows, got 5"):
+        Bundle.load(tmp_path / "b")

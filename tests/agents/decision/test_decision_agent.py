@@ -10,6 +10,8 @@ import torch
 from agents.decision.agent import DecisionAgent, DecisionConfig
 from agents.messages import SILENCE, Control, HeardLabel, Metric, Plan
 from agents.musical_time import TempoMap
+from models.attack_cues import AttackCues
+from models.attack_model import AttackModel
 from models.count_model import CountModel, LiveCounts
 from models.decision_model import HIDDEN, Prediction
 from models.decision_transformer import DecisionTransformer
@@ -47,8 +49,14 @@ class Scripted:
         return Prediction(logits, np.full(H, self.silence, dtype=np.float32))
 
 
-def agent_of(model=None, config=CONFIG, playable=ALL, fallback=None):
-    return DecisionAgent(model or Scripted(), config, [playable], fallback or Scripted((3, 3, 3)))
+def agent_of(model=None, config=CONFIG, playable=ALL, fallback=None, attacks=None):
+    return DecisionAgent(
+        model or Scripted(),
+        config,
+        [playable],
+        fallback or Scripted((3, 3, 3)),
+        attacks=attacks,
+    )
 
 
 def heard(window, label=0):
@@ -378,3 +386,32 @@ def test_a_plan_says_how_lively_its_windows_are_expected_to_be():
     broken.activity = np.full((H, 2), np.nan, np.float32)
     (plan,) = plans(step(agent_of(broken), heard(0)))
     assert plan.activity == ()
+
+
+class RisingForecast(AttackModel):
+    """Says how much was heard, for each of two parts of H windows."""
+
+    def __init__(self):
+        self.n_windows, self.n_parts, self.cues = H, 2, AttackCues(0.05, 2 * H)
+
+    def log_odds(self, past):
+        return np.full((1, 2 * H), past.sum())
+
+
+def test_a_plan_tells_what_a_learned_forecast_says_of_attacks():
+    agent = agent_of(attacks=RisingForecast())
+    for window in range(3):
+        message = HeardLabel(window, 0, 0.1, -20.0, 0.5, -20.0, attacks=(0.5, 0.25))
+        (plan,) = plans(step(agent, message))
+        assert plan.attack_log_odds == ((0.75 * (window + 1),) * 2,) * H
+    again = agent_of(attacks=RisingForecast())
+    again.restore([replace(message, window=w) for w in range(2)])
+    (restored,) = plans(step(again, message))
+    assert restored.attack_log_odds == plan.attack_log_odds
+    (after_a_gap,) = plans(step(agent, replace(message, window=200)))
+    assert after_a_gap.attack_log_odds == ((0.75, 0.75),) * H
+
+
+def test_without_a_learned_forecast_a_plan_tells_no_odds():
+    message = HeardLabel(0, 0, 0.1, -20.0, 0.5, -20.0, attacks=(0.5, 0.25))
+    assert plans(step(agent_of(), message))[0].attack_log_odds == ()
