@@ -132,13 +132,13 @@ def _onsets(level: Frames, rate: float) -> Frames:
     )
 
 
-def _medians(spectrum: Frames, axis: int) -> Frames:
+def _medians(spectrum: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
     """Running medians along an axis."""
     half = _MEDIAN // 2
     pad = [(half, half) if k == axis else (0, 0) for k in range(2)]
     padded = np.pad(spectrum, pad, mode="symmetric")
     windows = np.lib.stride_tricks.sliding_window_view(padded, _MEDIAN, axis=axis)
-    middle: Frames = np.partition(windows, half, axis=2)[..., half]
+    middle: NDArray[np.float32] = np.partition(windows, half, axis=2)[..., half]
     return middle
 
 
@@ -295,7 +295,7 @@ def _falls(level: Frames) -> Frames:
         top = int(after[:12].argmax())
         below = np.flatnonzero(after[top:] < after[top] - _FALL_DB)
         falls.append(float(below[0]) if len(below) else 1.5 * len(after))
-    return np.log2(np.array(falls) + 2)
+    return np.asarray(np.log2(np.array(falls) + 2), np.float64)
 
 
 def _lasting(partials: Frames, rate: int) -> Frames:
@@ -308,4 +308,4 @@ def _lasting(partials: Frames, rate: int) -> Frames:
     on = np.logical_or.reduceat(sounding[:, :last], starts, axis=1).astype(np.int8)
     steps = np.diff(np.pad(on, ((1, 1), (0, 0))), axis=0).T  # (semitones, frames + 1)
     lengths = np.nonzero(steps < 0)[1] - np.nonzero(steps > 0)[1]
-    return lengths.astype(np.float64) if len(lengths) else np.ones(1)
+    return np.asarray(lengths, np.float64) if len(lengths) else np.ones(1)
