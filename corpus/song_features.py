@@ -1,7 +1,8 @@
 """What a whole song sounds like, as layers: one vector per layer, whatever the song's length.
 
 A layer of the default encoder, `descriptors`, is one view of the song: timbre, harmony, rhythm,
-dynamics, register, each as statistics over its frames, and its character in few numbers. A
+dynamics, register, each as statistics over its frames, its character in few numbers, and what its
+single sounds are like: onsets, strokes, pitches, decay. A
 pretrained encoder gives its hidden layers instead (`models.hidden_layers`); who reads them cannot
 tell the difference.
 """
@@ -18,6 +19,7 @@ from scipy.fft import dct
 
 from corpus.audio_file import read_audio
 from corpus.song_character import song_character
+from corpus.song_events import event_views
 from corpus.whole_file import write_atomically
 
 FloatArray = NDArray[np.float32]
@@ -75,14 +77,17 @@ class SongEncoder(Protocol):
 
 
 class SongDescriptors:
-    """The default encoder: six views of a song, no weights, the same numbers everywhere."""
+    """The default encoder: ten views of a song, no weights, the same numbers everywhere."""
 
-    name = "descriptors-2"
+    name = "descriptors-3"
     sample_rate = SAMPLE_RATE
-    layer_names = ("timbre", "harmony", "rhythm", "dynamics", "register", "character")
+    layer_names = (
+        "timbre", "harmony", "rhythm", "dynamics", "register", "character",
+        "onsets", "strokes", "pitches", "decay",
+    )  # fmt: skip
 
     def encode(self, samples: FloatArray) -> FloatArray:
-        """The six layers, shape (6, D), zero-padded to the longest; see `SongEncoder.encode`.
+        """The ten layers, shape (10, D), zero-padded to the longest; see `SongEncoder.encode`.
 
         Raises:
             ValueError: shorter than half a second, or samples that are not finite.
@@ -100,6 +105,7 @@ class SongDescriptors:
             np.concatenate([_dynamics(samples), _after_onsets(samples, fine)]),
             _register(pitches),
             song_character(fine, flux, pitches, SAMPLE_RATE / _FINE_HOP),
+            *event_views(samples, SAMPLE_RATE),
         ]
         layers = np.zeros((len(views), max(len(view) for view in views)), np.float32)
         for row, view in zip(layers, views, strict=True):

@@ -116,7 +116,8 @@ def test_the_performers_own_files_can_be_liked_too(bench):
     bench.say("like", "own")
     assert bench.studio.heed()
     after = tastes()
-    assert after["own"] == pytest.approx(max(after.values()))  # one like: nothing is liked better
+    assert after["own"] > before["own"] + 0.3
+    assert sorted(after.values())[-3] <= after["own"]  # near the top, from the middle
 
 
 def test_contradictory_verdicts_count_as_the_newest(bench):
@@ -195,7 +196,7 @@ def test_a_taste_model_trained_anew_is_not_gone_on_with(world, tmp_path):
 
 def test_a_taste_model_of_another_encoder_is_refused(world, tmp_path):
     world.train(tmp_path / "taste.safetensors", seed=1, encoder="hidden-layers")
-    with pytest.raises(ValueError, match=r"must know songs by descriptors-2.*by hidden-layers"):
+    with pytest.raises(ValueError, match=r"must know songs by descriptors-3.*by hidden-layers"):
         Bench(world, tmp_path, taste=tmp_path / "taste.safetensors")
 
 

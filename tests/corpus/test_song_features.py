@@ -28,7 +28,7 @@ def test_all_layers_of_one_shape_whatever_the_length():
     for seconds in (0.5, 3.0, 20.0):
         layers = ENCODER.encode(pulses(120, seconds))
         assert layers.shape == ENCODER.encode(pulses(90)).shape
-        assert len(layers) == len(ENCODER.layer_names) == 6
+        assert len(layers) == len(ENCODER.layer_names) == 10
         assert np.isfinite(layers).all()
 
 

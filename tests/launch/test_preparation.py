@@ -58,7 +58,7 @@ def test_a_stage_refuses_a_taste_model_of_another_encoder(world, demo_stage, tmp
         "evolution.taste": str(tmp_path / "taste.safetensors"),
         "evolution.songs": str(world.songs),
     }
-    with pytest.raises(ValueError, match="must know songs by descriptors-2"):
+    with pytest.raises(ValueError, match="must know songs by descriptors-3"):
         demo_stage(tmp_path / "run", **evolution)
     assert not (tmp_path / "run").exists()
 

@@ -43,7 +43,7 @@ def test_listens_and_a_folder_give_a_model_and_figures_on_songs_not_trained_on(f
     assert report["known_users_on_unseen_songs"]["n"] == 16 * 3
     aligner, card = load_aligner(out / "taste.safetensors")
     assert aligner.users.num_embeddings == 16
-    assert card["encoder"] == "descriptors-2"
+    assert card["encoder"] == "descriptors-3"
 
 
 def test_a_simulated_audience_over_a_folder_gives_the_whole_table(folder, tmp_path):

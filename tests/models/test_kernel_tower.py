@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from models import taste_start
 from models.kernel_tower import KernelTower, layer_distances, learn_layer_weights
 from models.taste import AlignerV2, TasteConfig
 from models.taste_checkpoint import load_aligner, save_aligner
@@ -55,6 +56,25 @@ def test_it_begins_with_what_ridge_regression_knows(begun):
     assert begun.history[0].epoch == 0
     assert begun.history[0].validation_auc > 0.85
     assert np.isfinite(begun.history[0].loss)
+
+
+def test_the_fewest_directions_that_rank_as_well_are_kept(monkeypatch):
+    rng = np.random.default_rng(0)
+    strengths = np.array([3.0] * 8 + [0.3] * 8)  # eight that count, eight that hardly do
+    known, asked = rng.normal(size=(400, 16)), rng.normal(size=(200, 16))
+    people = rng.normal(size=(60, 16)) * strengths
+    as_shipped = taste_start._AS_GOOD
+
+    def rank(as_good):
+        monkeypatch.setattr(taste_start, "_AS_GOOD", as_good)
+        listens = (known @ people.T > 0).astype(float)
+        places, axes = taste_start._places(known, listens, asked, people @ asked.T > 0, 32)
+        assert places.shape == (16, axes.shape[1])
+        return axes.shape[1]
+
+    assert rank(0.0) >= 16
+    assert rank(as_shipped) == 8
+    assert rank(1.0) == 4
 
 
 def test_training_keeps_the_start_unless_it_finds_better(data):
