@@ -12,7 +12,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d, uniform_filter1d
+from scipy.ndimage import maximum_filter1d, median_filter, uniform_filter1d
+
+from corpus.mel_filters import mel_filters
 
 __all__ = ["event_views"]
 
@@ -22,6 +24,7 @@ Steps = NDArray[np.int64]
 _HOP: Final = 110  # 5 ms at 22.05 kHz: two strokes of a roll are told apart
 _SHORT: Final = 1024
 _N_BANDS: Final = 36  # on the mel scale
+_HIGHEST_BAND_HZ: Final = 10_500.0
 _GROUP: Final = 6  # bands that are listened to together: about an octave
 _LAG: Final = 3  # steps over which a rise is measured
 _QUIET_DB: Final = -70.0  # a rise from below is one from here
@@ -54,7 +57,9 @@ def event_views(samples: NDArray[np.float32], rate: int) -> list[Frames]:
         rate: samples per second; constants are made for 22 050.
     """
     sound = samples.astype(np.float64)
-    power = _spectra(sound, _SHORT, _HOP) ** 2 @ _mel_filters(rate)  # (steps, bands)
+    power = _spectra(sound, _SHORT, _HOP) ** 2 @ mel_filters(
+        rate, _SHORT, _N_BANDS, _HIGHEST_BAND_HZ
+    )
     level = 10 * np.log10(power + _FLOOR)
     spectrum = _spectra(sound, _LONG, _FRAME_HOP)
     partials = _partials(spectrum)
@@ -72,18 +77,6 @@ def _spectra(sound: Frames, frame: int, hop: int) -> Frames:
     frames = np.lib.stride_tricks.sliding_window_view(padded, frame)[::hop]
     taper = np.hanning(frame + 1)[:-1]
     return np.abs(np.fft.rfft(frames * (taper * 2 / taper.sum()), axis=1))
-
-
-@lru_cache(maxsize=2)
-def _mel_filters(rate: int) -> Frames:
-    """Triangles equally wide on the mel scale, 40 Hz to 10.5 kHz, (bins, bands)."""
-    lowest, highest = (float(2595 * np.log10(1 + hz / 700)) for hz in (40.0, 10_500.0))
-    edges = 700 * (10 ** (np.linspace(lowest, highest, _N_BANDS + 2) / 2595) - 1)
-    hz = np.fft.rfftfreq(_SHORT, 1 / rate)[:, None]
-    rising = (hz - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - hz) / (edges[2:] - edges[1:-1])
-    filters: Frames = np.maximum(0.0, np.minimum(rising, falling))
-    return filters
 
 
 def _peaks(curve: Frames, bar: float) -> Steps:
@@ -132,22 +125,12 @@ def _onsets(level: Frames, rate: float) -> Frames:
     )
 
 
-def _medians(spectrum: NDArray[np.float32], axis: int) -> NDArray[np.float32]:
-    """Running medians along an axis."""
-    half = _MEDIAN // 2
-    pad = [(half, half) if k == axis else (0, 0) for k in range(2)]
-    padded = np.pad(spectrum, pad, mode="symmetric")
-    windows = np.lib.stride_tricks.sliding_window_view(padded, _MEDIAN, axis=axis)
-    middle: NDArray[np.float32] = np.partition(windows, half, axis=2)[..., half]
-    return middle
-
-
 def _strokes(spectrum: Frames, rate: int) -> Frames:
     """What is held and what is struck: shares and levels by octave, and the spectrum of each."""
     hz = np.fft.rfftfreq(_FRAME, 1 / rate)
     spectrum, hz = spectrum[:, hz < _HIGHEST_HZ], hz[hz < _HIGHEST_HZ]
     amplitude = np.sqrt(spectrum).astype(np.float32)
-    held, struck = _medians(amplitude, 0), _medians(amplitude, 1)
+    held, struck = (median_filter(amplitude, size) for size in ((_MEDIAN, 1), (1, _MEDIAN)))
     power = spectrum**2
     mask = held**4 / (held**4 + struck**4 + 1e-12)
     parts = (power * mask, power * (1 - mask))

@@ -2,9 +2,8 @@
 
 A layer of the default encoder, `descriptors`, is one view of the song: timbre, harmony, rhythm,
 dynamics, register, each as statistics over its frames, its character in few numbers, and what its
-single sounds are like: onsets, strokes, pitches, decay. A
-pretrained encoder gives its hidden layers instead (`models.hidden_layers`); who reads them cannot
-tell the difference.
+single sounds are like: onsets, strokes, pitches, decay. A pretrained encoder gives its hidden
+layers instead (`models.hidden_layers`); who reads them cannot tell the difference.
 """
 
 import hashlib
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 
 from corpus.audio_file import read_audio
+from corpus.mel_filters import mel_filters
 from corpus.song_character import song_character
 from corpus.song_events import event_views
 from corpus.whole_file import write_atomically
@@ -34,6 +34,7 @@ _LONG_FRAME: Final = 8192  # tells semitones apart down to C2
 _HOP: Final = 512
 _FINE_HOP: Final = 256
 _N_MEL: Final = 48
+_HIGHEST_BAND_HZ: Final = 10_000.0
 _N_MFCC: Final = 20
 _FLOOR: Final = 1e-6  # of a magnitude: -120 dB below a full-scale sine
 _TEMPI: Final = 40.0 * 2.0 ** (np.arange(60) / 24)  # 40..220 beats per minute, half a semitone
@@ -97,7 +98,8 @@ class SongDescriptors:
         magnitude = fine[:: _HOP // _FINE_HOP]
         pitches = _semitones(_spectrogram(samples, 3 * _HOP, _LONG_FRAME))
         flux = _onset_strength(fine)
-        mel = np.log(np.maximum(magnitude @ _mel_filters(), _FLOOR))  # (T, mel)
+        filters = mel_filters(SAMPLE_RATE, _FRAME, _N_MEL, _HIGHEST_BAND_HZ)
+        mel = np.log(np.maximum(magnitude @ filters, _FLOOR))  # (T, mel)
         views = [
             _timbre(magnitude, mel, flux),
             _harmony(pitches),
@@ -202,18 +204,6 @@ def _statistics(frames: Frames) -> Frames:
     """Mean, deviation and mean step of each column, shape (3 · columns,)."""
     step = np.abs(np.diff(frames, axis=0)).mean(axis=0) if len(frames) > 1 else 0 * frames[0]
     return np.concatenate([frames.mean(axis=0), frames.std(axis=0), step])
-
-
-def _mel_filters() -> Frames:
-    """Triangles equally wide on the mel scale, 40 Hz to 10 kHz, shape (bins, mel)."""
-    lowest, highest = (float(2595 * np.log10(1 + hz / 700)) for hz in (40.0, 10_000.0))
-    mel = np.linspace(lowest, highest, _N_MEL + 2)
-    edges = 700 * (10 ** (mel / 2595) - 1)
-    hz = np.fft.rfftfreq(_FRAME, 1 / SAMPLE_RATE)[:, None]
-    rising = (hz - edges[:-2]) / (edges[1:-1] - edges[:-2])
-    falling = (edges[2:] - hz) / (edges[2:] - edges[1:-1])
-    filters: Frames = np.maximum(0.0, np.minimum(rising, falling))
-    return filters
 
 
 def _timbre(magnitude: Frames, mel: Frames, flux: Frames) -> Frames:
