@@ -52,6 +52,7 @@ __all__ = ["MadeUpWorld", "World"]
 
 FloatArray = NDArray[np.float32]
 _CATALOGUE_SEED: Final = 0
+_MODELS: Final = Path(__file__).parents[1] / "models"
 _LIKE_PIECE: Final = 0.15  # share of the catalogue that counts as like a piece
 _KEPT_RATINGS: Final = 400
 _UNUSED: Final = 0.01  # share of the catalogue kept from training: what is bred is the test
@@ -283,8 +284,10 @@ def _trained(config: EvolveConfig, material: Material) -> AlignerV2:
     """
     data = material.training_data()
     training = refining(max_epochs=1, seed=_CATALOGUE_SEED)
+    code = b"".join(file.read_bytes() for file in sorted(_MODELS.glob("taste*.py")))
     of = hashlib.sha256(
         (FEW_SONGS.model_dump_json() + training.model_dump_json()).encode()
+        + code  # that another version made must not be taken for this one's
         + data.layers.tobytes()
         + data.users.tobytes()
         + data.songs.tobytes()
